@@ -1,0 +1,16 @@
+//! The map: modules in reading order. A module imports only from those above it
+//! (`tests/architecture.rs` holds this true).
+
+// The words.
+pub mod email;
+pub mod message;
+pub mod run;
+
+// What is under test.
+pub mod model;
+pub mod target;
+
+// The test.
+pub mod dataset;
+pub mod score;
+pub mod experiment;

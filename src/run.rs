@@ -1,0 +1,251 @@
+//! What happened when a target handled an email: the record that everything later reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::email::Triage;
+use crate::message::{Message, Prompt, ToolStatus};
+
+/// How a run ended. What is the agent's doing is scored; what is not, is not.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Finished,
+    /// The agent used up its model calls without ending. The agent's fault.
+    StepLimit,
+    /// The model would not call a tool, or answered off the menu, twice. The agent's fault.
+    Protocol,
+    /// The case's own time limit passed. The agent's fault.
+    Timeout,
+    /// A model provider failed after all retries.
+    Provider,
+    /// A defect of this program.
+    Harness,
+    /// The simulated or scripted person failed, not the agent.
+    Simulator,
+    /// The user stopped the run.
+    Cancelled,
+    /// The money limit was reached.
+    Budget,
+}
+
+impl Outcome {
+    /// The agent failed to finish: scored 0 on every key that applies.
+    pub fn is_agent_failure(self) -> bool {
+        matches!(self, Outcome::StepLimit | Outcome::Protocol | Outcome::Timeout)
+    }
+
+    /// Nothing can be said about the agent: unscored, counted against coverage.
+    pub fn is_error(self) -> bool {
+        !(self == Outcome::Finished || self.is_agent_failure())
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Finished => "finished",
+            Outcome::StepLimit => "step_limit",
+            Outcome::Protocol => "protocol",
+            Outcome::Timeout => "timeout",
+            Outcome::Provider => "provider",
+            Outcome::Harness => "harness",
+            Outcome::Simulator => "simulator",
+            Outcome::Cancelled => "cancelled",
+            Outcome::Budget => "budget",
+        }
+    }
+}
+
+/// One attempt at one email, from the first model call to the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub outcome: Outcome,
+    /// What went wrong, where the outcome is not `finished`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The decision; `None` when none was made.
+    pub triage: Option<Triage>,
+    /// Why, in the router's words; or why there is no decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The log of the conversation; read it through [`crate::message::visible`].
+    pub messages: Vec<Message>,
+    pub steps: Vec<Step>,
+    pub usage: Usage,
+    /// Wall time of the attempt in milliseconds, waiting for people excluded.
+    pub latency_ms: f64,
+    /// The prompts that `steps` name by hash, for the journal to keep once.
+    #[serde(skip)]
+    pub prompts: Vec<Arc<Prompt>>,
+}
+
+/// One thing that was done, in order. Latencies are in milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Model {
+        /// The graph node that asked.
+        node: String,
+        role: ModelRole,
+        /// Hash of the [`Prompt`]; the journal keeps the text once.
+        prompt: String,
+        sent: Sent,
+        /// The id of the reply in the log, or the reply itself where it is not part of
+        /// the conversation (the router's).
+        reply: ReplyRef,
+        usage: TokenUsage,
+        latency_ms: f64,
+    },
+    Tool {
+        node: String,
+        call_id: String,
+        name: String,
+        /// What the tool ran with: a person may have edited what the model proposed.
+        arguments: Value,
+        status: ToolStatus,
+        latency_ms: f64,
+    },
+    Interrupt {
+        node: String,
+        interrupt: Interrupt,
+        response: Response,
+        /// Who or what answered: `accept-all`, `scripted`, a person.
+        answered_by: String,
+    },
+}
+
+/// What a model call was sent, beside its prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// The conversation that the first this many entries of the log stand for.
+    Log(usize),
+    /// Messages of its own.
+    Messages(Vec<Message>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyRef {
+    /// A message of the log, by id.
+    Message(String),
+    /// Structured output or text that does not enter the conversation.
+    Text(String),
+}
+
+/// What a model call is for. Limits, costs, and recordings are kept by role.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelRole {
+    Agent,
+    Router,
+    Memory,
+    Judge,
+    Simulator,
+}
+
+/// Tokens of one model call, as the provider counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenUsage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+}
+
+/// What a run, or a whole variant, used: by role, so that no role hides another's cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Usage(pub BTreeMap<ModelRole, RoleUsage>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoleUsage {
+    /// Model calls made.
+    pub calls: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+}
+
+impl Usage {
+    pub fn record(&mut self, role: ModelRole, tokens: TokenUsage) {
+        let usage = self.0.entry(role).or_default();
+        usage.calls += 1;
+        usage.input_tokens += tokens.input_tokens;
+        usage.output_tokens += tokens.output_tokens;
+    }
+
+    pub fn add(&mut self, other: &Usage) {
+        for (role, more) in &other.0 {
+            let usage = self.0.entry(*role).or_default();
+            usage.calls += more.calls;
+            usage.input_tokens += more.input_tokens;
+            usage.output_tokens += more.output_tokens;
+        }
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.0.values().map(|usage| usage.calls).sum()
+    }
+}
+
+/// A pause that waits for a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interrupt {
+    /// Names this pause among those of its thread.
+    pub id: String,
+    /// What the agent asks about: a tool's name, or the triage decision.
+    pub action: String,
+    pub args: Map<String, Value>,
+    pub allowed: Allowed,
+    /// Markdown for the person who decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// Which kinds of answer an interrupt takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    pub accept: bool,
+    pub edit: bool,
+    pub ignore: bool,
+    pub respond: bool,
+}
+
+impl Allowed {
+    pub fn allows(self, response: &Response) -> bool {
+        match response {
+            Response::Accept => self.accept,
+            Response::Edit(_) => self.edit,
+            Response::Ignore => self.ignore,
+            Response::Respond(_) => self.respond,
+        }
+    }
+}
+
+/// A person's answer to an interrupt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    Accept,
+    /// Run it, but with these arguments.
+    Edit(Map<String, Value>),
+    Ignore,
+    /// Free text: feedback on a proposed call, or the answer to a question.
+    Respond(String),
+}
+
+impl Response {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Response::Accept => "accept",
+            Response::Edit(_) => "edit",
+            Response::Ignore => "ignore",
+            Response::Respond(_) => "respond",
+        }
+    }
+}

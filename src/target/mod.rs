@@ -1,0 +1,50 @@
+//! Targets: whatever handles an email, ours or somebody else's.
+//!
+//! [`Target::start`] is told the email and nothing about what is expected of it. A target
+//! runs until it ends or must ask a person; [`Paused::resume`] consumes the pause, so a
+//! pause cannot be answered twice.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::email::Email;
+use crate::run::{Interrupt, Response, Run};
+
+/// How one attempt is to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// The lasting identity of the conversation; unique per attempt in an experiment.
+    pub thread: String,
+    pub until: Until,
+    /// The attempt's own time limit; passing it is [`crate::run::Outcome::Timeout`].
+    pub timeout: Duration,
+    /// The most model calls it may make.
+    pub max_steps: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Stop at the triage decision: the workflow after its router, the baseline at its
+    /// `triage_email` call.
+    Triage,
+    End,
+}
+
+/// Handles emails. Failures are part of the [`Run`] ([`crate::run::Outcome`]), never an `Err`.
+pub trait Target: Send + Sync {
+    fn start<'a>(&'a self, start: Start, email: &'a Email) -> BoxFuture<'a, Progress>;
+}
+
+pub enum Progress {
+    Finished(Run),
+    Paused(Box<dyn Paused>),
+}
+
+/// A run that waits for a person.
+pub trait Paused: Send {
+    fn interrupt(&self) -> &Interrupt;
+
+    /// Goes on with the person's answer. `answered_by` is kept in the record.
+    fn resume(self: Box<Self>, response: Response, answered_by: &str) -> BoxFuture<'static, Progress>;
+}
