@@ -7,6 +7,7 @@ pub mod message;
 pub mod run;
 
 // What is under test.
+pub mod graph;
 pub mod model;
 pub mod target;
 

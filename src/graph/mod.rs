@@ -1,0 +1,33 @@
+//! A small runtime for graphs of steps that may stop and ask a person.
+//!
+//! A [`Graph`] is drawn from nodes, edges, and other graphs, and compiled. A
+//! [`CompiledGraph`] runs in one of two ways: [`run`](CompiledGraph::run) goes from start
+//! to end in memory; a [`Thread`] keeps every step with a [`Checkpointer`], so that it can
+//! pause, be looked at and changed, and go on in another process.
+//!
+//! What the rest may rely on: a node's update is applied once, however often the node had
+//! to run for it; an answer, once taken, is never lost and never applied twice; of two
+//! writers on a thread the second is refused before it runs anything.
+
+pub mod checkpoint;
+
+mod build;
+mod compiled;
+mod event;
+mod interrupt;
+mod node;
+mod run;
+mod state;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use build::{CompileError, END, Graph, START};
+pub use checkpoint::{CheckpointError, Checkpointer, MemoryCheckpointer, Status};
+pub use compiled::CompiledGraph;
+pub use event::{Event, EventSink};
+pub use interrupt::{Interrupt, Resume};
+pub use node::{NodeContext, NodeError, NodeResult};
+pub use run::{Failure, Pause, Progress, RunError, RunOptions};
+pub use state::{Command, Goto, State};
+pub use thread::{Clock, Snapshot, Thread};
