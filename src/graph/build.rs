@@ -1,6 +1,5 @@
 //! Drawing a graph: nodes, edges, sub-graphs, and breakpoints, checked as a whole.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -55,7 +54,7 @@ pub enum CompileError {
         node: String,
         known: Vec<String>,
     },
-    #[error("no edge leaves `{START}`{}", scope_text(.0))]
+    #[error("no edge leaves `{START}`{}", of_subgraph(.0))]
     NoStart(String),
     /// It could be passed through for ever without a step being taken.
     #[error("`{START}` leads to `{END}` in sub-graph `{0}`; decide before entering it")]
@@ -67,7 +66,7 @@ pub enum CompileError {
     BreakpointOnSubgraph(String),
 }
 
-fn scope_text(path: &str) -> String {
+fn of_subgraph(path: &str) -> String {
     match path {
         "" => String::new(),
         path => format!(" of sub-graph `{path}`"),
@@ -152,8 +151,7 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
     /// Checks the drawing and makes it runnable.
     ///
     /// # Errors
-    /// The first mistake, in the order of [`CompileError`]'s variants for each graph,
-    /// outer before inner.
+    /// The first mistake found.
     pub fn compile(self) -> Result<CompiledGraph<S, C>, CompileError> {
         let mut compiled = CompiledGraph {
             scopes: Vec::new(),
@@ -170,61 +168,27 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
         parent: Option<(usize, usize)>,
         compiled: &mut CompiledGraph<S, C>,
     ) -> Result<usize, CompileError> {
-        let names = self.names(&path)?;
-        let full = |name: &str| join(&path, name);
-        let find = |name: &str, place: &dyn Fn() -> String| match name {
-            END => Ok(Target::End),
-            name => names
-                .iter()
-                .position(|known| known == name)
-                .map(Target::Vertex)
-                .ok_or_else(|| CompileError::UnknownNode {
-                    place: place(),
-                    node: name.to_owned(),
-                    known: names.clone(),
-                }),
-        };
-
+        let names = Names::new(&path, &self.vertices)?;
         let mut start = Exits::default();
-        let mut exits: Vec<Exits<S>> = names.iter().map(|_| Exits::default()).collect();
+        let mut exits: Vec<Exits<S>> = Vec::new();
+        exits.resize_with(self.vertices.len(), Exits::default);
         for (from, to) in &self.edges {
-            let place = || format!("edge `{}` → `{to}`", full(from));
-            let target = find(to, &place)?;
+            let place = || format!("edge `{}` → `{to}`", join(&path, from));
+            let target = names.target(to, place)?;
             let exits = match from.as_str() {
                 START => &mut start,
-                from => match find(from, &place)? {
-                    Target::Vertex(vertex) => &mut exits[vertex],
-                    Target::End => {
-                        return Err(CompileError::UnknownNode {
-                            place: place(),
-                            node: END.to_owned(),
-                            known: names.clone(),
-                        });
-                    }
-                },
+                from => &mut exits[names.vertex(from, place)?],
             };
             if !exits.edges.contains(&target) {
                 exits.edges.push(target);
             }
         }
         for (from, targets, route) in self.branches {
-            let place = || format!("conditional edge from `{}`", full(&from));
-            let targets = targets
-                .iter()
-                .map(|name| Ok((name.clone(), find(name, &place)?)))
-                .collect::<Result<Vec<_>, _>>()?;
+            let place = || format!("conditional edge from `{}`", join(&path, &from));
+            let targets = names.targets(targets, place)?;
             let exits = match from.as_str() {
                 START => &mut start,
-                from => match find(from, &place)? {
-                    Target::Vertex(vertex) => &mut exits[vertex],
-                    Target::End => {
-                        return Err(CompileError::UnknownNode {
-                            place: place(),
-                            node: END.to_owned(),
-                            known: names.clone(),
-                        });
-                    }
-                },
+                from => &mut exits[names.vertex(from, place)?],
             };
             exits.branches.push(Branch { targets, route });
         }
@@ -234,27 +198,12 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
         if parent.is_some() && start.targets().any(|target| target == Target::End) {
             return Err(CompileError::EmptySubgraph(path));
         }
-
-        let mut breakpoints = [BTreeSet::new(), BTreeSet::new()];
-        let asked = [
-            ("interrupt_before", &self.interrupt_before),
-            ("interrupt_after", &self.interrupt_after),
-        ];
-        for (set, (place, asked)) in breakpoints.iter_mut().zip(asked) {
-            for name in asked {
-                let place = || place.to_owned();
-                match find(name, &place)? {
-                    Target::Vertex(vertex) => set.insert(vertex),
-                    Target::End => {
-                        return Err(CompileError::UnknownNode {
-                            place: place(),
-                            node: END.to_owned(),
-                            known: names.clone(),
-                        });
-                    }
-                };
-            }
-        }
+        let breakpoints = |place: &str, nodes: &[String]| {
+            let vertex = |node: &String| names.vertex(node, || place.to_owned());
+            nodes.iter().map(vertex).collect::<Result<Vec<_>, _>>()
+        };
+        let before = breakpoints("interrupt_before", &self.interrupt_before)?;
+        let after = breakpoints("interrupt_after", &self.interrupt_after)?;
 
         let scope = compiled.scopes.len();
         compiled.scopes.push(Scope {
@@ -264,29 +213,28 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
             parent,
         });
         for (index, (drawn, exits)) in self.vertices.into_iter().zip(exits).enumerate() {
-            let [before, after] = [0, 1].map(|side| breakpoints[side].contains(&index));
+            let full = join(&path, &drawn.name);
+            let (interrupt_before, interrupt_after) =
+                (before.contains(&index), after.contains(&index));
             let (kind, targets) = match drawn.what {
                 What::Node { targets, run } => {
-                    let place = || format!("the declared targets of `{}`", full(&drawn.name));
-                    let targets = targets
-                        .iter()
-                        .map(|name| Ok((name.clone(), find(name, &place)?)))
-                        .collect::<Result<Vec<_>, _>>()?;
+                    let place = || format!("the declaration of `{full}`");
+                    let targets = names.targets(targets, place)?;
                     compiled.nodes.push(Node {
-                        name: full(&drawn.name).into(),
+                        name: full.into(),
                         run,
                         scope,
                         vertex: index,
-                        interrupt_before: before,
-                        interrupt_after: after,
+                        interrupt_before,
+                        interrupt_after,
                     });
                     (Kind::Node(compiled.nodes.len() - 1), targets)
                 }
+                What::Subgraph(_) if interrupt_before || interrupt_after => {
+                    return Err(CompileError::BreakpointOnSubgraph(full));
+                }
                 What::Subgraph(graph) => {
-                    if before || after {
-                        return Err(CompileError::BreakpointOnSubgraph(full(&drawn.name)));
-                    }
-                    let inner = graph.flatten(full(&drawn.name), Some((scope, index)), compiled)?;
+                    let inner = graph.flatten(full, Some((scope, index)), compiled)?;
                     (Kind::Subgraph(inner), Vec::new())
                 }
             };
@@ -300,20 +248,52 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
         compiled.check_reachable(scope)?;
         Ok(scope)
     }
+}
 
-    /// The names of the vertices, each well formed and given once.
-    fn names(&self, path: &str) -> Result<Vec<String>, CompileError> {
-        let mut names: Vec<String> = Vec::with_capacity(self.vertices.len());
-        for Drawn { name, .. } in &self.vertices {
+/// The names of one graph's vertices, each well formed and given once.
+struct Names(Vec<String>);
+
+impl Names {
+    fn new<S: State, C>(path: &str, vertices: &[Drawn<S, C>]) -> Result<Self, CompileError> {
+        let mut names: Vec<String> = Vec::with_capacity(vertices.len());
+        for Drawn { name, .. } in vertices {
             if name.is_empty() || name.contains('/') || [START, END].contains(&name.as_str()) {
-                return Err(CompileError::BadName(name.clone()));
+                return Err(CompileError::BadName(join(path, name)));
             }
             if names.contains(name) {
                 return Err(CompileError::DuplicateNode(join(path, name)));
             }
             names.push(name.clone());
         }
-        Ok(names)
+        Ok(Names(names))
+    }
+
+    fn vertex(&self, name: &str, place: impl Fn() -> String) -> Result<usize, CompileError> {
+        let found = self.0.iter().position(|known| known == name);
+        found.ok_or_else(|| CompileError::UnknownNode {
+            place: place(),
+            node: name.to_owned(),
+            known: self.0.clone(),
+        })
+    }
+
+    fn target(&self, name: &str, place: impl Fn() -> String) -> Result<Target, CompileError> {
+        match name {
+            END => Ok(Target::End),
+            name => self.vertex(name, place).map(Target::Vertex),
+        }
+    }
+
+    fn targets(
+        &self,
+        names: Vec<String>,
+        place: impl Fn() -> String,
+    ) -> Result<Vec<(String, Target)>, CompileError> {
+        let resolve = |name: String| {
+            let target = self.target(&name, &place)?;
+            Ok((name, target))
+        };
+        names.into_iter().map(resolve).collect()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod checkpoint;
 
 mod build;
 mod compiled;
+mod diagram;
 mod event;
 mod interrupt;
 mod node;
