@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::compiled::{Branch, CompiledGraph, Exits, Kind, Node, Scope, Target, Vertex};
+use super::compiled::{Branch, CompiledGraph, Exits, Kind, Node, Route, Scope, Target, Vertex};
 use super::node::{NodeContext, NodeFn, NodeResult};
 use super::state::State;
 
@@ -12,8 +12,6 @@ use super::state::State;
 pub const START: &str = "__start__";
 /// Where a graph ends; a target of edges.
 pub const END: &str = "__end__";
-
-type Route<S> = Arc<dyn Fn(&S) -> Vec<&'static str> + Send + Sync>;
 
 /// A graph being drawn. Names are local to the graph, also when it becomes a sub-graph of
 /// another. Mistakes are found by [`compile`](Self::compile).

@@ -48,9 +48,12 @@ pub(super) struct Exits<S> {
     pub branches: Vec<Branch<S>>,
 }
 
+/// Names the targets to go to, by local name.
+pub(super) type Route<S> = Arc<dyn Fn(&S) -> Vec<&'static str> + Send + Sync>;
+
 pub(super) struct Branch<S> {
     pub targets: Vec<(String, Target)>,
-    pub route: Arc<dyn Fn(&S) -> Vec<&'static str> + Send + Sync>,
+    pub route: Route<S>,
 }
 
 pub(super) struct Node<S: State, C> {

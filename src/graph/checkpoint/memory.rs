@@ -78,3 +78,16 @@ impl Checkpointer for MemoryCheckpointer {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::contract;
+    use super::MemoryCheckpointer;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_keeps_the_contract() {
+        contract::check(Arc::new(MemoryCheckpointer::new())).await;
+    }
+}

@@ -2,11 +2,14 @@
 //!
 //! A thread is an append-only chain of [`Checkpoint`]s. Each holds the whole state at one
 //! moment, so the last one is enough to go on, in this process or another. A
-//! [`Checkpointer`] stores them and knows nothing of the state's type.
+//! [`Checkpointer`] stores them and knows nothing of the state's type; what every one
+//! must do is written down as tests in `contract.rs`.
 //!
 //! The stored form is the JSON of [`Checkpoint`] ([`Checkpoint::to_json`]), whose `format`
 //! says how to read the rest.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -196,6 +199,54 @@ impl Checkpoint {
             next: self.next.clone(),
             interrupts: self.interrupts.clone(),
             created_at: self.created_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkpoint, CheckpointError};
+
+    const STORED: &str = r#"{
+        "format": 1, "thread": "t-1", "sequence": 3, "step": 1, "since": 0,
+        "cause": { "resumed": { "answers": { "5d0c": "yes" } } },
+        "status": "running", "state": { "messages": [] }, "next": ["ask", "review/act"],
+        "interrupts": [{ "id": "77aa", "node": "review/act", "position": 0, "payload": null }],
+        "answers": { "ask": { "0": "yes" } },
+        "writes": { "log": { "update": null, "goto": "edges" } },
+        "runs": { "ask": 1 }, "created_at": "2026-03-02T10:20:30Z"
+    }"#;
+
+    #[test]
+    fn the_stored_form_is_this() {
+        let checkpoint = Checkpoint::from_json(STORED).unwrap();
+        let again: serde_json::Value = serde_json::from_str(&checkpoint.to_json()).unwrap();
+        let stored: serde_json::Value = serde_json::from_str(STORED).unwrap();
+        assert_eq!(again, stored);
+    }
+
+    #[test]
+    fn another_format_is_refused_by_naming_both() {
+        let newer = r#"{ "format": 2, "shape": "unknown" }"#;
+        let error = Checkpoint::from_json(newer).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a checkpoint has format 2, and this version reads format 1"
+        );
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_an_error() {
+        for json in [
+            "",
+            "{}",
+            "[]",
+            r#"{ "format": "1" }"#,
+            r#"{ "format": 1 }"#,
+            "{",
+        ] {
+            let error = Checkpoint::from_json(json).unwrap_err();
+            assert!(matches!(error, CheckpointError::Malformed(_)), "{json}");
         }
     }
 }
