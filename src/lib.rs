@@ -13,6 +13,6 @@ pub mod target;
 
 // The test.
 pub mod dataset;
-pub mod statistics;
-pub mod score;
 pub mod experiment;
+pub mod score;
+pub mod statistics;

@@ -149,7 +149,10 @@ impl Prompt {
         let content = PromptContent { system, tools };
         let json = serde_json::to_vec(&content).expect("a prompt has string keys only");
         let digest = Sha256::digest(json);
-        let hash = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Arc::new(Prompt { hash, content })
     }
 

@@ -38,7 +38,10 @@ pub enum Outcome {
 impl Outcome {
     /// The agent failed to finish: scored 0 on every key that applies.
     pub fn is_agent_failure(self) -> bool {
-        matches!(self, Outcome::StepLimit | Outcome::Protocol | Outcome::Timeout)
+        matches!(
+            self,
+            Outcome::StepLimit | Outcome::Protocol | Outcome::Timeout
+        )
     }
 
     /// Nothing can be said about the agent: unscored, counted against coverage.

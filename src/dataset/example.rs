@@ -47,9 +47,7 @@ pub struct Expect {
 }
 
 /// How the calls made must relate to the calls expected, from the agent's view.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatchMode {
     /// Every expected call is made; others may be too.

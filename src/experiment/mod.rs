@@ -2,6 +2,5 @@
 
 mod record;
 
-pub use record::{
-    Attempt, CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Suite, TriageCosts, Variant,
-};
+pub use crate::score::{Suite, TriageCosts};
+pub use record::{Attempt, CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};

@@ -9,33 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::email::Triage;
 use crate::run::{Outcome, Usage};
-use crate::score::Feedback;
+use crate::score::{Feedback, Suite, TriageCosts};
 
 /// Format of the journal; a reader that meets another names both.
 pub const FORMAT: &str = "mailproof.journal/1";
-
-/// A set of scorers and a stopping rule.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Suite {
-    /// The decision. Alone, it stops a run at the decision.
-    Triage,
-    /// What is done about the emails that want an answer.
-    Response,
-}
-
-impl Suite {
-    pub const ALL: [Suite; 2] = [Suite::Triage, Suite::Response];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Suite::Triage => "triage",
-            Suite::Response => "response",
-        }
-    }
-}
 
 /// Everything that decides what an experiment does. Two plans with equal headers, the
 /// fields of `created` and `experiment` apart, do the same.
@@ -112,18 +89,6 @@ pub struct Limits {
     pub timeout_ms: u64,
     /// Model calls a case may make.
     pub max_steps: u32,
-}
-
-/// What a wrong decision costs, from 0 to 1: `costs[expected][found]`. A right one costs 0.
-/// No decision costs what the dearest wrong one for that email does.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TriageCosts {
-    pub respond_as_notify: f64,
-    pub respond_as_ignore: f64,
-    pub notify_as_respond: f64,
-    pub notify_as_ignore: f64,
-    pub ignore_as_respond: f64,
-    pub ignore_as_notify: f64,
 }
 
 /// One line of the journal: an attempt that ended.

@@ -46,5 +46,9 @@ pub trait Paused: Send {
     fn interrupt(&self) -> &Interrupt;
 
     /// Goes on with the person's answer. `answered_by` is kept in the record.
-    fn resume(self: Box<Self>, response: Response, answered_by: &str) -> BoxFuture<'static, Progress>;
+    fn resume(
+        self: Box<Self>,
+        response: Response,
+        answered_by: &str,
+    ) -> BoxFuture<'static, Progress>;
 }
