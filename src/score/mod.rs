@@ -216,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_documented_with_its_say() {
+        let rows: Vec<&str> = include_str!("../../docs/scoring.md").lines().collect();
+        for key in Key::ALL {
+            let row = rows
+                .iter()
+                .find(|row| row.starts_with(&format!("| `{key}` |")));
+            let say = match key.is_diagnostic() {
+                true => "| no: diagnostic |",
+                false => "| yes |",
+            };
+            assert!(row.expect("a row for each key").ends_with(say), "{key}");
+        }
+    }
+
+    #[test]
     fn text_in_a_comment_is_one_bounded_line() {
         for (text, line) in [
             ("", ""),

@@ -276,6 +276,59 @@ mod tests {
         assert!(third.low < 0.2 && third.high > 0.5, "{third:?}");
     }
 
+    /// How many of 400 intervals hold the true mean, and their mean width.
+    fn coverage(truth: f64, mut sample: impl FnMut() -> (Vec<f64>, Vec<u32>)) -> (f64, f64) {
+        let (mut held, mut width) = (0.0, 0.0);
+        for _ in 0..400 {
+            let (values, clusters) = sample();
+            let Interval { low, high } = mean_interval(&values, &clusters, Z_95).unwrap();
+            held += f64::from(u8::from(low <= truth && truth <= high)) / 400.0;
+            width += (high - low) / 400.0;
+        }
+        (held, width)
+    }
+
+    #[test]
+    fn repeats_narrow_an_interval_and_clusters_widen_it_to_what_they_know() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let own: Vec<u32> = (0..60).collect();
+        let mut repeated = |attempts: u32| {
+            coverage(0.8, || {
+                // Two in five emails pass every other time, the others always.
+                let share = |random: &mut fastrand::Rng| {
+                    let chance = if random.f64() < 0.4 { 0.5 } else { 1.0 };
+                    let passed = (0..attempts).filter(|_| random.f64() < chance).count();
+                    passed as f64 / f64::from(attempts)
+                };
+                ((0..60).map(|_| share(&mut random)).collect(), own.clone())
+            })
+        };
+        let (once, once_width) = repeated(1);
+        let (often, often_width) = repeated(5);
+        let mut random = fastrand::Rng::with_seed(6);
+        let groups: Vec<u32> = (0..120).map(|i| i / 6).collect();
+        let (grouped, grouped_width) = coverage(0.8, || {
+            let groups_passed: Vec<f64> = (0..20)
+                .map(|_| f64::from(u8::from(random.f64() < 0.8)))
+                .collect();
+            let values = groups.iter().map(|&group| groups_passed[group as usize]);
+            (values.collect(), groups.clone())
+        });
+        for held in [once, often, grouped] {
+            assert!((0.91..=0.99).contains(&held), "{once} {often} {grouped}");
+        }
+        assert!(
+            often_width < 0.75 * once_width,
+            "{often_width} {once_width}"
+        );
+        // 120 emails in 20 groups of equals know as much as 20 emails.
+        let twenty = wilson_interval(16, 20, Z_95).unwrap();
+        assert!(
+            grouped_width > 0.9 * (twenty.high - twenty.low),
+            "{grouped_width}"
+        );
+    }
+
     proptest! {
         #[test]
         fn a_wilson_interval_lies_in_the_unit_interval_and_holds_the_share(
