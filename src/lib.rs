@@ -13,6 +13,8 @@ pub mod target;
 
 // The test.
 pub mod dataset;
-pub mod experiment;
-pub mod score;
 pub mod statistics;
+
+pub mod score;
+
+pub mod experiment;
