@@ -14,7 +14,5 @@ pub mod target;
 // The test.
 pub mod dataset;
 pub mod statistics;
-
 pub mod score;
-
 pub mod experiment;

@@ -63,6 +63,26 @@ pub enum MatchMode {
     Strict,
 }
 
+impl MatchMode {
+    pub const ALL: [MatchMode; 5] = [
+        MatchMode::AtLeast,
+        MatchMode::AtMost,
+        MatchMode::Exactly,
+        MatchMode::InOrder,
+        MatchMode::Strict,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            MatchMode::AtLeast => "at-least",
+            MatchMode::AtMost => "at-most",
+            MatchMode::Exactly => "exactly",
+            MatchMode::InOrder => "in-order",
+            MatchMode::Strict => "strict",
+        }
+    }
+}
+
 /// A tool call as an expectation describes it: the name, and what must hold of arguments.
 #[derive(Clone, Debug)]
 pub struct CallPattern {

@@ -1,5 +1,25 @@
 //! Datasets: emails whose right handling is known.
+//!
+//! `datasets/README.md` specifies the files. [`Dataset::load`] reads them, and returns
+//! either all of a dataset or all of its mistakes, so that what follows meets valid
+//! examples only.
 
+mod embedded;
+mod error;
 mod example;
+mod hash;
+mod json;
+mod load;
+mod read;
+mod summary;
+mod tool;
+mod tree;
+mod validate;
+mod write;
+mod yaml;
 
+pub use error::{Found, LoadError, LoadErrors, Place, Problem};
 pub use example::{ArgumentMatcher, CallPattern, Dataset, Example, Expect, MatchMode};
+pub use read::Limits;
+pub use summary::Summary;
+pub use tree::Position;
