@@ -19,6 +19,12 @@ pub(super) fn of_example(example: &Example) -> Digest {
     Sha256::digest(canonical).into()
 }
 
+/// The same of any map, in hexadecimal.
+pub(super) fn of_json(map: &serde_json::Map<String, serde_json::Value>) -> String {
+    let canonical = serde_json_canonicalizer::to_vec(map).expect("a map of JSON has no NaN");
+    hexadecimal(&Sha256::digest(canonical))
+}
+
 /// SHA-256 over the examples' digests, sorted, in hexadecimal.
 ///
 /// The order of examples and keys, comments, spacing, the format, and the division into
@@ -29,6 +35,9 @@ pub(super) fn of_examples(mut digests: Vec<Digest>) -> String {
     for digest in digests {
         hasher.update(digest);
     }
-    let hash = hasher.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hasher.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

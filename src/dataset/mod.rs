@@ -8,6 +8,7 @@ mod embedded;
 mod error;
 mod example;
 mod hash;
+pub mod import;
 mod json;
 mod load;
 mod read;

@@ -95,3 +95,148 @@ impl ArgumentMatcher {
         }
     }
 }
+
+/// A record as an entry of a YAML list.
+///
+/// Texts of several lines are block scalars where that keeps them as they are, all others
+/// are plain words or double-quoted, so that no reader of any YAML version sees another type.
+pub(super) fn yaml(record: &Value) -> String {
+    let mut out = String::new();
+    let Value::Object(map) = record else {
+        unreachable!("a record is a map")
+    };
+    for (index, (key, value)) in map.iter().enumerate() {
+        out.push_str(if index == 0 { "- " } else { "  " });
+        entry(&mut out, key, value, 2);
+    }
+    out
+}
+
+/// `key: value` and a line break, where the key stands at the given column.
+fn entry(out: &mut String, key: &str, value: &Value, column: usize) {
+    scalar(out, key);
+    out.push(':');
+    match value {
+        // The two maps that every record has.
+        Value::Object(map) if column == 2 => {
+            out.push('\n');
+            for (key, value) in map {
+                out.extend(std::iter::repeat_n(' ', column + 2));
+                entry(out, key, value, column + 2);
+            }
+        }
+        Value::Array(values) if column > 2 && !values.is_empty() => {
+            out.push('\n');
+            for value in values {
+                out.extend(std::iter::repeat_n(' ', column + 2));
+                out.push_str("- ");
+                match value {
+                    Value::Object(call) if call.len() == 1 => {
+                        let (name, arguments) = call.iter().next().expect("it has one");
+                        scalar(out, name);
+                        out.push_str(": ");
+                        flow(out, arguments);
+                    }
+                    value => flow(out, value),
+                }
+                out.push('\n');
+            }
+        }
+        Value::String(text) if is_block(text) => {
+            out.push_str(if text.ends_with('\n') {
+                " |\n"
+            } else {
+                " |-\n"
+            });
+            for line in text.lines() {
+                if !line.is_empty() {
+                    out.extend(std::iter::repeat_n(' ', column + 2));
+                    out.push_str(line);
+                }
+                out.push('\n');
+            }
+        }
+        value => {
+            out.push(' ');
+            flow(out, value);
+            out.push('\n');
+        }
+    }
+}
+
+/// Whether a block scalar keeps every character, with nothing that an editor would spoil.
+fn is_block(text: &str) -> bool {
+    text.contains('\n')
+        && !text.ends_with("\n\n")
+        && !text.starts_with([' ', '\t', '\n'])
+        && text
+            .chars()
+            .all(|c| c == '\n' || c == '\t' || !is_escaped(c))
+        && text
+            .lines()
+            .all(|line| line.is_empty() || !line.trim().is_empty())
+        && !text.lines().any(|line| line.ends_with([' ', '\t']))
+}
+
+/// The value on one line.
+fn flow(out: &mut String, value: &Value) {
+    match value {
+        Value::Object(map) if map.is_empty() => out.push_str("{}"),
+        Value::Object(map) => {
+            for (index, (key, value)) in map.iter().enumerate() {
+                out.push_str(if index == 0 { "{ " } else { ", " });
+                scalar(out, key);
+                out.push_str(": ");
+                flow(out, value);
+            }
+            out.push_str(" }");
+        }
+        Value::Array(values) => {
+            out.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                flow(out, value);
+            }
+            out.push(']');
+        }
+        Value::String(text) => scalar(out, text),
+        // JSON's other values are YAML's.
+        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+    }
+}
+
+fn scalar(out: &mut String, text: &str) {
+    const NOT_TEXT: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+    let is_word = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '/'))
+        && !NOT_TEXT.contains(&text);
+    if is_word {
+        return out.push_str(text);
+    }
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_escaped(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// Characters that YAML does not take as they are, or that some version breaks lines at.
+fn is_escaped(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
