@@ -11,7 +11,7 @@ pub(super) fn addresses(value: &Value) -> Option<BTreeSet<String>> {
             if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {
                 return addresses(&list);
             }
-            Some(addresses_in(text).collect())
+            Some(addresses_in(text).into_iter().collect())
         }
         Value::Array(elements) => {
             let mut found = BTreeSet::new();
@@ -26,7 +26,7 @@ pub(super) fn addresses(value: &Value) -> Option<BTreeSet<String>> {
 
 /// `Ana Ruiz <Ana@northwind.example>, sam@acme.example` → `ana@northwind.example`,
 /// `sam@acme.example`. What has no address stays as the name it is.
-fn addresses_in(text: &str) -> impl Iterator<Item = String> {
+fn addresses_in(text: &str) -> Vec<String> {
     let mut parts: Vec<String> = vec![String::new()];
     let (mut quoted, mut bracketed) = (false, false);
     for letter in text.chars() {
@@ -46,7 +46,7 @@ fn addresses_in(text: &str) -> impl Iterator<Item = String> {
     let surname = |at: usize| {
         !parts[at].contains('@') && parts.get(at + 1).is_some_and(|next| next.contains('<'))
     };
-    let addresses: Vec<String> = (0..parts.len())
+    (0..parts.len())
         .filter(|&at| !surname(at))
         .map(|at| {
             let part = parts[at].as_str();
@@ -57,6 +57,5 @@ fn addresses_in(text: &str) -> impl Iterator<Item = String> {
             address.trim().to_lowercase()
         })
         .filter(|address| !address.is_empty())
-        .collect();
-    addresses.into_iter()
+        .collect()
 }
