@@ -21,6 +21,16 @@ const FILES: &[(&str, &str)] = files![
     "dev/customers.yaml",
     "dev/notices.yaml",
     "dev/personal.yaml",
+    "test/attacks.yaml",
+    "test/bulk.yaml",
+    "test/calendar.yaml",
+    "test/colleagues.yaml",
+    "test/customers.yaml",
+    "test/notices.yaml",
+    "test/personal.yaml",
+    "test/recruiting.yaml",
+    "test/school.yaml",
+    "test/vendors.yaml",
 ];
 
 impl Dataset {
