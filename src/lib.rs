@@ -9,10 +9,15 @@ pub mod run;
 // What is under test.
 pub mod graph;
 pub mod model;
+
+pub mod agent;
+
 pub mod target;
 
 // The test.
 pub mod dataset;
 pub mod statistics;
+
 pub mod score;
+
 pub mod experiment;

@@ -1,0 +1,4 @@
+//! Our own email agents.
+
+pub mod prompts;
+pub mod tools;

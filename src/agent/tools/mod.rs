@@ -1,0 +1,261 @@
+//! The tools an agent can call: mocks, with no effect outside the run.
+//!
+//! A tool answers with a sentence, as upstream's do. Behind scheduling stands a
+//! [`Calendar`](calendar::Calendar) that depends on the seed and the day alone, so that
+//! looking before booking is worth something and every run can be repeated.
+
+pub mod calendar;
+pub mod day;
+mod schema;
+
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+use self::calendar::Calendar;
+use self::day::parse_day;
+use super::prompts::long_date;
+use crate::message::{ToolCall, ToolSpec, ToolStatus};
+
+/// How much of a model's own text a result repeats, in characters.
+const ECHO: usize = 120;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tool {
+    WriteEmail,
+    ScheduleMeeting,
+    CheckCalendarAvailability,
+    /// The baseline's way to decide.
+    TriageEmail,
+    /// Exists to be answered by a person.
+    Question,
+    Done,
+}
+
+impl Tool {
+    pub const ALL: [Tool; 6] = [
+        Tool::WriteEmail,
+        Tool::ScheduleMeeting,
+        Tool::CheckCalendarAvailability,
+        Tool::TriageEmail,
+        Tool::Question,
+        Tool::Done,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::WriteEmail => "write_email",
+            Tool::ScheduleMeeting => "schedule_meeting",
+            Tool::CheckCalendarAvailability => "check_calendar_availability",
+            Tool::TriageEmail => "triage_email",
+            Tool::Question => "question",
+            Tool::Done => "done",
+        }
+    }
+
+    /// The tool that a call names, without regard to case.
+    pub fn of(call: &ToolCall) -> Option<Tool> {
+        Tool::ALL.into_iter().find(|tool| call.is(tool.name()))
+    }
+
+    pub fn spec(self) -> ToolSpec {
+        ToolSpec {
+            name: self.name().to_owned(),
+            description: self.description().to_owned(),
+            parameters: self.parameters(),
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Tool::WriteEmail => "Write and send an email.",
+            Tool::ScheduleMeeting => {
+                "Put a meeting into the calendar and invite the attendees, given by address or name."
+            }
+            Tool::CheckCalendarAvailability => "List the free times of a day.",
+            Tool::TriageEmail => "Decide what becomes of the email.",
+            Tool::Question => "Ask the person you act for about something that you need to know.",
+            Tool::Done => "Say that everything is done. Nothing happens after it.",
+        }
+    }
+
+    fn parameters(self) -> Value {
+        let day = "A day as YYYY-MM-DD.";
+        let properties = match self {
+            Tool::WriteEmail => json!({
+                "to": { "type": "string", "description": "Address of the recipient." },
+                "subject": { "type": "string" },
+                "content": { "type": "string", "description": "The text of the email." },
+            }),
+            Tool::ScheduleMeeting => json!({
+                "attendees": { "type": "array", "items": { "type": "string" } },
+                "subject": { "type": "string" },
+                "duration_minutes": { "type": "integer", "minimum": 5, "maximum": 480 },
+                "preferred_day": { "type": "string", "description": day },
+                "start_time": {
+                    "type": "integer", "minimum": 0, "maximum": 23,
+                    "description": "The hour it starts: 14 is 2 pm.",
+                },
+            }),
+            Tool::CheckCalendarAvailability => json!({
+                "day": { "type": "string", "description": day },
+            }),
+            Tool::TriageEmail => json!({
+                "category": { "type": "string", "enum": ["ignore", "notify", "respond"] },
+            }),
+            Tool::Question => json!({
+                "content": { "type": "string", "description": "The question." },
+            }),
+            Tool::Done => json!({ "done": { "type": "boolean" } }),
+        };
+        let required: Vec<&String> = properties
+            .as_object()
+            .expect("written as an object above")
+            .keys()
+            .collect();
+        json!({
+            "type": "object",
+            "required": required,
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolResult {
+    pub status: ToolStatus,
+    /// A sentence or two for the model.
+    pub content: String,
+}
+
+impl ToolResult {
+    fn executed(content: String) -> Self {
+        ToolResult {
+            status: ToolStatus::Executed,
+            content,
+        }
+    }
+
+    fn failed(content: String) -> Self {
+        ToolResult {
+            status: ToolStatus::Failed,
+            content,
+        }
+    }
+}
+
+/// The tools of one agent, ready to run.
+#[derive(Clone, Debug)]
+pub struct Toolbox {
+    tools: Vec<(Tool, ToolSpec)>,
+    calendar: Calendar,
+}
+
+impl Toolbox {
+    pub fn new(tools: &[Tool], calendar: Calendar) -> Self {
+        let tools = tools.iter().map(|tool| (*tool, tool.spec())).collect();
+        Toolbox { tools, calendar }
+    }
+
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.tools.iter().map(|(_, spec)| spec.clone()).collect()
+    }
+
+    /// The tool that `call` means and its checked arguments.
+    ///
+    /// # Errors
+    /// A sentence for the model where the tool is not one of this box, or the arguments are
+    /// not those of its specification.
+    pub fn check<'a>(&self, call: &'a ToolCall) -> Result<(Tool, &'a Map<String, Value>), String> {
+        let Some((tool, spec)) = self.tools.iter().find(|(tool, _)| call.is(tool.name())) else {
+            let known: Vec<&str> = self.tools.iter().map(|(tool, _)| tool.name()).collect();
+            return Err(format!(
+                "There is no tool `{}`. The tools are {}.",
+                echo(&call.name),
+                known.join(", ")
+            ));
+        };
+        match schema::check(&spec.parameters, &call.arguments) {
+            Ok(arguments) => Ok((*tool, arguments)),
+            Err(problem) => Err(format!("`{}` was not run: {problem}.", spec.name)),
+        }
+    }
+
+    /// Runs one call. Days without a date in them count from `today`.
+    ///
+    /// Never fails: what is wrong with a call is the content of a `Failed` result, so that
+    /// the model can mend it.
+    pub fn run(&self, call: &ToolCall, today: Date) -> ToolResult {
+        let (tool, arguments) = match self.check(call) {
+            Ok(checked) => checked,
+            Err(problem) => return ToolResult::failed(problem),
+        };
+        let text = |name: &str| arguments[name].as_str().unwrap_or_default();
+        match tool {
+            Tool::WriteEmail => ToolResult::executed(format!(
+                "The email to {} with the subject \"{}\" was sent.",
+                echo(text("to")),
+                echo(text("subject")),
+            )),
+            Tool::ScheduleMeeting => self.schedule_meeting(arguments, today),
+            Tool::CheckCalendarAvailability => match parse_day(text("day"), today) {
+                Ok(day) => ToolResult::executed(self.calendar.describe(day)),
+                Err(problem) => ToolResult::failed(problem.to_string()),
+            },
+            Tool::TriageEmail => {
+                let category = text("category").trim().to_ascii_lowercase();
+                ToolResult::executed(format!("The decision for this email is {category}."))
+            }
+            Tool::Question => ToolResult::failed("Nobody is here to answer.".to_owned()),
+            Tool::Done => ToolResult::executed("Everything is done.".to_owned()),
+        }
+    }
+
+    fn schedule_meeting(&self, arguments: &Map<String, Value>, today: Date) -> ToolResult {
+        let day = match parse_day(
+            arguments["preferred_day"].as_str().unwrap_or_default(),
+            today,
+        ) {
+            Ok(day) => day,
+            Err(problem) => return ToolResult::failed(problem.to_string()),
+        };
+        let number = |name: &str| {
+            let value = arguments[name].as_f64().expect("checked to be a number");
+            value as u32
+        };
+        let (minutes, hour) = (number("duration_minutes"), number("start_time"));
+        let attendees = arguments["attendees"].as_array().map_or(0, Vec::len);
+        let mut content = format!(
+            "The meeting \"{}\" is in the calendar for {}, {hour:02}:00, {minutes} minutes, with {attendees} {}.",
+            echo(arguments["subject"].as_str().unwrap_or_default()),
+            long_date(day),
+            if attendees == 1 {
+                "attendee"
+            } else {
+                "attendees"
+            },
+        );
+        if !self.calendar.is_free(day, hour * 60, minutes) {
+            content.push_str(" It overlaps with something else there. ");
+            content.push_str(&self.calendar.describe(day));
+        }
+        ToolResult::executed(content)
+    }
+}
+
+/// The start of a text that a model wrote, on one line.
+fn echo(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .take(ECHO)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(ECHO).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Checks arguments against a tool's JSON Schema.
+//!
+//! Covers what our own specifications use: an object of required properties which are
+//! text, numbers, truth values, lists of these, or one of a list of words.
+
+use serde_json::{Map, Value};
+
+/// The arguments as an object in which every property of `parameters` stands, well-typed,
+/// and no other; or what is wrong, as a clause without a full stop.
+pub fn check<'a>(
+    parameters: &Value,
+    arguments: &'a Value,
+) -> Result<&'a Map<String, Value>, String> {
+    let properties = parameters["properties"]
+        .as_object()
+        .expect("a specification has properties");
+    let names = || {
+        let names: Vec<String> = properties.keys().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let Some(given) = arguments.as_object() else {
+        let kind = kind(arguments);
+        return Err(format!(
+            "its arguments must be a JSON object with {}, not {kind}",
+            names()
+        ));
+    };
+    for (name, schema) in properties {
+        let value = given
+            .get(name)
+            .ok_or_else(|| format!("the argument `{name}` is missing; it takes {}", names()))?;
+        if !fits(schema, value) {
+            return Err(format!(
+                "`{name}` must be {}, not {}",
+                wanted(schema),
+                found(schema, value)
+            ));
+        }
+    }
+    match given.keys().find(|name| !properties.contains_key(*name)) {
+        Some(unknown) => {
+            let unknown = super::echo(unknown);
+            Err(format!(
+                "it has no argument `{unknown}`; it takes {}",
+                names()
+            ))
+        }
+        None => Ok(given),
+    }
+}
+
+fn fits(schema: &Value, value: &Value) -> bool {
+    if let Some(choices) = schema["enum"].as_array() {
+        let text = value.as_str().unwrap_or_default().trim();
+        return choices
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|choice| choice.eq_ignore_ascii_case(text));
+    }
+    match schema["type"].as_str() {
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        // JSON does not tell 30 from 30.0, and some models write the latter.
+        Some("integer") => value.as_f64().is_some_and(|number| {
+            number.fract() == 0.0
+                && schema["minimum"]
+                    .as_f64()
+                    .is_none_or(|least| number >= least)
+                && schema["maximum"].as_f64().is_none_or(|most| number <= most)
+        }),
+        Some("array") => value
+            .as_array()
+            .is_some_and(|items| items.iter().all(|item| fits(&schema["items"], item))),
+        other => unreachable!("no specification of ours has the type {other:?}"),
+    }
+}
+
+fn wanted(schema: &Value) -> String {
+    if let Some(choices) = schema["enum"].as_array() {
+        let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
+        return format!("one of {}", choices.join(", "));
+    }
+    match schema["type"].as_str() {
+        Some("string") => "a text".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
+        Some("integer") => match (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {
+            (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
+            _ => "a whole number".to_owned(),
+        },
+        Some("array") => "a list of texts".to_owned(),
+        other => unreachable!("no specification of ours has the type {other:?}"),
+    }
+}
+
+/// What stands where `schema` wanted something else.
+fn found(schema: &Value, value: &Value) -> String {
+    match value.as_array() {
+        Some(items) if schema["type"] == "array" => {
+            let misfit = items.iter().find(|item| !fits(&schema["items"], item));
+            format!(
+                "a list with {}",
+                kind(misfit.expect("a list whose items fit is wanted"))
+            )
+        }
+        _ => kind(value),
+    }
+}
+
+/// What a value is, short enough to be shown whatever it holds.
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("the text \"{}\"", super::echo(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::agent::tools::Tool;
+
+    /// Values that are near to what some argument wants.
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            (-10..600_i64).prop_map(Value::from),
+            prop_oneof![Just(json!(30.0)), Just(json!(9.5)), Just(json!(u64::MAX))],
+            prop_oneof![
+                Just(json!("ignore")),
+                Just(json!("reply")),
+                Just(json!("2026-03-03"))
+            ],
+            prop_oneof![
+                Just(json!([])),
+                Just(json!(["a", "b"])),
+                Just(json!(["a", 1]))
+            ],
+            Just(json!({})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn arguments_fit_as_a_json_schema_validator_says(
+            tool in 0..Tool::ALL.len(),
+            values in proptest::collection::vec(proptest::option::weighted(0.95, value()), 5),
+            extra in proptest::bool::weighted(0.1),
+        ) {
+            let parameters = Tool::ALL[tool].spec().parameters;
+            let names = parameters["properties"].as_object().unwrap().keys();
+            let mut arguments: Map<String, Value> = names
+                .zip(values)
+                .filter_map(|(name, value)| Some((name.clone(), value?)))
+                .collect();
+            if extra {
+                arguments.insert("extra".to_owned(), json!(1));
+            }
+            let arguments = Value::Object(arguments);
+            prop_assert_eq!(
+                check(&parameters, &arguments).is_ok(),
+                jsonschema::is_valid(&parameters, &arguments),
+                "{}", arguments
+            );
+        }
+    }
+}
