@@ -4,6 +4,8 @@
 //! recording, and accounting can wrap any of them. A model sees text and tool
 //! specifications only; nothing here knows of datasets or expectations.
 
+pub mod scripted;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
