@@ -176,8 +176,8 @@ impl Prompt {
 
 /// The conversation that a log stands for: in order of first appearance, each message in
 /// its last version.
-pub fn visible(log: &[Message]) -> Vec<&Message> {
-    let mut messages: Vec<&Message> = Vec::with_capacity(log.len());
+pub fn visible<'a>(log: impl IntoIterator<Item = &'a Message>) -> Vec<&'a Message> {
+    let mut messages: Vec<&Message> = Vec::new();
     for message in log {
         // Logs hold a dozen messages; a map would cost more than it saves.
         match messages.iter_mut().find(|seen| seen.id == message.id) {

@@ -228,6 +228,18 @@ impl Allowed {
             Response::Respond(_) => self.respond,
         }
     }
+
+    /// The kinds it takes, by the names of [`Response::kind`].
+    pub fn kinds(self) -> Vec<&'static str> {
+        let kinds = [
+            (self.accept, "accept"),
+            (self.edit, "edit"),
+            (self.ignore, "ignore"),
+            (self.respond, "respond"),
+        ];
+        let allowed = kinds.into_iter().filter(|(allowed, _)| *allowed);
+        allowed.map(|(_, kind)| kind).collect()
+    }
 }
 
 /// A person's answer to an interrupt.

@@ -1,4 +1,239 @@
 //! Our own email agents.
+//!
+//! They share the [`steps`], the [`tools`], and the [`prompts`]; a variant is a file of
+//! wiring, such as [`workflow`]. An [`Agent`] is told the email and nothing of what is
+//! expected, and what happens to it is kept in an [`AgentState`].
 
+mod baseline;
 pub mod prompts;
+pub mod state;
+pub mod steps;
 pub mod tools;
+mod workflow;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use tokio::time::Instant;
+
+use self::prompts::Preferences;
+use self::state::AgentState;
+use self::tools::calendar::Calendar;
+use self::tools::{Tool, Toolbox};
+use crate::email::Email;
+use crate::graph::{CompiledGraph, Graph};
+use crate::message::Prompt;
+use crate::model::Model;
+
+/// The variants, in the order of the reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AgentKind {
+    Baseline,
+    Workflow,
+}
+
+impl AgentKind {
+    pub const ALL: [AgentKind; 2] = [AgentKind::Baseline, AgentKind::Workflow];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            AgentKind::Baseline => "baseline",
+            AgentKind::Workflow => "workflow",
+        }
+    }
+
+    /// One line about how it works.
+    pub fn description(self) -> &'static str {
+        match self {
+            AgentKind::Baseline => "one loop of tool calls, triage among them",
+            AgentKind::Workflow => "a router decides, then a loop of tool calls answers",
+        }
+    }
+
+    /// The tools it offers its model, in the order of its prompt.
+    pub fn tools(self) -> &'static [Tool] {
+        match self {
+            AgentKind::Baseline => &baseline::TOOLS,
+            AgentKind::Workflow => &workflow::TOOLS,
+        }
+    }
+
+    pub(crate) fn wiring(self) -> Graph<AgentState, Attempt> {
+        match self {
+            AgentKind::Baseline => baseline::graph(),
+            AgentKind::Workflow => workflow::graph(),
+        }
+    }
+
+    /// The wiring, checked: what `show --graph` draws.
+    pub fn graph(self) -> CompiledGraph<AgentState, Attempt> {
+        let graph = self.wiring().compile();
+        graph.expect("the wiring of every variant is sound")
+    }
+
+    /// Whether it decides by a router, with a prompt and a model of its own.
+    pub fn has_router(self) -> bool {
+        self != AgentKind::Baseline
+    }
+
+    /// Whether it may stop to ask a person, and so must run on a thread.
+    pub fn interrupts(self) -> bool {
+        match self {
+            AgentKind::Baseline | AgentKind::Workflow => false,
+        }
+    }
+}
+
+impl fmt::Display for AgentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no variant has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown agent `{name}`: known are {}", AgentKind::ALL.map(AgentKind::name).join(", "))]
+pub struct UnknownAgent {
+    pub name: String,
+}
+
+impl FromStr for AgentKind {
+    type Err = UnknownAgent;
+
+    /// Reads a name as people write it: `hitl_memory` is `hitl-memory`.
+    fn from_str(text: &str) -> Result<Self, UnknownAgent> {
+        let name = text.trim().to_ascii_lowercase().replace('_', "-");
+        AgentKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| UnknownAgent {
+                name: text.to_owned(),
+            })
+    }
+}
+
+/// What an agent is set up with, beside its models.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The day its prompts call today.
+    pub date: Date,
+    /// The calendar is drawn from it.
+    pub seed: u64,
+    pub preferences: Preferences,
+}
+
+/// Who answers, by role.
+#[derive(Clone)]
+pub struct Models {
+    pub agent: Arc<dyn Model>,
+    pub router: Arc<dyn Model>,
+}
+
+impl Models {
+    /// One model for every role.
+    pub fn one(model: Arc<dyn Model>) -> Self {
+        Models {
+            agent: Arc::clone(&model),
+            router: model,
+        }
+    }
+}
+
+/// A variant with its models, ready for any number of attempts at once.
+pub struct Agent {
+    kind: AgentKind,
+    models: Models,
+    settings: Settings,
+    toolbox: Toolbox,
+    prompts: Prompts,
+}
+
+/// Built once; attempts share them.
+struct Prompts {
+    agent: Arc<Prompt>,
+    router: Arc<Prompt>,
+}
+
+impl Agent {
+    pub fn new(kind: AgentKind, models: Models, settings: Settings) -> Self {
+        let toolbox = Toolbox::new(kind.tools(), Calendar::new(settings.seed));
+        let Settings {
+            date, preferences, ..
+        } = &settings;
+        let system = match kind {
+            AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
+            AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
+        };
+        let prompts = Prompts {
+            agent: Prompt::new(system, toolbox.specs()),
+            router: Prompt::new(prompts::router(preferences), Vec::new()),
+        };
+        Agent {
+            kind,
+            models,
+            settings,
+            toolbox,
+            prompts,
+        }
+    }
+
+    pub fn kind(&self) -> AgentKind {
+        self.kind
+    }
+
+    /// Where an attempt at `email` begins.
+    pub fn begin(&self, email: &Email) -> AgentState {
+        let mut state = AgentState::new(Arc::new(email.clone()));
+        if self.kind == AgentKind::Baseline {
+            baseline::begin(&mut state);
+        }
+        state
+    }
+}
+
+/// What the steps of one attempt share: the agent, and how far they may go.
+pub struct Attempt {
+    pub agent: Arc<Agent>,
+    pub limits: Limits,
+    /// Time that it took before `since`, where it goes on after a pause.
+    pub spent: Duration,
+    /// When it began, or went on.
+    pub since: Instant,
+}
+
+/// How far an attempt may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether it is over when the email is triaged.
+    pub until_triage: bool,
+    pub max_model_calls: u32,
+    /// For the whole attempt, waiting for people excluded.
+    pub timeout: Duration,
+}
+
+impl Attempt {
+    /// The same attempt, going on now after it took `spent`.
+    pub fn again(&self, spent: Duration) -> Attempt {
+        Attempt {
+            agent: Arc::clone(&self.agent),
+            limits: self.limits,
+            spent,
+            since: Instant::now(),
+        }
+    }
+
+    /// How long it took, waiting for people excluded.
+    pub fn time_spent(&self) -> Duration {
+        self.spent + self.since.elapsed()
+    }
+
+    pub fn time_left(&self) -> Duration {
+        self.limits.timeout.saturating_sub(self.time_spent())
+    }
+}
+
+#[cfg(test)]
+mod tests;

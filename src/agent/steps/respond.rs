@@ -1,0 +1,59 @@
+//! Asking the agent's model what to do next.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::Turn;
+use crate::agent::state::{AgentState, Failure, name_calls};
+use crate::agent::{Attempt, prompts};
+use crate::graph::{NodeContext, NodeResult};
+use crate::message::Message;
+use crate::model::{Request, ToolChoice};
+use crate::run::{ModelRole, Outcome, ReplyRef, Sent};
+
+/// Asks the agent's model for tool calls. A reply without one is answered with a reminder,
+/// once; two in a row end the run.
+pub fn respond<'a>(
+    state: &'a AgentState,
+    node: &'a NodeContext<Attempt>,
+) -> BoxFuture<'a, NodeResult<AgentState>> {
+    Box::pin(async move {
+        let mut turn = Turn::new(state, node);
+        for reminded in [false, true] {
+            if reminded {
+                turn.say(Message::user(turn.next_id(), prompts::remind_tool()));
+            }
+            match turn.ask_agent().await {
+                Err(failure) => return Ok(turn.fail(failure)),
+                Ok(true) => return Ok(turn.go_on()),
+                Ok(false) => {}
+            }
+        }
+        let error = "the model called no tool, and after a reminder again none";
+        Ok(turn.fail(Failure::new(Outcome::Protocol, error)))
+    })
+}
+
+impl Turn<'_> {
+    /// Adds the model's reply to the conversation; whether it calls a tool.
+    async fn ask_agent(&mut self) -> Result<bool, Failure> {
+        let agent = &self.attempt().agent;
+        let request = Request {
+            role: ModelRole::Agent,
+            prompt: Arc::clone(&agent.prompts.agent),
+            messages: self.conversation(),
+            tool_choice: ToolChoice::Required,
+            output: None,
+        };
+        let mut answered = self.ask(&agent.models.agent, &request).await?;
+        let id = self.next_id();
+        let sent = Sent::Log(self.log_len());
+        self.record_model(&request, sent, &answered, ReplyRef::Message(id.clone()));
+        let mut calls = std::mem::take(&mut answered.reply.tool_calls);
+        name_calls(&mut calls, &id, self.log());
+        let called = !calls.is_empty();
+        self.say(Message::assistant(id, answered.reply.content, calls));
+        Ok(called)
+    }
+}
