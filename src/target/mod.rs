@@ -4,12 +4,14 @@
 //! runs until it ends or must ask a person; [`Paused::resume`] consumes the pause, so a
 //! pause cannot be answered twice.
 
+pub mod local;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::email::Email;
-use crate::run::{Interrupt, Response, Run};
+use crate::run::{Interrupt, Outcome, Response, Run};
 
 /// How one attempt is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,4 +53,8 @@ pub trait Paused: Send {
         response: Response,
         answered_by: &str,
     ) -> BoxFuture<'static, Progress>;
+
+    /// Ends the run where it stands, because there will be no answer. What it did so far is
+    /// in the record, under this outcome and error.
+    fn abandon(self: Box<Self>, outcome: Outcome, error: String) -> BoxFuture<'static, Run>;
 }
