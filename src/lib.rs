@@ -16,6 +16,7 @@ pub mod target;
 
 // The test.
 pub mod dataset;
+pub mod human;
 pub mod statistics;
 
 pub mod score;
