@@ -4,6 +4,7 @@
 // The words.
 pub mod email;
 pub mod message;
+pub mod redact;
 pub mod run;
 
 // What is under test.
