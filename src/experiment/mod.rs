@@ -1,6 +1,30 @@
 //! Experiments: a plan, carried out and kept.
+//!
+//! [`Plan::resolve`] decides what will be done and finds every mistake of the user's;
+//! [`execute`](execute::execute) does it, case by case, and a [`Journal`](journal::Journal)
+//! keeps what happened. Whatever comes later (reports, comparisons, resuming) reads the
+//! journal and nothing else.
 
+mod case;
+pub mod execute;
+mod grid;
+pub mod journal;
+mod name;
+pub mod plan;
 mod record;
+pub mod rerun;
+pub mod resume;
+mod select;
 
 pub use crate::score::{Suite, TriageCosts};
-pub use record::{Attempt, CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
+pub use case::Runner;
+pub use grid::{Case, Done, Grid};
+pub use name::{ExperimentName, NameError};
+pub use plan::{Choices, Plan, PlanError};
+pub use record::{
+    Attempt, CaseKey, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun, RerunWhich,
+    Selection, Session, Variant, Verdict,
+};
+
+#[cfg(test)]
+mod tests;

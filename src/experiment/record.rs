@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::email::Triage;
 use crate::run::{Outcome, Usage};
-use crate::score::{Feedback, Suite, TriageCosts};
+use crate::score::{Feedback, Score, Suite, TriageCosts};
 
 /// Format of the journal; a reader that meets another names both.
 pub const FORMAT: &str = "mailproof.journal/1";
@@ -81,6 +81,28 @@ pub struct Selection {
     pub tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
+    /// Examples taken over from an earlier experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<Rerun>,
+}
+
+/// Examples of an earlier experiment that are to be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rerun {
+    /// The earlier experiment.
+    pub of: String,
+    pub which: RerunWhich,
+    /// In the earlier plan's order.
+    pub ids: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RerunWhich {
+    /// An attempt of any variant was scored and did not pass.
+    Failed,
+    /// An attempt of any variant ended in an infrastructure error.
+    Errors,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +134,80 @@ pub struct Attempt<R> {
     pub usage: Usage,
     pub latency_ms: f64,
     pub run: R,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Every scorer with a say gave the best score.
+    Passed,
+    Failed,
+    /// Nothing can be said about the agent: counted against coverage.
+    Unscored,
+}
+
+impl Variant {
+    /// The name with every character outside `[A-Za-z0-9._-]` replaced by `-`.
+    pub fn file_name(&self) -> String {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        self.name
+            .chars()
+            .map(|c| if safe(c) { c } else { '-' })
+            .collect()
+    }
+}
+
+impl<R> Attempt<R> {
+    pub fn verdict(&self) -> Verdict {
+        let mut judged = self
+            .feedback
+            .iter()
+            .filter(|feedback| !feedback.key.is_diagnostic())
+            .peekable();
+        if self.outcome.is_error() {
+            Verdict::Unscored
+        } else if self.outcome.is_agent_failure() {
+            Verdict::Failed
+        } else if judged.peek().is_none() {
+            Verdict::Unscored
+        } else if judged.all(|feedback| feedback.score == Score::BEST) {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        }
+    }
+}
+
+/// One sitting of an experiment: what may differ between two runs of one plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub started: Timestamp,
+    /// The command line, without the program's name.
+    pub arguments: Vec<String>,
+    /// Cases in flight at most.
+    pub concurrency: usize,
+    /// Operating system and architecture, as in `linux/x86_64`.
+    pub host: String,
+}
+
+/// How a sitting ended. One that was killed leaves none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    pub at: Timestamp,
+    pub because: EndReason,
+    /// Attempts in the journal, those of earlier sittings included.
+    pub attempts: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Every case of the plan is recorded.
+    Complete,
+    /// The user asked to stop.
+    Cancelled,
+    /// As many attempts failed as were allowed to.
+    MaxFailures,
 }
 
 /// Which case: indices into the header's variants and the plan's examples.

@@ -1,0 +1,91 @@
+//! One case: run it, score it, make its record.
+//!
+//! Whatever happens in a case ends in its record, a panic of ours too: one broken case must
+//! not cost the experiment the others.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::grid::Case;
+use super::plan::Plan;
+use super::record::Attempt;
+use crate::dataset::{Dataset, Example};
+use crate::run::{Outcome, Run, Usage};
+use crate::score::score;
+use crate::target::Start;
+
+/// Brings an example to the target of a variant, with somebody to answer its questions.
+pub trait Runner: Send + Sync + 'static {
+    /// `variant` is an index into the plan's variants.
+    fn run<'a>(&'a self, variant: usize, example: &'a Example, start: Start) -> BoxFuture<'a, Run>;
+}
+
+/// Carries out one case of a plan that was resolved with `dataset`.
+pub async fn attempt(
+    runner: &dyn Runner,
+    plan: &Plan,
+    dataset: &Dataset,
+    case: Case,
+) -> Attempt<Run> {
+    let example = plan.example(case.position, dataset);
+    let key = plan.key(case, dataset);
+    let variant = &plan.variants[case.variant as usize];
+    let start = Start {
+        // Without the experiment's name: equal plans have equal records.
+        thread: format!("{}/{}/{}", variant.name, example.id, case.repeat),
+        until: plan.until(example),
+        timeout: Duration::from_millis(plan.limits.timeout_ms),
+        max_steps: plan.limits.max_steps,
+    };
+    let running = async { runner.run(case.variant as usize, example, start).await };
+    // What a panic leaves behind is dropped with the case, so nobody sees it half changed.
+    let mut run = match AssertUnwindSafe(running).catch_unwind().await {
+        Ok(run) => run,
+        Err(panic) => broken(&*panic),
+    };
+    let scoring = || score(example, &run, &plan.suites);
+    let feedback = catch_unwind(AssertUnwindSafe(scoring)).unwrap_or_else(|panic| {
+        let broken = broken(&*panic);
+        run.outcome = broken.outcome;
+        run.error = broken.error;
+        Vec::new()
+    });
+    Attempt {
+        case: key,
+        split: example.split.clone(),
+        cluster: example.cluster.clone(),
+        tags: example.tags.clone(),
+        expected: example.expect.triage,
+        found: run.triage,
+        outcome: run.outcome,
+        error: run.error.clone(),
+        feedback,
+        usage: run.usage.clone(),
+        latency_ms: run.latency_ms,
+        run,
+    }
+}
+
+/// The run that stands for a panic.
+fn broken(panic: &(dyn Any + Send)) -> Run {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message");
+    Run {
+        outcome: Outcome::Harness,
+        error: Some(format!("panicked: {message}")),
+        triage: None,
+        reasoning: None,
+        messages: Vec::new(),
+        steps: Vec::new(),
+        usage: Usage::default(),
+        latency_ms: 0.0,
+        prompts: Vec::new(),
+    }
+}

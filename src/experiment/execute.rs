@@ -1,0 +1,161 @@
+//! Carries out a plan: many cases at once, each recorded as it ends.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::case::{Runner, attempt};
+use super::grid::Done;
+use super::journal::{Journal, JournalError};
+use super::plan::Plan;
+use super::record::{Attempt, EndReason, Verdict};
+use crate::dataset::Dataset;
+use crate::run::Usage;
+
+/// Everything that carrying out a plan needs.
+pub struct Execution {
+    pub plan: Arc<Plan>,
+    /// The one that the plan was resolved with.
+    pub dataset: Arc<Dataset>,
+    pub runner: Arc<dyn Runner>,
+    pub journal: Arc<Journal>,
+    /// Cases in flight at most.
+    pub concurrency: NonZeroUsize,
+    /// How many attempts of this sitting may fail before no more are started.
+    pub max_failures: Option<NonZeroU64>,
+    /// Once cancelled, no case starts; those in flight finish, because their tokens are
+    /// already paid for, and a recorded attempt is one that resuming can skip.
+    pub cancel: CancellationToken,
+    /// Cases that an earlier sitting recorded.
+    pub done: Done,
+    /// What those came to; told on as attempts are recorded.
+    pub counts: watch::Sender<Counts>,
+}
+
+/// What the attempts in the journal came to, those of earlier sittings included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    pub passed: u64,
+    pub failed: u64,
+    /// Ended in infrastructure errors, or without any score.
+    pub unscored: u64,
+    pub usage: Usage,
+}
+
+impl Counts {
+    pub fn record<R>(&mut self, attempt: &Attempt<R>) {
+        match attempt.verdict() {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::Unscored => self.unscored += 1,
+        }
+        self.usage.add(&attempt.usage);
+    }
+
+    pub fn recorded(&self) -> u64 {
+        self.passed + self.failed + self.unscored
+    }
+}
+
+/// Runs the cases that are left, and returns why it stopped.
+///
+/// Cases start in the plan's order and end in any. An attempt is counted once it is in the
+/// journal. When this returns no case is in flight.
+///
+/// # Errors
+/// What the journal reports when it cannot be written; no more cases start then either.
+pub async fn execute(execution: Execution) -> Result<EndReason, JournalError> {
+    let Execution {
+        plan,
+        dataset,
+        runner,
+        journal,
+        concurrency,
+        max_failures,
+        cancel,
+        done,
+        counts,
+    } = execution;
+    let left = plan.grid().cases() - done.count();
+    let worker = Arc::new(Worker {
+        failures_left: AtomicU64::new(max_failures.map_or(u64::MAX, NonZeroU64::get)),
+        stop: AtomicBool::new(false),
+        next: AtomicU64::new(0),
+        plan,
+        dataset,
+        runner,
+        journal,
+        cancel,
+        done,
+        counts,
+    });
+    let mut workers = JoinSet::new();
+    for _ in 0..left.min(concurrency.get() as u64) {
+        workers.spawn(Arc::clone(&worker).work());
+    }
+    let mut result = Ok(());
+    while let Some(joined) = workers.join_next().await {
+        // Cases catch their panics; one out here breaks the harness itself.
+        let worked = joined.expect("a worker panicked outside of a case");
+        result = result.and(worked);
+    }
+    result?;
+    Ok(
+        if worker.counts.borrow().recorded() == worker.plan.grid().cases() {
+            EndReason::Complete
+        } else if worker.cancel.is_cancelled() {
+            EndReason::Cancelled
+        } else {
+            EndReason::MaxFailures
+        },
+    )
+}
+
+/// What the workers share: each takes the next case until there is none.
+struct Worker {
+    plan: Arc<Plan>,
+    dataset: Arc<Dataset>,
+    runner: Arc<dyn Runner>,
+    journal: Arc<Journal>,
+    cancel: CancellationToken,
+    done: Done,
+    counts: watch::Sender<Counts>,
+    /// Place in the plan's order of the next case to look at.
+    next: AtomicU64,
+    failures_left: AtomicU64,
+    /// Set when enough attempts failed, or the journal did.
+    stop: AtomicBool,
+}
+
+impl Worker {
+    async fn work(self: Arc<Self>) -> Result<(), JournalError> {
+        while !self.cancel.is_cancelled() && !self.stop.load(Ordering::Acquire) {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = self.plan.grid().case(index) else {
+                break;
+            };
+            if self.done.contains(index) {
+                continue;
+            }
+            let attempt = attempt(&*self.runner, &self.plan, &self.dataset, case).await;
+            if let Err(error) = self.journal.append(&attempt).await {
+                self.stop.store(true, Ordering::Release);
+                return Err(error);
+            }
+            self.counts.send_modify(|counts| counts.record(&attempt));
+            if attempt.verdict() == Verdict::Failed
+                && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
+            {
+                self.stop.store(true, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Reads a journal from its beginning, one line in memory at a time.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::{JournalError, LONGEST_LINE, Line, StoredPrompt};
+use crate::experiment::grid::{Done, Grid};
+use crate::experiment::record::{Attempt, Ended, FORMAT, Header, Session};
+use crate::message::PromptContent;
+
+/// A journal being read. Attempts arrive in the order they finished; each is one of the
+/// plan's cases, and no case arrives twice.
+#[derive(Debug)]
+pub struct Reader {
+    lines: Lines,
+    header: Header,
+    grid: Grid,
+    done: Done,
+    prompts: HashMap<String, u64>,
+    sessions: Vec<Session>,
+    ended: Option<Ended>,
+}
+
+/// An attempt and where it stands, for [`read_attempt`].
+#[derive(Debug)]
+pub struct Entry<R> {
+    /// Bytes from the beginning of the file.
+    pub offset: u64,
+    pub attempt: Attempt<R>,
+}
+
+impl Reader {
+    /// Opens the journal at `path` and reads its header.
+    ///
+    /// # Errors
+    /// [`JournalError::Missing`], [`JournalError::NoHeader`], [`JournalError::Format`], and
+    /// those of reading.
+    pub fn open(path: &Path) -> Result<Reader, JournalError> {
+        let file = File::open(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => JournalError::Missing {
+                path: path.to_owned(),
+            },
+            _ => JournalError::io("open", path)(error),
+        })?;
+        Reader::of(file, path)
+    }
+
+    /// Reads an open file, which must stand at its beginning.
+    pub(super) fn of(file: File, path: &Path) -> Result<Reader, JournalError> {
+        let mut lines = Lines {
+            input: BufReader::with_capacity(256 * 1024, file),
+            path: path.to_owned(),
+            buffer: Vec::new(),
+            number: 0,
+            next: 0,
+        };
+        if lines.advance()?.is_none() {
+            return Err(JournalError::NoHeader {
+                path: path.to_owned(),
+            });
+        }
+        /// As much of a header as every version of the format has.
+        #[derive(Deserialize)]
+        struct AnyHeader {
+            header: AnyFormat,
+        }
+        #[derive(Deserialize)]
+        struct AnyFormat {
+            format: String,
+        }
+        let any: AnyHeader = lines.parse()?;
+        if any.header.format != FORMAT {
+            return Err(JournalError::Format {
+                path: path.to_owned(),
+                found: any.header.format.chars().take(80).collect(),
+            });
+        }
+        let header = match lines.parse::<Line<IgnoredAny, IgnoredAny>>()? {
+            Line::Header(header) => *header,
+            _ => unreachable!("its only key is `header`"),
+        };
+        let grid = Grid::of(&header)
+            .ok_or_else(|| lines.corrupt("the header plans more attempts than can be"))?;
+        Ok(Reader {
+            lines,
+            header,
+            grid,
+            done: Done::default(),
+            prompts: HashMap::new(),
+            sessions: Vec::new(),
+            ended: None,
+        })
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next attempt, its trajectory read as `R`: [`IgnoredAny`] to count,
+    /// [`Run`](crate::run::Run) to show. `None` at the end, or at a torn last line.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] for a line that is no record of this plan.
+    pub fn next_attempt<R: DeserializeOwned>(&mut self) -> Result<Option<Entry<R>>, JournalError> {
+        while let Some(offset) = self.lines.advance()? {
+            match self.lines.parse::<Line<IgnoredAny, Attempt<R>>>()? {
+                Line::Header(_) => return Err(self.lines.corrupt("a second header")),
+                Line::Session(session) => {
+                    self.sessions.push(session);
+                    self.ended = None;
+                }
+                Line::Prompt(prompt) => {
+                    self.prompts.insert(prompt.hash, offset);
+                }
+                Line::Ended(ended) => self.ended = Some(ended),
+                Line::Attempt(attempt) => {
+                    let index = self.grid.index(attempt.case.case()).ok_or_else(|| {
+                        self.lines
+                            .corrupt("an attempt at a case that is not planned")
+                    })?;
+                    if !self.done.insert(index) {
+                        return Err(self.lines.corrupt("a second record of the same attempt"));
+                    }
+                    return Ok(Some(Entry { offset, attempt }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The attempts that are left, as an iterator that ends after the first error.
+    pub fn attempts<R: DeserializeOwned>(&mut self) -> Attempts<'_, R> {
+        Attempts {
+            reader: Some(self),
+            run: PhantomData,
+        }
+    }
+
+    /// Which cases were met so far.
+    pub fn done(&self) -> &Done {
+        &self.done
+    }
+
+    /// The sittings met so far.
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// How the last sitting met so far ended; `None` where it was killed or still goes on.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// The text of a prompt that an attempt read so far has named.
+    ///
+    /// # Errors
+    /// Those of reading the file a second time.
+    pub fn prompt(&self, hash: &str) -> Result<Option<PromptContent>, JournalError> {
+        let Some(&offset) = self.prompts.get(hash) else {
+            return Ok(None);
+        };
+        match line_at::<PromptContent, IgnoredAny>(&self.lines.path, offset)? {
+            Line::Prompt(StoredPrompt { content, .. }) => Ok(Some(content)),
+            _ => Err(not_there(&self.lines.path, offset)),
+        }
+    }
+
+    /// Hashes of the prompts met so far.
+    pub(super) fn prompts(&self) -> impl Iterator<Item = &String> {
+        self.prompts.keys()
+    }
+
+    /// Bytes up to the end of the last whole line that was read.
+    pub(super) fn end(&self) -> u64 {
+        self.lines.next
+    }
+
+    /// The error for something wrong with the line read last.
+    pub(in crate::experiment) fn corrupt(&self, reason: &str) -> JournalError {
+        self.lines.corrupt(reason)
+    }
+}
+
+/// See [`Reader::attempts`].
+#[derive(Debug)]
+pub struct Attempts<'a, R> {
+    reader: Option<&'a mut Reader>,
+    run: PhantomData<R>,
+}
+
+impl<R: DeserializeOwned> Iterator for Attempts<'_, R> {
+    type Item = Result<Entry<R>, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.reader.as_mut()?.next_attempt().transpose();
+        if !matches!(entry, Some(Ok(_))) {
+            self.reader = None;
+        }
+        entry
+    }
+}
+
+/// Reads one attempt again, at the offset that a [`Reader`] found it at.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] where no attempt stands there, and those of reading.
+pub fn read_attempt<R: DeserializeOwned>(
+    path: &Path,
+    offset: u64,
+) -> Result<Attempt<R>, JournalError> {
+    match line_at::<IgnoredAny, Attempt<R>>(path, offset)? {
+        Line::Attempt(attempt) => Ok(attempt),
+        _ => Err(not_there(path, offset)),
+    }
+}
+
+fn line_at<P: DeserializeOwned, A: DeserializeOwned>(
+    path: &Path,
+    offset: u64,
+) -> Result<Line<P, A>, JournalError> {
+    let mut file = File::open(path).map_err(JournalError::io("open", path))?;
+    file.seek(SeekFrom::Start(offset))
+        .map_err(JournalError::io("read", path))?;
+    let mut lines = Lines {
+        input: BufReader::new(file),
+        path: path.to_owned(),
+        buffer: Vec::new(),
+        number: 0,
+        next: offset,
+    };
+    match lines.advance()? {
+        Some(_) => lines.parse().map_err(|_| not_there(path, offset)),
+        None => Err(not_there(path, offset)),
+    }
+}
+
+fn not_there(path: &Path, offset: u64) -> JournalError {
+    JournalError::Corrupt {
+        path: path.to_owned(),
+        line: 0,
+        reason: format!("no such record at byte {offset}"),
+    }
+}
+
+/// Lines of a bounded length, and where they stand.
+#[derive(Debug)]
+struct Lines {
+    input: BufReader<File>,
+    path: PathBuf,
+    /// The line read last, without its end.
+    buffer: Vec<u8>,
+    /// Its number, from 1.
+    number: u64,
+    /// Offset of the line after it.
+    next: u64,
+}
+
+impl Lines {
+    /// Reads the next whole line and returns its offset; `None` where there is none.
+    fn advance(&mut self) -> Result<Option<u64>, JournalError> {
+        // One huge line must not cost its size for the rest of the file.
+        if self.buffer.capacity() > 4 * 1024 * 1024 {
+            self.buffer = Vec::new();
+        }
+        self.buffer.clear();
+        let read = (&mut self.input)
+            .take(LONGEST_LINE + 1)
+            .read_until(b'\n', &mut self.buffer)
+            .map_err(JournalError::io("read", &self.path))?;
+        let read = read as u64;
+        if self.buffer.last() == Some(&b'\n') {
+            self.buffer.pop();
+            let offset = self.next;
+            self.next += read;
+            self.number += 1;
+            return Ok(Some(offset));
+        }
+        if read > LONGEST_LINE {
+            self.number += 1;
+            return Err(self.corrupt("a line of more than 64 MiB"));
+        }
+        Ok(None)
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, JournalError> {
+        serde_json::from_slice(&self.buffer).map_err(|error| {
+            // The position within the line is worth telling, its line (always 1) is not.
+            let text = error.to_string();
+            let reason = text.replace(" at line 1 column", " at byte");
+            self.corrupt(&reason)
+        })
+    }
+
+    fn corrupt(&self, reason: &str) -> JournalError {
+        JournalError::Corrupt {
+            path: self.path.clone(),
+            line: self.number,
+            reason: reason.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Examples, plans, and targets that the tests of this folder share.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::execute::{Counts, Execution};
+use super::journal::Journal;
+use super::*;
+use crate::dataset::{Dataset, Example, Expect, MatchMode};
+use crate::email::{Email, Triage};
+use crate::message::Prompt;
+use crate::redact::Redactor;
+use crate::run::{ModelRole, Outcome, Run, TokenUsage, Usage};
+use crate::target::Start;
+
+pub fn example(id: &str, triage: Triage) -> Example {
+    Example {
+        id: id.into(),
+        email: Email {
+            from: "ana@northwind.example".into(),
+            to: "sam@acme.example".into(),
+            subject: id.into(),
+            body: "Hello.".into(),
+            date: None,
+        },
+        tags: Vec::new(),
+        split: None,
+        cluster: None,
+        labelled_by: None,
+        note: None,
+        expect: Expect {
+            triage,
+            tool_calls: None,
+            mode: MatchMode::AtLeast,
+            forbidden: Vec::new(),
+            criteria: Vec::new(),
+        },
+    }
+}
+
+/// `e0`, `e1`, …: all to be answered.
+pub fn dataset(examples: usize) -> Dataset {
+    Dataset {
+        name: "test".into(),
+        examples: (0..examples)
+            .map(|n| example(&format!("e{n}"), Triage::Respond))
+            .collect(),
+        hash: "cafe".into(),
+    }
+}
+
+/// Two variants, all suites, every example once.
+pub fn choices() -> Choices {
+    Choices {
+        suites: Vec::new(),
+        agents: vec!["baseline".into(), "workflow".into()],
+        models: vec!["rules".into()],
+        router_model: None,
+        repeat: 1,
+        seed: 0,
+        selection: Selection::default(),
+        limits: Limits {
+            timeout_ms: 300_000,
+            max_steps: 25,
+        },
+        triage_costs: TriageCosts::default(),
+        min_pass_rate: None,
+        dataset_paths: Vec::new(),
+    }
+}
+
+/// A run that decided, and did nothing else.
+pub fn run(triage: Triage) -> Run {
+    let mut usage = Usage::default();
+    usage.record(
+        ModelRole::Router,
+        TokenUsage {
+            input_tokens: 10,
+            output_tokens: 2,
+        },
+    );
+    Run {
+        outcome: Outcome::Finished,
+        error: None,
+        triage: Some(triage),
+        reasoning: Some("because".into()),
+        messages: Vec::new(),
+        steps: Vec::new(),
+        usage,
+        latency_ms: 1.5,
+        prompts: vec![Prompt::new("You sort mail.".into(), Vec::new())],
+    }
+}
+
+/// A target that answers every email by a function.
+pub struct Fake<F>(pub F);
+
+impl<F, R> Runner for Fake<F>
+where
+    F: Fn(usize, String, Start) -> R + Send + Sync + 'static,
+    R: Future<Output = Run> + Send + 'static,
+{
+    fn run<'a>(&'a self, variant: usize, example: &'a Example, start: Start) -> BoxFuture<'a, Run> {
+        Box::pin(self.0(variant, example.id.clone(), start))
+    }
+}
+
+/// Answers everything rightly, at once.
+pub fn right() -> Arc<dyn Runner> {
+    Arc::new(Fake(async |_, _, _| run(Triage::Respond)))
+}
+
+pub fn redactor() -> Arc<Redactor> {
+    static REDACTOR: LazyLock<Arc<Redactor>> = LazyLock::new(|| Arc::new(Redactor::new([])));
+    Arc::clone(&REDACTOR)
+}
+
+pub const DAY: Date = Date::constant(2026, 3, 2);
+
+/// A plan under way in a folder of its own.
+pub struct Bench {
+    pub reports: tempfile::TempDir,
+    pub plan: Arc<Plan>,
+    pub dataset: Arc<Dataset>,
+}
+
+impl Bench {
+    pub fn new(choices: &Choices, dataset: Dataset) -> Bench {
+        Bench {
+            reports: tempfile::tempdir().unwrap(),
+            plan: Arc::new(Plan::resolve(choices, &dataset).unwrap()),
+            dataset: Arc::new(dataset),
+        }
+    }
+
+    pub fn header(&self) -> Header {
+        self.plan.header("bench", Timestamp::UNIX_EPOCH, DAY)
+    }
+
+    pub fn path(&self) -> PathBuf {
+        journal::path(self.reports.path(), &"bench".parse().unwrap())
+    }
+
+    pub fn create(&self) -> Journal {
+        Journal::create(self.reports.path(), &self.header(), redactor()).unwrap()
+    }
+
+    pub fn execution(
+        &self,
+        journal: Journal,
+        runner: Arc<dyn Runner>,
+        at_once: usize,
+    ) -> Execution {
+        Execution {
+            plan: Arc::clone(&self.plan),
+            dataset: Arc::clone(&self.dataset),
+            runner,
+            journal: Arc::new(journal),
+            concurrency: NonZeroUsize::new(at_once).unwrap(),
+            max_failures: None,
+            cancel: CancellationToken::new(),
+            done: Done::default(),
+            counts: watch::Sender::default(),
+        }
+    }
+
+    /// Resumes what is in `path` and runs the rest.
+    pub async fn finish(&self, path: &Path, runner: Arc<dyn Runner>) -> (EndReason, Counts) {
+        let resumed = resume::resume(path, &self.plan, &self.dataset, redactor()).unwrap();
+        let execution = Execution {
+            done: resumed.done,
+            counts: watch::Sender::new(resumed.counts),
+            ..self.execution(resumed.journal, runner, 3)
+        };
+        let counts = execution.counts.subscribe();
+        let end = execute::execute(execution).await.unwrap();
+        (end, counts.borrow().clone())
+    }
+}
+
+/// Every attempt of a journal, in the order of the plan.
+pub fn attempts(path: &Path) -> Vec<Attempt<Run>> {
+    let mut reader = journal::Reader::open(path).unwrap();
+    let mut attempts: Vec<Attempt<Run>> = reader
+        .attempts()
+        .map(|entry| entry.unwrap().attempt)
+        .collect();
+    attempts.sort_by_key(|attempt| {
+        let case = attempt.case.case();
+        (case.repeat, case.position, case.variant)
+    });
+    attempts
+}
