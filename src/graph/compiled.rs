@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::build::{CompileError, END, START};
+use super::failure::RunError;
 use super::node::NodeFn;
-use super::run::RunError;
+
 use super::state::{Goto, State};
 
 /// A checked graph, shared by all runs. Made by [`Graph::compile`](super::Graph::compile).
@@ -163,7 +164,7 @@ impl<S: State, C> CompiledGraph<S, C> {
     }
 
     /// The nodes that come after a step in which `done` ran and went `goto`, in the order
-    /// they are reached. `goto`s were checked.
+    /// they are reached. [`check_goto`](Self::check_goto) has passed the `goto`s.
     pub(super) fn successors(
         &self,
         done: &[(usize, Goto)],
@@ -179,52 +180,51 @@ impl<S: State, C> CompiledGraph<S, C> {
                 }
                 Goto::End => {}
                 Goto::To(names) => {
-                    for name in names {
+                    for name in names.iter().filter(|name| *name != END) {
                         let target = vertex.targets.iter().find(|(known, _)| known == name);
-                        if let Some((_, target)) = target {
-                            self.enter(node.scope, *target, state, &mut next)?;
-                        }
+                        let (_, target) = target.expect("`check_goto` found it");
+                        self.enter(node.scope, *target, state, &mut next)?;
                     }
                 }
             }
         }
-        // A sub-graph is left when nothing in it is left to run, innermost first: leaving
-        // one may be what its parent ends with.
-        let mut left: Vec<usize> = Vec::new();
+        // A sub-graph is left when nothing in it is left to run. Innermost first, as what
+        // leaving one leads to may keep the one around it going; and those of one depth
+        // are judged before any is left, as one may lead into another.
+        let mut ended: Vec<Vec<usize>> = Vec::new();
         for (index, _) in done {
-            let mut scope = self.nodes[*index].scope;
-            while let Some((parent, _)) = self.scopes[scope].parent {
-                if !left.contains(&scope) {
-                    left.push(scope);
+            let around = self.scopes_around(*index);
+            ended.resize_with(ended.len().max(around.len()), Vec::new);
+            for (depth, scope) in around.into_iter().rev().enumerate() {
+                if !ended[depth].contains(&scope) {
+                    ended[depth].push(scope);
                 }
-                scope = parent;
             }
         }
-        // Scopes are numbered outer before inner.
-        left.sort_unstable_by(|a, b| b.cmp(a));
-        for scope in left {
-            if next.iter().any(|node| self.is_inside(*node, scope)) {
-                continue;
+        for mut scopes in ended.into_iter().rev() {
+            scopes.retain(|scope| {
+                let inside = |node: &usize| self.scopes_around(*node).contains(scope);
+                !next.iter().any(inside)
+            });
+            for scope in scopes {
+                let Scope { path, parent, .. } = &self.scopes[scope];
+                let (parent, vertex) = parent.expect("only sub-graphs are left");
+                let exits = &self.scopes[parent].vertices[vertex].exits;
+                self.follow(parent, path, exits, state, &mut next)?;
             }
-            let (parent, vertex) = self.scopes[scope].parent.expect("only sub-graphs are left");
-            let vertex = &self.scopes[parent].vertices[vertex];
-            let path = &self.scopes[scope].path;
-            self.follow(parent, path, &vertex.exits, state, &mut next)?;
         }
         Ok(next)
     }
 
-    fn is_inside(&self, node: usize, scope: usize) -> bool {
-        let mut at = self.nodes[node].scope;
-        loop {
-            if at == scope {
-                return true;
-            }
-            match self.scopes[at].parent {
-                Some((parent, _)) => at = parent,
-                None => return false,
-            }
+    /// The sub-graphs a node is in, innermost first.
+    fn scopes_around(&self, node: usize) -> Vec<usize> {
+        let mut around = Vec::new();
+        let mut scope = self.nodes[node].scope;
+        while let Some((parent, _)) = self.scopes[scope].parent {
+            around.push(scope);
+            scope = parent;
         }
+        around
     }
 
     fn follow(

@@ -7,16 +7,15 @@
 //! the step is tried once more.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::checkpoint::{Cause, CheckpointError, Status};
+use super::checkpoint::{Cause, Status};
 use super::compiled::CompiledGraph;
 use super::event::{Event, EventSink};
+use super::failure::{Failure, RunError};
 use super::interrupt::Interrupt;
 use super::node::{NodeContext, NodeError, Stop};
 use super::state::{Command, Goto, State};
@@ -66,111 +65,6 @@ pub struct Pause<S> {
     pub next: Vec<String>,
     /// What is asked; empty at a breakpoint.
     pub interrupts: Vec<Interrupt>,
-}
-
-/// A run that could not go on, and the state it had reached.
-pub struct Failure<S> {
-    pub error: RunError,
-    /// The last committed state; `None` where there is none, as with an unknown thread.
-    /// Without a checkpointer, the state after the last updates that were applied.
-    pub state: Option<Box<S>>,
-}
-
-/// Why a run could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    #[error("node `{node}` failed")]
-    Node {
-        node: String,
-        source: Box<dyn Error + Send + Sync>,
-    },
-    #[error("step limit of {limit} super-steps reached; `{node}` keeps repeating ({runs} runs)")]
-    StepLimit { limit: u64, node: String, runs: u64 },
-    #[error("{from} names `{node}`, which is not declared; known: {}", known.join(", "))]
-    UnknownNode {
-        from: String,
-        node: String,
-        known: Vec<String>,
-    },
-    #[error("{from} names no node; name `{}` to end", super::END)]
-    NoTarget { from: String },
-    #[error("{what} cannot pause without a checkpointer; run the graph on a thread")]
-    CheckpointerRequired { what: String },
-    #[error("no state to resume: nobody started thread `{thread}`")]
-    UnknownThread { thread: String },
-    #[error("thread `{thread}` was started before; resume it or choose another name")]
-    ThreadExists { thread: String },
-    #[error("nothing to resume: thread `{thread}` {why}")]
-    NothingToResume { thread: String, why: &'static str },
-    #[error(
-        "thread `{thread}` has {} pending interrupts; answer by id: {}", pending.len(), pending.join(", ")
-    )]
-    AnswerIdsRequired {
-        thread: String,
-        pending: Vec<String>,
-    },
-    #[error(
-        "thread `{thread}` has no pending interrupt `{id}`; pending: {}", pending.join(", ")
-    )]
-    UnknownInterrupt {
-        thread: String,
-        id: String,
-        pending: Vec<String>,
-    },
-    /// The thread stays paused on the interrupt.
-    #[error("node `{node}` does not take the answer to interrupt `{id}`: {reason}")]
-    AnswerRefused {
-        node: String,
-        id: String,
-        reason: String,
-    },
-    #[error("the state cannot be {what}")]
-    State {
-        what: &'static str,
-        source: serde_json::Error,
-    },
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The thread in the checkpointer does not tell of `error`.
-    #[error("{error}; and that could not be recorded")]
-    Unrecorded {
-        error: Box<RunError>,
-        source: Box<RunError>,
-    },
-}
-
-impl<S> Failure<S> {
-    pub(super) fn new(error: impl Into<RunError>) -> Self {
-        Failure {
-            error: error.into(),
-            state: None,
-        }
-    }
-
-    pub(super) fn with_state(error: impl Into<RunError>, state: S) -> Self {
-        Failure {
-            error: error.into(),
-            state: Some(Box::new(state)),
-        }
-    }
-}
-
-impl<S> fmt::Debug for Failure<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl<S> fmt::Display for Failure<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl<S> Error for Failure<S> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
 }
 
 /// How far a run is: everything but the state itself.
@@ -272,7 +166,7 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
                     let head = recorder.head(self, &cursor, Status::Interrupted, cause);
                     if let Err(source) = recorder.put(head).await {
                         let error = match refused {
-                            Some(error) => unrecorded(error, source),
+                            Some(error) => error.unrecorded(source),
                             None => source,
                         };
                         return Err(Failure::with_state(error, state));
@@ -292,7 +186,7 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
                     let state = recorder.as_ref().map_or(Ok(state), Recorder::committed);
                     return Err(match state {
                         Ok(state) => self.fail(error, state, &cursor, recorder).await,
-                        Err(source) => Failure::new(unrecorded(error, source)),
+                        Err(source) => Failure::new(error.unrecorded(source)),
                     });
                 }
             };
@@ -313,7 +207,7 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
                 if let Err(error) = recorder.put(head).await {
                     return Err(match recorder.committed() {
                         Ok(state) => Failure::with_state(error, state),
-                        Err(source) => Failure::new(unrecorded(error, source)),
+                        Err(source) => Failure::new(error.unrecorded(source)),
                     });
                 }
             }
@@ -395,7 +289,7 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
                 options.emit(|| Event::Failed {
                     step,
                     node: name.to_string(),
-                    error: with_causes(&error),
+                    error: error.with_causes(),
                 });
                 failed.get_or_insert(error);
                 continue;
@@ -413,9 +307,8 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
             if let Some((position, payload, reason)) = asked.refused {
                 let interrupt = ask(position, payload);
                 let id = interrupt.id.clone();
-                // What came after a refused answer was never asked on its ground.
                 if let Some(answers) = cursor.answers.get_mut(&index) {
-                    answers.split_off(&position);
+                    answers.remove(&position);
                 }
                 cursor.interrupts.push(interrupt);
                 refused.get_or_insert_with(|| {
@@ -496,19 +389,10 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
             return Failure::with_state(error, state);
         };
         let head = recorder.head(self, cursor, Status::Failed, Cause::Failed);
-        let head = head.map(|head| head.with_failure(with_causes(&error)));
+        let head = head.map(|head| head.with_failure(error.with_causes()));
         match recorder.put(head).await {
             Ok(()) => Failure::with_state(error, state),
-            Err(source) => Failure::with_state(unrecorded(error, source), state),
-        }
-    }
-}
-
-impl RunError {
-    fn node(node: &str, source: Box<dyn Error + Send + Sync>) -> Self {
-        RunError::Node {
-            node: node.to_owned(),
-            source,
+            Err(source) => Failure::with_state(error.unrecorded(source), state),
         }
     }
 }
@@ -525,23 +409,4 @@ fn apply<S: State>(state: &mut S, cursor: &mut Cursor<S::Update>) -> Vec<(usize,
         done.push((*node, command.goto));
     }
     done
-}
-
-fn unrecorded(error: RunError, source: RunError) -> RunError {
-    RunError::Unrecorded {
-        error: Box::new(error),
-        source: Box::new(source),
-    }
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &RunError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

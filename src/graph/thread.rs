@@ -10,9 +10,10 @@ use super::build::START;
 use super::checkpoint::{Cause, Checkpoint, Checkpointer, FORMAT, Status};
 use super::compiled::CompiledGraph;
 use super::event::Event;
+use super::failure::{Failure, RunError};
 use super::interrupt::{Interrupt, Resume};
-use super::run::{Cursor, Failure, Progress, RunError, RunOptions};
-use super::state::{Goto, State};
+use super::run::{Cursor, Progress, RunOptions};
+use super::state::{Command, Goto, State};
 
 /// Tells the time that checkpoints are stamped with.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -318,7 +319,9 @@ impl<S: State, C: Send + Sync + 'static> Thread<'_, S, C> {
             cursor.answers.insert(index(node)?, answers.clone());
         }
         for (node, command) in &head.writes {
-            cursor.writes.insert(index(node)?, deserialised(command)?);
+            let (node, command): (_, Command<S::Update>) = (index(node)?, deserialised(command)?);
+            self.graph.check_goto(node, &command.goto)?;
+            cursor.writes.insert(node, command);
         }
         for (node, runs) in &head.runs {
             cursor.runs[index(node)?] = *runs;

@@ -149,3 +149,26 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn a_thread_whose_process_died_with_the_answer_goes_on_without_asking_again() {
+    let graph = Graph::new().node("a", &[], ask).edge(START, "a");
+    let graph: CompiledGraph<Log, Effects> = graph.compile().unwrap();
+    let checkpointer = Resting(MemoryCheckpointer::new());
+    let thread = graph.thread(&checkpointer, "t");
+    paused(thread.start(Log::default(), Arc::default(), &OPTIONS).await);
+    let answer = Resume::Answer(json!("yes"));
+    let mut run = thread.resume(answer, Arc::default(), &OPTIONS).boxed();
+    // The first rest is before the answer is stored, the second after.
+    for _ in 0..2 {
+        assert!(poll!(&mut run).is_pending());
+    }
+    drop(run);
+    let state = thread.get_state().await.unwrap();
+    assert_eq!((state.status, state.interrupts), (Status::Running, vec![]));
+    assert_eq!(state.next, ["a"]);
+    let run = thread
+        .resume(Resume::Continue, Arc::default(), &OPTIONS)
+        .await;
+    assert_eq!(finished(run), ["a=\"yes\""]);
+}

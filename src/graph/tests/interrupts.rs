@@ -212,10 +212,36 @@ async fn a_refused_answer_leaves_the_question_open() {
     let state = fixture.thread().get_state().await.unwrap();
     assert_eq!(state.status, Status::Interrupted);
     assert_eq!(state.interrupts, asked.interrupts);
+    let stored = fixture.checkpointer.latest("t").await.unwrap().unwrap();
+    assert!(
+        stored.answers.values().all(BTreeMap::is_empty),
+        "it is no answer"
+    );
 
     paused(fixture.answer("Ana").await);
     failed(fixture.answer("old").await);
     assert_eq!(finished(fixture.answer(30).await), ["Ana 30"]);
+}
+
+#[tokio::test]
+async fn a_refused_answer_does_not_take_others_with_it() {
+    let fixture = one(|_, context| {
+        async {
+            let number = |question| {
+                context.interrupt_with(json!(question), |answer| {
+                    answer.as_u64().ok_or_else(|| "not a number".to_owned())
+                })
+            };
+            let (first, second) = (number("first"), number("second"));
+            Ok(Command::new().update(format!("{} {}", first?, second?)))
+        }
+        .boxed()
+    });
+    let ids = ids(&paused(fixture.start().await));
+    let answers = BTreeMap::from([(ids[0].clone(), json!("?")), (ids[1].clone(), json!(2))]);
+    let (error, _) = failed(fixture.resume(Resume::Answers(answers)).await);
+    assert!(matches!(error, RunError::AnswerRefused { id, .. } if id == ids[0]));
+    assert_eq!(finished(fixture.answer(1).await), ["1 2"]);
 }
 
 #[tokio::test]

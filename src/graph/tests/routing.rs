@@ -179,6 +179,49 @@ async fn a_subgraph_is_left_when_its_last_branch_ends() {
 }
 
 #[tokio::test]
+async fn a_subgraph_goes_on_when_leaving_an_inner_one_leads_on_inside() {
+    let innermost = Graph::new().node("deep", &[], say).edge(START, "deep");
+    let inner = Graph::new()
+        .node("a", &[], say)
+        .subgraph("innermost", innermost)
+        .node("after", &[], say)
+        .edge(START, "a")
+        .edge(START, "innermost")
+        .edge("innermost", "after");
+    let graph = Graph::new()
+        .subgraph("inner", inner)
+        .node("last", &[], say)
+        .edge(START, "inner")
+        .edge("inner", "last");
+    let state = Fixture::new(graph).run().await.unwrap();
+    let said = ["inner/a", "inner/innermost/deep", "inner/after", "last"];
+    assert_eq!(state, log(&said));
+}
+
+#[tokio::test]
+async fn a_subgraph_that_ends_may_be_entered_again_in_the_same_step() {
+    for first in ["left", "right"] {
+        let side = || Graph::new().node("a", &[], say).edge(START, "a");
+        // Whatever the order they were added in: both end at once, `left` leads into
+        // `right`, and `right` leads on twice.
+        let mut graph = Graph::new().node("last", &[], say);
+        graph = match first {
+            "left" => graph.subgraph("left", side()).subgraph("right", side()),
+            _ => graph.subgraph("right", side()).subgraph("left", side()),
+        };
+        let graph = graph
+            .edge(START, "left")
+            .edge(START, "right")
+            .edge("left", "right")
+            .edge("right", "last");
+        let mut state = Fixture::new(graph).run().await.unwrap();
+        state.0[2..4].sort();
+        let said = ["left/a", "right/a", "last", "right/a", "last"];
+        assert_eq!(state, log(&said), "{first}");
+    }
+}
+
+#[tokio::test]
 async fn an_end_inside_a_subgraph_does_not_end_its_parent() {
     let inner = Graph::new()
         .node("stop", &[], |_, _| {

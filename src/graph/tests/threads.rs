@@ -294,6 +294,56 @@ async fn an_approval_loop_without_a_way_out_ends_at_the_step_limit() {
 }
 
 #[tokio::test]
+async fn updates_in_a_nodes_name_do_not_escape_the_step_limit() {
+    let graph = Graph::new()
+        .node("draft", &[], say)
+        .node("review", &[], ask)
+        .edge(START, "draft")
+        .edge("draft", "review")
+        .edge("review", "draft");
+    let fixture = Fixture::new(graph);
+    paused(fixture.start().await);
+    let thread = fixture.thread();
+    let mut rounds = 0;
+    let error = loop {
+        let update = thread.update_state("redo".to_owned(), Some("review"));
+        update.await.unwrap();
+        match fixture.resume(Resume::Continue).await {
+            Ok(Progress::Paused(_)) => rounds += 1,
+            other => break failed(other).0,
+        }
+        assert!(rounds < 30, "it never ends");
+    };
+    assert!(matches!(error, RunError::StepLimit { node, .. } if node == "review"));
+}
+
+#[tokio::test]
+async fn a_failed_thread_may_be_mended_and_tried_again() {
+    let graph = Graph::new()
+        .node("a", &[], |state: &Log, _| {
+            async {
+                match state.0.as_slice() {
+                    [] => Err(NodeError::message("nothing to work on")),
+                    entries => Ok(Command::new().update(entries.concat())),
+                }
+            }
+            .boxed()
+        })
+        .edge(START, "a");
+    let fixture = Fixture::new(graph);
+    failed(fixture.start().await);
+    let thread = fixture.thread();
+    thread.update_state("work".to_owned(), None).await.unwrap();
+    let state = thread.get_state().await.unwrap();
+    let failure = Some("node `a` failed: nothing to work on".to_owned());
+    assert_eq!((state.status, state.failure), (Status::Failed, failure));
+    assert_eq!(
+        finished(fixture.resume(Resume::Continue).await),
+        ["work", "work"]
+    );
+}
+
+#[tokio::test]
 async fn a_thread_at_its_step_limit_goes_on_with_a_higher_one() {
     let graph = Graph::new()
         .node("a", &[], say)
