@@ -13,7 +13,7 @@ macro_rules! files {
 }
 
 /// The files of `datasets/email/`, in the order in which the folder is read.
-const FILES: &[(&str, &str)] = files![
+pub(super) const FILES: &[(&str, &str)] = files![
     "dev/attacks.yaml",
     "dev/bulk.yaml",
     "dev/calendar.yaml",

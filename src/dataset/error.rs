@@ -210,7 +210,7 @@ impl Problem {
             }
             Problem::Syntax { .. } => return None,
             Problem::TooDeep { .. } => "no key of an example is nested as deep".to_owned(),
-            Problem::TooManyValues { .. } => "one record is one example".to_owned(),
+            Problem::TooManyValues { .. } => "one record is one example; an alias counts as what it stands for".to_owned(),
             Problem::AliasesTooLarge { .. } => "write the values out instead".to_owned(),
             Problem::SecondDocument => "join the documents to one list".to_owned(),
             Problem::NotAList { .. } => {
@@ -274,12 +274,12 @@ pub struct Found(String);
 
 impl Found {
     pub(super) fn of(value: &super::tree::Value) -> Self {
-        use super::tree::Value;
+        use super::tree::{Value, is_null};
         Found(match value {
             Value::Null => "null".to_owned(),
+            Value::Plain(text) if is_null(text) => "null".to_owned(),
             Value::Bool(value) => format!("`{value}`"),
             Value::Number(number) => format!("the number `{number}`"),
-            Value::Plain(text) if text.is_empty() => "empty".to_owned(),
             Value::Text(text) | Value::Plain(text) => format!("the text {}", Shown(text)),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),

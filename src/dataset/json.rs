@@ -352,3 +352,66 @@ fn syntax(message: String) -> Problem {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<serde_json::Value, (Position, Problem)> {
+        read_value(text, Position::START, &Limits::default()).map(Node::into_json)
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters() {
+        let text = "{\"é\": [1,\n  {\"b\": \"\\n\"}], \"ü\": x}";
+        let (at, problem) = read(text).unwrap_err();
+        assert_eq!(
+            at,
+            Position {
+                line: 2,
+                column: 22
+            }
+        );
+        assert_eq!(
+            problem.to_string(),
+            "not valid JSON: expected a value, found `x`"
+        );
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 30, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                prop::collection::hash_map(any::<String>(), inner, 0..5)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_serde_json_writes_is_read_as_it_reads_it(value in value()) {
+            for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+                let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(read(&text).ok(), Some(expected));
+            }
+        }
+
+        #[test]
+        fn what_serde_json_refuses_is_refused(
+            text in r#"[\[\]{}:,"\\ untrefalsd0-9.eE+\-/bu8D]{0,12}|"(\\u[dD][89a-f][0-9a-f]{2}|\\u00e9|a){0,3}""#
+        ) {
+            let expected: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+            prop_assert_eq!(read(&text).ok(), expected);
+        }
+    }
+}

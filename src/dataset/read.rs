@@ -122,7 +122,8 @@ fn decode(bytes: Vec<u8>, line: usize) -> Result<String, (Position, Problem)> {
             + 1;
         (Position::new(line + lines, column), index - start + 1)
     };
-    if let Some(index) = bytes.iter().position(|byte| *byte == 0) {
+    if bytes.contains(&0) {
+        let index = bytes.iter().take_while(|byte| **byte != 0).count();
         let (at, byte) = locate(&bytes, index);
         return Err((at, Problem::NulByte { byte }));
     }
@@ -158,6 +159,10 @@ fn jsonl(mut reader: impl BufRead, limits: &Limits, sink: &mut Sink) -> io::Resu
         if number == 1 && bytes.starts_with(BOM) {
             bytes.drain(..BOM.len());
         }
+        // A record that is cut off ends on its own line.
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -189,31 +194,17 @@ fn read_line(
     limits: &Limits,
     read: &mut u64,
 ) -> io::Result<Line> {
-    let mut length = 0;
-    loop {
-        let buffer = match reader.fill_buf() {
-            Ok(buffer) => buffer,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let newline = buffer.iter().position(|byte| *byte == b'\n');
-        let taken = newline.map_or(buffer.len(), |index| index + 1);
-        length += taken as u64;
-        let too_long = length > limits.line_bytes;
-        if too_long {
-            line.clear();
-        } else {
-            line.extend_from_slice(&buffer[..taken]);
-        }
-        let ended = newline.is_some() || taken == 0;
-        reader.consume(taken);
-        *read += taken as u64;
-        if ended || *read > limits.jsonl_bytes {
-            return Ok(match (too_long, length) {
-                (true, _) => Line::TooLong,
-                (false, 0) => Line::End,
-                (false, _) => Line::Complete,
-            });
-        }
+    let taken = reader.take(limits.line_bytes + 1).read_until(b'\n', line)?;
+    *read += taken as u64;
+    if taken == 0 {
+        return Ok(Line::End);
     }
+    if taken as u64 <= limits.line_bytes {
+        return Ok(Line::Complete);
+    }
+    if line.last() != Some(&b'\n') {
+        let left = limits.jsonl_bytes.saturating_sub(*read) + 1;
+        *read += reader.take(left).skip_until(b'\n')? as u64;
+    }
+    Ok(Line::TooLong)
 }

@@ -103,7 +103,8 @@ impl Node {
     }
 }
 
-fn is_null(plain: &str) -> bool {
+/// Whether an unquoted scalar says that there is no value.
+pub(super) fn is_null(plain: &str) -> bool {
     matches!(plain, "" | "~" | "null" | "Null" | "NULL")
 }
 

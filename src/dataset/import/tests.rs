@@ -298,7 +298,7 @@ fn what_cannot_be_mapped_is_listed_with_its_reasons() {
     record 2 (line 2): no email: expected its text as `email_thread`, `page_content`, or `body`, found the keys `email_imput`, `triage`
     record 3 (line 3): no triage label: expected `classification`, `triage`, or `expected_triage`
     record 4 (line 4): unknown tool `send`; unknown triage label `reply`: use `ignore`, `notify`, or `respond`
-    record 5 (line 6): not valid JSON: expected `,` or `}`, found the end, as if the rest were cut off
+    record 5 (line 5): not valid JSON: expected `,` or `}`, found the end, as if the rest were cut off
     record 6 (line 6): the record is not a map
     "#);
 }
