@@ -30,10 +30,25 @@ pub struct Execution {
     /// Once cancelled, no case starts; those in flight finish, because their tokens are
     /// already paid for, and a recorded attempt is one that resuming can skip.
     pub cancel: CancellationToken,
-    /// Cases that an earlier sitting recorded.
+    /// What earlier sittings recorded; empty for a new experiment.
+    pub recorded: Recorded,
+    /// Tells on what the attempts came to, as they are recorded.
+    pub progress: watch::Sender<Counts>,
+}
+
+/// What stands in a journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recorded {
     pub done: Done,
-    /// What those came to; told on as attempts are recorded.
-    pub counts: watch::Sender<Counts>,
+    pub counts: Counts,
+}
+
+/// How a sitting went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub because: EndReason,
+    /// Over the whole journal.
+    pub counts: Counts,
 }
 
 /// What the attempts in the journal came to, those of earlier sittings included.
@@ -61,14 +76,14 @@ impl Counts {
     }
 }
 
-/// Runs the cases that are left, and returns why it stopped.
+/// Runs the cases that are left, until there are none or there is a reason to stop.
 ///
 /// Cases start in the plan's order and end in any. An attempt is counted once it is in the
 /// journal. When this returns no case is in flight.
 ///
 /// # Errors
 /// What the journal reports when it cannot be written; no more cases start then either.
-pub async fn execute(execution: Execution) -> Result<EndReason, JournalError> {
+pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     let Execution {
         plan,
         dataset,
@@ -77,10 +92,11 @@ pub async fn execute(execution: Execution) -> Result<EndReason, JournalError> {
         concurrency,
         max_failures,
         cancel,
-        done,
-        counts,
+        recorded: Recorded { done, counts },
+        progress,
     } = execution;
-    let left = plan.grid().cases() - done.count();
+    let left = plan.grid().cases().saturating_sub(done.count());
+    progress.send_replace(counts);
     let worker = Arc::new(Worker {
         failures_left: AtomicU64::new(max_failures.map_or(u64::MAX, NonZeroU64::get)),
         stop: AtomicBool::new(false),
@@ -91,7 +107,7 @@ pub async fn execute(execution: Execution) -> Result<EndReason, JournalError> {
         journal,
         cancel,
         done,
-        counts,
+        progress,
     });
     let mut workers = JoinSet::new();
     for _ in 0..left.min(concurrency.get() as u64) {
@@ -104,15 +120,15 @@ pub async fn execute(execution: Execution) -> Result<EndReason, JournalError> {
         result = result.and(worked);
     }
     result?;
-    Ok(
-        if worker.counts.borrow().recorded() == worker.plan.grid().cases() {
-            EndReason::Complete
-        } else if worker.cancel.is_cancelled() {
-            EndReason::Cancelled
-        } else {
-            EndReason::MaxFailures
-        },
-    )
+    let counts = worker.progress.borrow().clone();
+    let because = if counts.recorded() == worker.plan.grid().cases() {
+        EndReason::Complete
+    } else if worker.cancel.is_cancelled() {
+        EndReason::Cancelled
+    } else {
+        EndReason::MaxFailures
+    };
+    Ok(Summary { because, counts })
 }
 
 /// What the workers share: each takes the next case until there is none.
@@ -123,7 +139,7 @@ struct Worker {
     journal: Arc<Journal>,
     cancel: CancellationToken,
     done: Done,
-    counts: watch::Sender<Counts>,
+    progress: watch::Sender<Counts>,
     /// Place in the plan's order of the next case to look at.
     next: AtomicU64,
     failures_left: AtomicU64,
@@ -146,7 +162,7 @@ impl Worker {
                 self.stop.store(true, Ordering::Release);
                 return Err(error);
             }
-            self.counts.send_modify(|counts| counts.record(&attempt));
+            self.progress.send_modify(|counts| counts.record(&attempt));
             if attempt.verdict() == Verdict::Failed
                 && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
             {

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::execute::Counts;
-use super::grid::Done;
+use super::execute::{Counts, Recorded};
 use super::journal::{Journal, JournalError};
 use super::plan::Plan;
 use super::record::Header;
@@ -26,9 +25,7 @@ pub struct Resumed {
     pub journal: Journal,
     /// As it was written; targets take its date.
     pub header: Header,
-    pub done: Done,
-    /// What the recorded attempts came to.
-    pub counts: Counts,
+    pub recorded: Recorded,
 }
 
 /// Why an experiment cannot be gone on with.
@@ -80,7 +77,7 @@ pub fn resume(
     redactor: Arc<Redactor>,
 ) -> Result<Resumed, ResumeError> {
     let hide = Arc::clone(&redactor);
-    let (journal, (header, done, counts)) = Journal::reopen(path, redactor, |reader| {
+    let (journal, (header, recorded)) = Journal::reopen(path, redactor, |reader| {
         let header = reader.header().clone();
         let differences = differences(&header, plan, &hide);
         if !differences.is_empty() {
@@ -102,13 +99,13 @@ pub fn resume(
             }
             counts.record(&entry.attempt);
         }
-        Ok((header, reader.done().clone(), counts))
+        let done = reader.done().clone();
+        Ok((header, Recorded { done, counts }))
     })?;
     Ok(Resumed {
         journal,
         header,
-        done,
-        counts,
+        recorded,
     })
 }
 

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{Counts, Execution};
+use super::execute::{Execution, Recorded, Summary};
 use super::journal::Journal;
 use super::*;
 use crate::dataset::{Dataset, Example, Expect, MatchMode};
@@ -166,22 +166,19 @@ impl Bench {
             concurrency: NonZeroUsize::new(at_once).unwrap(),
             max_failures: None,
             cancel: CancellationToken::new(),
-            done: Done::default(),
-            counts: watch::Sender::default(),
+            recorded: Recorded::default(),
+            progress: watch::Sender::default(),
         }
     }
 
     /// Resumes what is in `path` and runs the rest.
-    pub async fn finish(&self, path: &Path, runner: Arc<dyn Runner>) -> (EndReason, Counts) {
+    pub async fn finish(&self, path: &Path, runner: Arc<dyn Runner>) -> Summary {
         let resumed = resume::resume(path, &self.plan, &self.dataset, redactor()).unwrap();
         let execution = Execution {
-            done: resumed.done,
-            counts: watch::Sender::new(resumed.counts),
+            recorded: resumed.recorded,
             ..self.execution(resumed.journal, runner, 3)
         };
-        let counts = execution.counts.subscribe();
-        let end = execute::execute(execution).await.unwrap();
-        (end, counts.borrow().clone())
+        execute::execute(execution).await.unwrap()
     }
 }
 

@@ -25,9 +25,10 @@ async fn every_case_is_recorded_once_and_the_counts_say_so() {
         _ => run(Triage::Ignore),
     }));
     let execution = bench.execution(bench.create(), runner, 2);
-    let counts = execution.counts.subscribe();
-    assert_eq!(execute(execution).await.unwrap(), EndReason::Complete);
-    let counts = counts.borrow().clone();
+    let told = execution.progress.subscribe();
+    let Summary { because, counts } = execute(execution).await.unwrap();
+    assert_eq!(because, EndReason::Complete);
+    assert_eq!(*told.borrow(), counts);
     assert_eq!((counts.passed, counts.failed, counts.unscored), (12, 12, 0));
     assert_eq!(counts.usage.calls(), 24);
     let cases: Vec<_> = attempts(&bench.path())
@@ -148,7 +149,10 @@ async fn after_a_cancel_no_case_starts_and_those_in_flight_are_recorded() {
     }
     cancel.cancel();
     gate.add_permits(100);
-    assert_eq!(running.await.unwrap().unwrap(), EndReason::Cancelled);
+    assert_eq!(
+        running.await.unwrap().unwrap().because,
+        EndReason::Cancelled
+    );
     assert_eq!(started.load(Ordering::SeqCst), 5);
     assert_eq!(attempts(&bench.path()).len(), 5);
 }
@@ -197,7 +201,7 @@ async fn enough_failures_stop_the_run_and_errors_are_not_failures() {
             max_failures: NonZeroU64::new(3),
             ..bench.execution(bench.create(), runner, 1)
         };
-        assert_eq!(execute(execution).await.unwrap(), end, "{case}");
+        assert_eq!(execute(execution).await.unwrap().because, end, "{case}");
         assert_eq!(attempts(&bench.path()).len(), recorded, "{case}");
     }
 }
@@ -214,7 +218,10 @@ async fn a_panic_is_the_record_of_its_case_alone() {
         }
     }));
     let execution = bench.execution(bench.create(), runner, 2);
-    assert_eq!(execute(execution).await.unwrap(), EndReason::Complete);
+    assert_eq!(
+        execute(execution).await.unwrap().because,
+        EndReason::Complete
+    );
     for attempt in attempts(&bench.path()) {
         let broken = attempt.case.example != "e2";
         assert_eq!(attempt.outcome == Outcome::Harness, broken);
@@ -234,7 +241,7 @@ async fn what_is_counted_is_in_the_file() {
         dataset(10),
     );
     let execution = bench.execution(bench.create(), right(), 8);
-    let mut counts = execution.counts.subscribe();
+    let mut counts = execution.progress.subscribe();
     let path = bench.path();
     let watching = tokio::spawn(async move {
         let mut looks = 0;
@@ -267,7 +274,7 @@ async fn a_journal_that_cannot_be_written_stops_the_run() {
     }));
     let journal = Journal::writing_to(full);
     let execution = bench.execution(journal, runner, 4);
-    let counts = execution.counts.subscribe();
+    let counts = execution.progress.subscribe();
     let error = execute(execution).await.unwrap_err();
     assert!(matches!(
         error,

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use super::*;
 use crate::email::Triage;
 use crate::experiment::Attempt;
-use crate::experiment::execute::execute;
+use crate::experiment::execute::{Summary, execute};
 use crate::experiment::plan::{Choices, Plan};
 use crate::experiment::record::EndReason;
 use crate::experiment::resume::{Difference, ResumeError, resume};
@@ -43,7 +43,6 @@ async fn finished() -> Bench {
     let execution = bench.execution(journal, right(), 2);
     let journal = Arc::clone(&execution.journal);
     execute(execution).await.unwrap();
-    let journal = Arc::into_inner(journal).unwrap();
     journal.end(ended(EndReason::Complete, 8)).await.unwrap();
     bench
 }
@@ -175,8 +174,8 @@ async fn cut_anywhere_a_journal_goes_on_without_loss_or_repetition() {
             running.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             async { run(Triage::Respond) }
         }));
-        let (end, counts) = bench.finish(&bench.path(), runner).await;
-        assert_eq!(end, EndReason::Complete);
+        let Summary { because, counts } = bench.finish(&bench.path(), runner).await;
+        assert_eq!(because, EndReason::Complete);
         assert_eq!(counts.recorded(), 8);
         let ran = ran.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(ran + counted, 8, "cut at {cut}");
@@ -197,8 +196,8 @@ async fn a_resumed_experiment_keeps_its_date_and_refuses_another_plan() {
     let bench = finished().await;
     let resumed = resume(&bench.path(), &bench.plan, &bench.dataset, redactor()).unwrap();
     assert_eq!(resumed.header.date, DAY);
-    assert_eq!(resumed.done.count(), 8);
-    assert_eq!(resumed.counts.passed, 8);
+    assert_eq!(resumed.recorded.done.count(), 8);
+    assert_eq!(resumed.recorded.counts.passed, 8);
     drop(resumed);
 
     let mut other = choices();
@@ -440,8 +439,8 @@ proptest! {
             let cut = header_end + ((length - header_end) as f64 * stop) as u64;
             fs::File::options().write(true).open(bench.path()).unwrap().set_len(cut).unwrap();
         }
-        let (end, counts) = runtime.block_on(bench.finish(&bench.path(), right()));
-        prop_assert_eq!(end, EndReason::Complete);
+        let Summary { because, counts } = runtime.block_on(bench.finish(&bench.path(), right()));
+        prop_assert_eq!(because, EndReason::Complete);
         prop_assert_eq!(counts.recorded(), bench.plan.grid().cases());
         prop_assert_eq!(attempts(&bench.path()).len() as u64, bench.plan.grid().cases());
     }

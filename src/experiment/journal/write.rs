@@ -36,7 +36,7 @@ const BATCH: usize = 1024 * 1024;
 pub struct Journal {
     path: PathBuf,
     redactor: Arc<Redactor>,
-    /// `None` once closed.
+    /// `None` while it is being dropped.
     queue: Option<Sender<Item>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -46,6 +46,8 @@ struct Item {
     /// Written before the line, unless they have been already.
     prompts: Vec<Arc<Prompt>>,
     line: String,
+    /// Told only once the line is on the disk.
+    sync: bool,
     written: oneshot::Sender<Result<(), Arc<io::Error>>>,
 }
 
@@ -188,7 +190,7 @@ impl Journal {
     /// [`JournalError::Io`]; every later call then fails too.
     pub async fn append(&self, attempt: &Attempt<Run>) -> Result<(), JournalError> {
         let line: Line<(), &Attempt<Run>> = Line::Attempt(attempt);
-        self.write(attempt.run.prompts.clone(), &line).await
+        self.write(attempt.run.prompts.clone(), &line, false).await
     }
 
     /// Records the start of a sitting.
@@ -196,31 +198,30 @@ impl Journal {
     /// # Errors
     /// As for [`Journal::append`].
     pub async fn begin(&self, session: Session) -> Result<(), JournalError> {
-        self.write(Vec::new(), &Line::<(), ()>::Session(session))
-            .await
+        let line: Line<(), ()> = Line::Session(session);
+        self.write(Vec::new(), &line, false).await
     }
 
-    /// Records the end of a sitting, waits until everything is on the disk, and gives up
-    /// the lock.
+    /// Records the end of a sitting, and waits until everything is on the disk.
     ///
     /// # Errors
     /// As for [`Journal::append`].
-    pub async fn end(mut self, ended: Ended) -> Result<(), JournalError> {
-        self.write(Vec::new(), &Line::<(), ()>::Ended(ended))
-            .await?;
-        self.close();
-        Ok(())
+    pub async fn end(&self, ended: Ended) -> Result<(), JournalError> {
+        let line: Line<(), ()> = Line::Ended(ended);
+        self.write(Vec::new(), &line, true).await
     }
 
     async fn write<P: Serialize, A: Serialize>(
         &self,
         prompts: Vec<Arc<Prompt>>,
         line: &Line<P, A>,
+        sync: bool,
     ) -> Result<(), JournalError> {
         let (written, answer) = oneshot::channel();
         let item = Item {
             prompts,
             line: json_line(line, &self.redactor),
+            sync,
             written,
         };
         let queue = self.queue.as_ref().expect("open until it is dropped");
@@ -236,19 +237,15 @@ impl Journal {
             source,
         })
     }
+}
 
-    fn close(&mut self) {
+impl Drop for Journal {
+    fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
             // A panic of the writer was told to those who waited for it.
             let _ = writer.join();
         }
-    }
-}
-
-impl Drop for Journal {
-    fn drop(&mut self) {
-        self.close();
     }
 }
 
@@ -292,6 +289,14 @@ fn json_line<P: Serialize, A: Serialize>(line: &Line<P, A>, redactor: &Redactor)
     json
 }
 
+/// What is written at once.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    sync: bool,
+    waiting: Vec<oneshot::Sender<Result<(), Arc<io::Error>>>>,
+}
+
 /// The thread that writes.
 struct Writer {
     file: File,
@@ -305,32 +310,27 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, items: &Receiver<Item>) {
-        let mut batch = Vec::new();
-        let mut waiting = Vec::new();
+        let mut batch = Batch::default();
         while let Ok(first) = items.recv() {
-            self.gather(first, &mut batch, &mut waiting);
-            while batch.len() < BATCH
+            self.gather(first, &mut batch);
+            while batch.bytes.len() < BATCH
                 && let Ok(item) = items.try_recv()
             {
-                self.gather(item, &mut batch, &mut waiting);
+                self.gather(item, &mut batch);
             }
             let result = self.write(&batch);
-            for written in waiting.drain(..) {
+            for written in batch.waiting.drain(..) {
                 // Whoever does not wait any more has been cancelled; the line stays.
                 let _ = written.send(result.clone());
             }
-            batch.clear();
-            batch.shrink_to(4 * BATCH);
+            batch.bytes.clear();
+            batch.bytes.shrink_to(4 * BATCH);
+            batch.sync = false;
         }
         self.syncer.stop();
     }
 
-    fn gather(
-        &mut self,
-        item: Item,
-        batch: &mut Vec<u8>,
-        waiting: &mut Vec<oneshot::Sender<Result<(), Arc<io::Error>>>>,
-    ) {
+    fn gather(&mut self, item: Item, batch: &mut Batch) {
         for prompt in item.prompts {
             if !self.prompts.contains(prompt.hash()) {
                 self.prompts.insert(prompt.hash().to_owned());
@@ -338,18 +338,26 @@ impl Writer {
                     hash: prompt.hash().to_owned(),
                     content: prompt.content(),
                 });
-                batch.extend_from_slice(json_line(&line, &self.redactor).as_bytes());
+                batch
+                    .bytes
+                    .extend_from_slice(json_line(&line, &self.redactor).as_bytes());
             }
         }
-        batch.extend_from_slice(item.line.as_bytes());
-        waiting.push(item.written);
+        batch.bytes.extend_from_slice(item.line.as_bytes());
+        batch.sync |= item.sync;
+        batch.waiting.push(item.written);
     }
 
-    fn write(&mut self, batch: &[u8]) -> Result<(), Arc<io::Error>> {
+    fn write(&mut self, batch: &Batch) -> Result<(), Arc<io::Error>> {
         if let Some(error) = self.failed.as_ref().or(self.syncer.failed.get()) {
             return Err(Arc::clone(error));
         }
-        if let Err(error) = self.file.write_all(batch) {
+        let written = self.file.write_all(&batch.bytes);
+        let synced = written.and_then(|()| match batch.sync {
+            true => self.file.sync_data(),
+            false => Ok(()),
+        });
+        if let Err(error) = synced {
             return Err(Arc::clone(self.failed.insert(Arc::new(error))));
         }
         self.syncer.wake();
