@@ -23,3 +23,6 @@ pub mod statistics;
 pub mod score;
 
 pub mod experiment;
+
+// Reading the result.
+pub mod report;

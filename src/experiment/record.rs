@@ -69,7 +69,7 @@ pub struct DatasetInfo {
 }
 
 /// Which examples of the dataset take part.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Selection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -87,7 +87,7 @@ pub struct Selection {
 }
 
 /// Examples of an earlier experiment that are to be tried again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rerun {
     /// The earlier experiment.
     pub of: String,
@@ -96,7 +96,7 @@ pub struct Rerun {
     pub ids: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RerunWhich {
     /// An attempt of any variant was scored and did not pass.
@@ -105,7 +105,7 @@ pub enum RerunWhich {
     Errors,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// A case's own time limit in milliseconds.
     pub timeout_ms: u64,

@@ -1,0 +1,258 @@
+//! Experiments made up for tests.
+
+use std::collections::BTreeMap;
+
+use crate::email::Triage;
+use crate::experiment::{
+    Attempt, CaseKey, DatasetInfo, EndReason, Ended, Header, Limits, Selection, Session, Suite,
+    TriageCosts, Variant,
+};
+use crate::run::{ModelRole, Outcome, TokenUsage, Usage};
+use crate::score::{Feedback, Key, Score};
+
+use super::{Environment, Fold, Report};
+
+use Triage::{Ignore, Notify, Respond};
+
+pub(super) fn header(examples: usize, repeat: u32) -> Header {
+    let variant = |agent: &str| Variant {
+        name: format!("{agent}@rules"),
+        agent: agent.to_owned(),
+        model: "rules".to_owned(),
+        router_model: None,
+    };
+    Header {
+        format: crate::experiment::FORMAT.to_owned(),
+        experiment: "2026-03-02-1015-abc1234".to_owned(),
+        tool_version: "0.1.0".to_owned(),
+        created: "2026-03-02T10:15:00Z".parse().unwrap(),
+        date: "2026-03-02".parse().unwrap(),
+        seed: 0,
+        suites: vec![Suite::Triage, Suite::Response],
+        variants: vec![variant("baseline"), variant("workflow")],
+        repeat,
+        dataset: DatasetInfo {
+            name: "email".to_owned(),
+            hash: "0123456789abcdef".repeat(4),
+            examples,
+            paths: Vec::new(),
+            labelled_by: BTreeMap::from([("author".to_owned(), examples)]),
+        },
+        selection: Selection::default(),
+        examples,
+        examples_hash: "fedcba9876543210".repeat(4),
+        limits: Limits {
+            timeout_ms: 300_000,
+            max_steps: 25,
+        },
+        triage_costs: TriageCosts::default(),
+        min_pass_rate: None,
+    }
+}
+
+/// An attempt that finished, decided rightly, and was scored on the decision alone.
+pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
+    let mut usage = Usage::default();
+    usage.record(
+        ModelRole::Agent,
+        TokenUsage {
+            input_tokens: 900,
+            output_tokens: 40,
+        },
+    );
+    Attempt {
+        case: CaseKey {
+            variant,
+            position,
+            repeat,
+            example: format!("example-{position}"),
+        },
+        split: Some(
+            if position.is_multiple_of(3) {
+                "dev"
+            } else {
+                "test"
+            }
+            .to_owned(),
+        ),
+        cluster: None,
+        tags: vec!["work".to_owned()],
+        expected: [Respond, Notify, Ignore][position as usize % 3],
+        found: Some([Respond, Notify, Ignore][position as usize % 3]),
+        outcome: Outcome::Finished,
+        error: None,
+        feedback: vec![feedback(Key::TriageAccuracy, 1.0, None)],
+        usage,
+        latency_ms: 0.4 + f64::from(position) * 0.05 + f64::from(repeat) * 0.01,
+        run: (),
+    }
+}
+
+pub(super) fn feedback(key: Key, score: f64, comment: Option<&str>) -> Feedback {
+    Feedback {
+        key,
+        score: Score::try_from(score).unwrap(),
+        comment: comment.map(str::to_owned),
+    }
+}
+
+/// Turns the decision into a wrong one.
+pub(super) fn decides(attempt: Attempt<()>, found: Option<Triage>) -> Attempt<()> {
+    let right = found == Some(attempt.expected);
+    let comment = match found {
+        Some(found) => format!("expected {}, got {found}", attempt.expected),
+        None => format!(
+            "expected {}, no decision: it said `maybe`",
+            attempt.expected
+        ),
+    };
+    let mut feedback = attempt.feedback.clone();
+    feedback[0].score = right.into();
+    feedback[0].comment = (!right).then_some(comment);
+    Attempt {
+        found,
+        feedback,
+        ..attempt
+    }
+}
+
+/// Adds what is asked of emails that want an answer: share of expected calls made, and
+/// whether a forbidden one was.
+pub(super) fn calls(mut attempt: Attempt<()>, recall: f64, forbidden: bool) -> Attempt<()> {
+    let all = recall == 1.0;
+    let missing = (!all).then_some("missing `write_email`");
+    attempt.feedback.extend([
+        feedback(Key::ToolCallsReference, f64::from(u8::from(all)), missing),
+        feedback(Key::ToolCallsRecall, recall, missing),
+        feedback(Key::ToolCallsPrecision, 1.0, None),
+        feedback(Key::ToolCallsExact, f64::from(u8::from(all)), missing),
+        feedback(
+            Key::ToolCallsForbidden,
+            f64::from(u8::from(!forbidden)),
+            forbidden.then_some("called `schedule_meeting`, which is forbidden here"),
+        ),
+    ]);
+    attempt
+}
+
+/// Ends the attempt otherwise, scored as such.
+pub(super) fn ends(attempt: Attempt<()>, outcome: Outcome, error: &str) -> Attempt<()> {
+    let feedback = if outcome.is_error() {
+        Vec::new()
+    } else {
+        let zero =
+            |one: &Feedback| feedback(one.key, 0.0, Some(&format!("{}: {error}", outcome.name())));
+        attempt.feedback.iter().map(zero).collect()
+    };
+    Attempt {
+        outcome,
+        error: Some(error.to_owned()),
+        feedback,
+        ..attempt
+    }
+}
+
+/// Two variants on 24 examples, three attempts each: most pass, some fail in every way.
+pub(super) fn attempts() -> Vec<Attempt<()>> {
+    let mut attempts = Vec::new();
+    for variant in 0..2 {
+        for position in 0..24 {
+            for repeat in 0..3 {
+                let mut attempt = attempt(variant, position, repeat);
+                if position >= 20 {
+                    attempt.cluster = Some("invoices".to_owned());
+                    attempt.tags.push("billing".to_owned());
+                }
+                if attempt.expected == Respond {
+                    let recall = if position == 6 && repeat < 2 {
+                        0.5
+                    } else {
+                        1.0
+                    };
+                    attempt = calls(attempt, recall, position == 9 && repeat == 1);
+                }
+                attempts.push(match (variant, position, repeat) {
+                    (0, 1 | 4 | 8, _) => decides(attempt, Some(Respond)),
+                    (0, 2, 1) => decides(attempt, Some(Notify)),
+                    (0, 5, 0) => decides(attempt, None),
+                    (0, 3, _) => ends(
+                        attempt,
+                        Outcome::StepLimit,
+                        "25 model calls, mostly at `respond`",
+                    ),
+                    (1, 7, _) => decides(attempt, Some(Ignore)),
+                    (1, 10, 2) => decides(attempt, Some(Respond)),
+                    (1, 11, 1) => ends(
+                        attempt,
+                        Outcome::Provider,
+                        "model `rules` failed: 503 after 3 retries",
+                    ),
+                    (1, 12, 0) => ends(attempt, Outcome::Timeout, "no end within 300 s"),
+                    _ => attempt,
+                });
+            }
+        }
+    }
+    attempts
+}
+
+pub(super) fn environment(header: &Header) -> Environment {
+    let session = Session {
+        started: "2026-03-02T10:15:00Z".parse().unwrap(),
+        arguments: vec!["run".to_owned(), "--repeat".to_owned(), "3".to_owned()],
+        concurrency: 16,
+        host: "linux/x86_64".to_owned(),
+    };
+    let ended = Ended {
+        at: "2026-03-02T10:15:01.5Z".parse().unwrap(),
+        because: EndReason::Complete,
+        attempts: 144,
+    };
+    Environment::new(header, &[session], Some(&ended))
+}
+
+pub(super) fn report(header: Header, attempts: &[Attempt<()>]) -> Report {
+    let environment = environment(&header);
+    let mut fold = Fold::new(header);
+    for attempt in attempts {
+        fold.push(attempt).unwrap();
+    }
+    fold.finish(environment)
+}
+
+pub(super) fn sample() -> Report {
+    report(header(24, 3), &attempts())
+}
+
+/// Everything that can be named or said tries to break out of where it is shown.
+pub(super) fn hostile() -> Report {
+    let bad =
+        "x|<script>alert(1)</script>`` ![i](http://evil.example)\u{1b}[31m\u{202e}\u{200b}\n# @all";
+    let mut header = header(3, 1);
+    header.experiment = format!("{bad}; rm -rf $HOME'");
+    header.dataset.name = bad.to_owned();
+    header.dataset.labelled_by = BTreeMap::from([(bad.to_owned(), 3)]);
+    for variant in &mut header.variants {
+        variant.name = bad.to_owned();
+        variant.agent = bad.to_owned();
+        variant.model = bad.to_owned();
+    }
+    let attempts: Vec<Attempt<()>> = (0..6)
+        .map(|number| {
+            let mut attempt = attempt(number / 3, number % 3, 0);
+            attempt.case.example = format!("{bad}{}", number % 3);
+            attempt.split = Some(bad.to_owned());
+            attempt.tags = vec![bad.to_owned()];
+            match number % 3 {
+                0 => ends(attempt, Outcome::Protocol, bad),
+                1 => ends(attempt, Outcome::Provider, bad),
+                _ => {
+                    let mut attempt = decides(attempt, None);
+                    attempt.feedback[0].comment = Some(bad.to_owned());
+                    attempt
+                }
+            }
+        })
+        .collect();
+    report(header, &attempts)
+}

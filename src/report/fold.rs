@@ -1,0 +1,400 @@
+//! From attempts, one at a time and in any order, to a report.
+
+use std::collections::BTreeMap;
+
+use crate::email::Triage;
+use crate::experiment::{Attempt, Header, Suite, Variant, Verdict};
+use crate::run::{Outcome, Usage};
+use crate::score::{Key, triage};
+use crate::statistics::FixedSum;
+
+use super::gate;
+use super::incident::{Incidents, Lapse};
+use super::latency::Histogram;
+use super::metrics::{self, Group};
+use super::{
+    Confusion, Counts, Coverage, DatasetReport, Environment, FORMAT, Found, GroupReport,
+    PlanReport, Report, TAGS_SHOWN, VariantReport, WORST_SHOWN, WorstExample,
+};
+
+/// Reads attempts, and keeps a few numbers per variant and example.
+///
+/// Nothing grows with the number of attempts, and no sum depends on their order.
+#[derive(Debug)]
+pub struct Fold {
+    header: Header,
+    examples: BTreeMap<u32, ExampleFacts>,
+    variants: Vec<VariantFold>,
+}
+
+/// A record that does not belong to the plan of its journal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    #[error("attempt at `{example}` is of variant {variant}, but the plan has {variants}")]
+    UnknownVariant {
+        example: String,
+        variant: u32,
+        variants: usize,
+    },
+    #[error("attempt at `{example}` has position {position}, but the plan has {examples} examples")]
+    UnknownPosition {
+        example: String,
+        position: u32,
+        examples: usize,
+    },
+    #[error("position {position} of the plan is both `{one}` and `{other}`")]
+    Ambiguous {
+        position: u32,
+        one: String,
+        other: String,
+    },
+}
+
+/// What every attempt at an example says about the example.
+#[derive(Debug)]
+pub(super) struct ExampleFacts {
+    pub id: String,
+    pub expected: Triage,
+    pub split: Option<String>,
+    pub cluster: Option<String>,
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct VariantFold {
+    counts: Counts,
+    outcomes: BTreeMap<Outcome, u64>,
+    usage: Usage,
+    latency: Histogram,
+    cells: BTreeMap<u32, Cell>,
+    agent_failures: Incidents,
+    infrastructure_errors: Incidents,
+}
+
+/// One variant's attempts at one example.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    pub scored: u32,
+    pub passed: u32,
+    agent_failures: u32,
+    scores: [FixedSum; Key::ALL.len()],
+    /// Decisions of the attempts whose decision was scored.
+    pub found: Found,
+    /// The failing attempt with the lowest number.
+    lapse: Option<Box<Lapse>>,
+}
+
+impl Cell {
+    pub fn scores(&self, key: Key) -> FixedSum {
+        // The keys are declared in the order of `Key::ALL`.
+        self.scores[key as usize]
+    }
+
+    pub fn pass_share(&self) -> Option<f64> {
+        (self.scored > 0).then(|| f64::from(self.passed) / f64::from(self.scored))
+    }
+
+    fn failed(&self) -> bool {
+        self.passed < self.scored
+    }
+}
+
+impl Fold {
+    pub fn new(header: Header) -> Fold {
+        let variants = header.variants.iter().map(|_| VariantFold::default());
+        Fold {
+            variants: variants.collect(),
+            examples: BTreeMap::new(),
+            header,
+        }
+    }
+
+    /// Takes one attempt into account.
+    ///
+    /// # Errors
+    /// [`FoldError`] where the attempt cannot be one of the header's plan.
+    pub fn push<R>(&mut self, attempt: &Attempt<R>) -> Result<(), FoldError> {
+        let case = &attempt.case;
+        let Some(variant) = self.variants.get_mut(case.variant as usize) else {
+            return Err(FoldError::UnknownVariant {
+                example: case.example.clone(),
+                variant: case.variant,
+                variants: self.header.variants.len(),
+            });
+        };
+        if case.position as usize >= self.header.examples {
+            return Err(FoldError::UnknownPosition {
+                example: case.example.clone(),
+                position: case.position,
+                examples: self.header.examples,
+            });
+        }
+        let facts = self
+            .examples
+            .entry(case.position)
+            .or_insert_with(|| ExampleFacts {
+                id: case.example.clone(),
+                expected: attempt.expected,
+                split: attempt.split.clone(),
+                cluster: attempt.cluster.clone(),
+                tags: attempt.tags.clone(),
+            });
+        if facts.id != case.example {
+            return Err(FoldError::Ambiguous {
+                position: case.position,
+                one: facts.id.clone(),
+                other: case.example.clone(),
+            });
+        }
+        let cell = variant.cells.entry(case.position).or_default();
+        variant.counts.attempts += 1;
+        *variant.outcomes.entry(attempt.outcome).or_default() += 1;
+        variant.usage.add(&attempt.usage);
+        let verdict = attempt.verdict();
+        if verdict == Verdict::Unscored {
+            variant.counts.errors += 1;
+            variant.infrastructure_errors.record(attempt);
+            return Ok(());
+        }
+        if attempt.outcome.is_agent_failure() {
+            cell.agent_failures += 1;
+            variant.agent_failures.record(attempt);
+        }
+        variant.counts.scored += 1;
+        variant.latency.record(attempt.latency_ms);
+        cell.record(attempt);
+        if verdict == Verdict::Passed {
+            cell.passed += 1;
+            variant.counts.passed += 1;
+        } else {
+            variant.counts.failed += 1;
+            if cell
+                .lapse
+                .as_ref()
+                .is_none_or(|lapse| case.repeat < lapse.repeat)
+            {
+                cell.lapse = Some(Box::new(Lapse::of(attempt)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The report over everything pushed.
+    pub fn finish(self, environment: Environment) -> Report {
+        let header = &self.header;
+        let variants: Vec<VariantReport> = self
+            .variants
+            .iter()
+            .zip(&header.variants)
+            .map(|(fold, variant)| fold.report(variant, &self.examples, header))
+            .collect();
+        let per_variant = header.examples as u64 * u64::from(header.repeat);
+        let planned = per_variant * header.variants.len() as u64;
+        let scored: u64 = variants.iter().map(|variant| variant.counts.scored).sum();
+        let coverage = Coverage {
+            planned,
+            attempts: variants.iter().map(|variant| variant.counts.attempts).sum(),
+            scored,
+            share: metrics::share(scored, planned),
+            required: gate::REQUIRED_COVERAGE,
+        };
+        Report {
+            format: FORMAT.to_owned(),
+            experiment: header.experiment.clone(),
+            gate: gate::decide(&variants, per_variant, header.min_pass_rate),
+            coverage,
+            dataset: DatasetReport {
+                name: header.dataset.name.clone(),
+                hash: header.dataset.hash.clone(),
+                examples: header.dataset.examples as u64,
+                labelled_by: header.dataset.labelled_by.clone(),
+            },
+            plan: PlanReport {
+                suites: header.suites.clone(),
+                examples: header.examples as u64,
+                examples_hash: header.examples_hash.clone(),
+                repeat: header.repeat,
+                seed: header.seed,
+                date: header.date,
+                selection: header.selection.clone(),
+                limits: header.limits.clone(),
+                triage_costs: header.triage_costs,
+                min_pass_rate: header.min_pass_rate,
+            },
+            variants,
+            not_judged: not_judged(&header.suites),
+            environment,
+        }
+    }
+}
+
+/// What the suites would ask a judge, if there were one.
+fn not_judged(suites: &[Suite]) -> Vec<String> {
+    if suites.contains(&Suite::Response) {
+        vec![
+            "response.criteria".to_owned(),
+            "response.all_met".to_owned(),
+        ]
+    } else {
+        Vec::new()
+    }
+}
+
+impl Cell {
+    fn record<R>(&mut self, attempt: &Attempt<R>) {
+        self.scored += 1;
+        for feedback in &attempt.feedback {
+            self.scores[feedback.key as usize].add(feedback.score.get());
+            if feedback.key == Key::TriageAccuracy {
+                let found = triage::decision(attempt.outcome, attempt.found);
+                self.found.add(found, 1);
+            }
+        }
+    }
+
+    /// How much the failures matter beyond their number, the gravest first: shares of
+    /// attempts that did not finish, mean cost of the decisions, shares with a forbidden
+    /// call, and of expected calls that were missing.
+    fn harm(&self, facts: &ExampleFacts, header: &Header) -> [f64; 4] {
+        let lack = |key| 1.0 - self.scores(key).mean().unwrap_or(1.0);
+        [
+            f64::from(self.agent_failures) / f64::from(self.scored),
+            metrics::decisions(facts, self)
+                .cost(&header.triage_costs)
+                .unwrap_or(0.0),
+            lack(Key::ToolCallsForbidden),
+            lack(Key::ToolCallsRecall),
+        ]
+    }
+}
+
+impl VariantFold {
+    fn report(
+        &self,
+        variant: &Variant,
+        examples: &BTreeMap<u32, ExampleFacts>,
+        header: &Header,
+    ) -> VariantReport {
+        let pairs: Vec<(&ExampleFacts, &Cell)> = self
+            .cells
+            .iter()
+            .map(|(position, cell)| (&examples[position], cell))
+            .collect();
+        let all = Group::new(pairs.clone(), header);
+        let mut splits: BTreeMap<&str, Vec<(&ExampleFacts, &Cell)>> = BTreeMap::new();
+        let mut tags = splits.clone();
+        for &(facts, cell) in &pairs {
+            if let Some(split) = &facts.split {
+                splits.entry(split).or_default().push((facts, cell));
+            }
+            for tag in &facts.tags {
+                tags.entry(tag).or_default().push((facts, cell));
+            }
+        }
+        let mut tags: Vec<_> = tags.into_iter().collect();
+        // The sort is stable, so tags of equal size stay in the order of their names.
+        tags.sort_by_key(|(_, pairs)| std::cmp::Reverse(pairs.len()));
+        tags.truncate(TAGS_SHOWN);
+        let confusion = confusion(&pairs);
+        VariantReport {
+            name: variant.name.clone(),
+            agent: variant.agent.clone(),
+            model: variant.model.clone(),
+            router_model: variant.router_model.clone(),
+            counts: Counts {
+                examples: self.cells.len() as u64,
+                ..self.counts
+            },
+            outcomes: self.outcomes.clone(),
+            pass_rate: all.pass_rate(),
+            metrics: all.metrics(),
+            splits: splits
+                .into_iter()
+                .map(|(name, pairs)| (name.to_owned(), group_report(pairs, header)))
+                .collect(),
+            tags: tags
+                .into_iter()
+                .map(|(name, pairs)| (name.to_owned(), group_report(pairs, header)))
+                .collect(),
+            classes: all.classes(),
+            confusion,
+            usage: self.usage.clone(),
+            latency_ms: self.latency.report(),
+            failed_examples: pairs.iter().filter(|(_, cell)| cell.failed()).count() as u64,
+            worst: worst(&pairs, header),
+            agent_failures: self.agent_failures.report(),
+            infrastructure_errors: self.infrastructure_errors.report(),
+        }
+    }
+}
+
+fn group_report(pairs: Vec<(&ExampleFacts, &Cell)>, header: &Header) -> GroupReport {
+    let group = Group::new(pairs, header);
+    GroupReport {
+        examples: group.examples(),
+        pass_rate: group.pass_rate(),
+        metrics: group.metrics(),
+    }
+}
+
+/// `None` where no decision was scored.
+fn confusion(pairs: &[(&ExampleFacts, &Cell)]) -> Option<Confusion> {
+    let mut confusion = Confusion::default();
+    let mut total = 0;
+    for (facts, cell) in pairs {
+        for found in [
+            None,
+            Some(Triage::Ignore),
+            Some(Triage::Notify),
+            Some(Triage::Respond),
+        ] {
+            confusion
+                .row_mut(facts.expected)
+                .add(found, cell.found.of(found));
+        }
+        total += cell.found.total();
+    }
+    (total > 0).then_some(confusion)
+}
+
+/// The examples that failed most often; of those that failed equally often, the gravest.
+fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<WorstExample> {
+    struct Failed<'a> {
+        share: f64,
+        harm: [f64; 4],
+        facts: &'a ExampleFacts,
+        cell: &'a Cell,
+        lapse: &'a Lapse,
+    }
+    let failed = |&(facts, cell): &(&'a ExampleFacts, &'a Cell)| {
+        Some(Failed {
+            share: cell.pass_share()?,
+            harm: cell.harm(facts, header),
+            facts,
+            cell,
+            lapse: cell.lapse.as_deref()?,
+        })
+    };
+    let mut failed: Vec<Failed<'a>> = pairs.iter().filter_map(failed).collect();
+    // Stable, so what is equal in all of this stays in the plan's order.
+    failed.sort_by(|one, other| {
+        let harm = one.harm.iter().zip(&other.harm);
+        harm.fold(one.share.total_cmp(&other.share), |order, (one, other)| {
+            order.then(other.total_cmp(one))
+        })
+    });
+    failed.truncate(WORST_SHOWN);
+    let explain = |failed: Failed<'a>| WorstExample {
+        example: failed.facts.id.clone(),
+        split: failed.facts.split.clone(),
+        passed: u64::from(failed.cell.passed),
+        attempts: u64::from(failed.cell.scored),
+        expected: failed.facts.expected,
+        found: failed.cell.found,
+        repeat: failed.lapse.repeat,
+        outcome: failed.lapse.outcome,
+        error: failed.lapse.error.clone(),
+        comments: failed.lapse.comments.clone(),
+    };
+    failed.into_iter().map(explain).collect()
+}

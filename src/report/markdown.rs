@@ -1,0 +1,282 @@
+//! `report.md`: what a pull request or a wiki shows.
+//!
+//! Headline and table first, details folded. Names and texts of others are code spans. All
+//! that may differ between two runs of one plan stands in the last section, so that the
+//! rest can be compared byte by byte.
+
+use std::fmt::Write;
+
+use super::escape::{bounded, markdown as code};
+use super::{Incident, Report, VariantReport, figures};
+use crate::experiment::EndReason;
+
+/// The most characters of one name, comment, or error.
+const TEXT_SHOWN: usize = 400;
+
+pub fn render(report: &Report) -> String {
+    let mut sections = vec![headline(report), variants(report)];
+    sections.extend(splits(report));
+    sections.extend(details(report));
+    sections.extend(figures::not_judged(report));
+    sections.push(gate(report));
+    sections.push(environment(report));
+    let mut text = sections.join("\n\n");
+    text.push('\n');
+    text
+}
+
+fn quote(text: &str) -> String {
+    code(&bounded(text, TEXT_SHOWN))
+}
+
+fn headline(report: &Report) -> String {
+    format!(
+        "# mailproof report\n\n**{}**\n\n{}",
+        figures::headline(report, quote),
+        figures::plan_parts(report, quote).join(" · "),
+    )
+}
+
+fn variants(report: &Report) -> String {
+    let columns = figures::columns(report);
+    let mut headers = vec!["variant"];
+    headers.extend(columns.iter().map(|column| column.header));
+    let rows = report.variants.iter().map(|variant| {
+        let mut row = vec![quote(&variant.name)];
+        row.extend(columns.iter().map(|column| (column.cell)(variant)));
+        row
+    });
+    let table = table(&headers, rows);
+    format!("{table}\n\n{}", figures::LEGEND)
+}
+
+/// The first column names the row, the others hold figures.
+fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n| :--- |", headers.join(" | "));
+    text.push_str(&" ---: |".repeat(headers.len() - 1));
+    for row in rows {
+        write!(text, "\n| {} |", row.join(" | ")).expect("a String takes any text");
+    }
+    text
+}
+
+fn splits(report: &Report) -> Option<String> {
+    let (headers, rows) = figures::splits(report, quote)?;
+    Some(format!("## By split\n\n{}", table(&headers, rows)))
+}
+
+/// A section a variant, its long parts folded.
+fn details(report: &Report) -> Vec<String> {
+    report
+        .variants
+        .iter()
+        .map(|variant| {
+            let mut parts = vec![format!("## {}", quote(&variant.name))];
+            if let Some((headers, rows)) = figures::confusion(variant) {
+                parts.push(
+                    "Decisions: expected (rows) and found (columns), in attempts.".to_owned(),
+                );
+                parts.push(table(&headers, rows));
+            }
+            parts.extend(worst(variant));
+            parts.extend(incidents(
+                "Agent failures, scored 0",
+                &variant.agent_failures,
+                figures::agent_failures(variant),
+            ));
+            parts.extend(incidents(
+                "Infrastructure errors, not scored",
+                &variant.infrastructure_errors,
+                variant.counts.errors,
+            ));
+            parts.push(all_metrics(variant));
+            parts.join("\n\n")
+        })
+        .collect()
+}
+
+/// A fold that GitHub renders; the blank lines make its inside Markdown again.
+fn fold(summary: &str, inside: &str) -> String {
+    format!("<details>\n<summary>{summary}</summary>\n\n{inside}\n\n</details>")
+}
+
+/// Every key, the diagnostic ones too, and every tag.
+fn all_metrics(variant: &VariantReport) -> String {
+    let decimals = |value: Option<f64>| {
+        value.map_or(figures::NOTHING.to_owned(), |value| format!("{value:.4}"))
+    };
+    let rows = variant.metrics.iter().map(|(key, estimate)| {
+        vec![
+            quote(key),
+            decimals(estimate.value),
+            decimals(estimate.low),
+            decimals(estimate.high),
+            figures::count(estimate.n),
+        ]
+    });
+    let mut inside = table(&["key", "value", "low", "high", "examples"], rows);
+    if !variant.tags.is_empty() {
+        let rows = variant.tags.iter().map(|(tag, group)| {
+            let accuracy = group.metrics.get("triage.accuracy");
+            vec![
+                quote(tag),
+                figures::count(group.examples),
+                figures::percent_with_interval(&group.pass_rate, group.examples),
+                accuracy.map_or(figures::NOTHING.to_owned(), |accuracy| {
+                    figures::percent_with_interval(accuracy, group.examples)
+                }),
+            ]
+        });
+        let headers = ["tag", "examples", "pass rate", "accuracy"];
+        inside = format!("{inside}\n\n{}", table(&headers, rows));
+    }
+    let tokens = variant.usage.0.iter().map(|(role, usage)| {
+        vec![
+            figures::role(*role).to_owned(),
+            figures::count(usage.calls),
+            figures::count(usage.input_tokens),
+            figures::count(usage.output_tokens),
+        ]
+    });
+    let headers = ["model role", "calls", "input tokens", "output tokens"];
+    fold(
+        "Every figure",
+        &format!("{inside}\n\n{}", table(&headers, tokens)),
+    )
+}
+
+fn worst(variant: &VariantReport) -> Option<String> {
+    if variant.worst.is_empty() {
+        return None;
+    }
+    let entries: Vec<String> = variant
+        .worst
+        .iter()
+        .map(|worst| {
+            let mut entry = format!("1. {}", figures::worst_title(worst, quote));
+            for finding in figures::worst_findings(worst) {
+                write!(entry, "\n   - {}", quote(&finding)).expect("a String takes any text");
+            }
+            entry
+        })
+        .collect();
+    let summary = format!(
+        "Worst examples: {} of {} that failed",
+        variant.worst.len(),
+        figures::count(variant.failed_examples)
+    );
+    Some(fold(&summary, &entries.join("\n")))
+}
+
+fn incidents(title: &str, incidents: &[Incident], total: u64) -> Option<String> {
+    if incidents.is_empty() {
+        return None;
+    }
+    let entries: Vec<String> = incidents
+        .iter()
+        .map(|incident| {
+            format!(
+                "- {}, repeat {}, {}: {}",
+                quote(&incident.example),
+                incident.repeat,
+                incident.outcome.name(),
+                incident
+                    .error
+                    .as_deref()
+                    .map_or("no message".to_owned(), quote),
+            )
+        })
+        .collect();
+    let summary = format!("{title}: {} of {}", incidents.len(), figures::count(total));
+    Some(fold(&summary, &entries.join("\n")))
+}
+
+fn gate(report: &Report) -> String {
+    let rows = report.gate.checks.iter().map(|check| {
+        vec![
+            quote(&check.variant),
+            check.name.replace('_', " "),
+            figures::check_word(check.verdict).to_owned(),
+            check.reason.clone(),
+        ]
+    });
+    let mut text =
+        "## Gate\n\n| variant | check | verdict | reason |\n| :--- | :--- | :--- | :--- |"
+            .to_owned();
+    for row in rows {
+        write!(text, "\n| {} |", row.join(" | ")).expect("a String takes any text");
+    }
+    text
+}
+
+/// Names, clocks, machines, and latencies.
+fn environment(report: &Report) -> String {
+    let environment = &report.environment;
+    let mut entries = vec![
+        ("experiment", quote(&environment.experiment)),
+        ("version", quote(&environment.tool_version)),
+        ("created", environment.created.to_string()),
+    ];
+    if let (Some(finished), Some(reason)) = (environment.finished, environment.end_reason) {
+        entries.push(("finished", format!("{finished}, {}", end_word(reason))));
+    }
+    if let Some(seconds) = environment.wall_seconds {
+        entries.push(("wall time", figures::duration(seconds * 1_000.0)));
+    }
+    if !environment.dataset_paths.is_empty() {
+        let paths: Vec<String> = environment
+            .dataset_paths
+            .iter()
+            .map(|path| quote(path))
+            .collect();
+        entries.push(("dataset loaded from", paths.join(", ")));
+    }
+    let mut text = "## Environment\n".to_owned();
+    for (name, value) in entries {
+        write!(text, "\n- {name}: {value}").expect("a String takes any text");
+    }
+    for session in &environment.sessions {
+        let arguments: Vec<String> = session
+            .arguments
+            .iter()
+            .map(|word| super::escape::shell(word))
+            .collect();
+        write!(
+            text,
+            "\n- session of {} on {}, at most {} cases in flight: {}",
+            session.started,
+            quote(&session.host),
+            session.max_concurrency,
+            quote(&format!("mailproof {}", arguments.join(" "))),
+        )
+        .expect("a String takes any text");
+    }
+    let rows = report.variants.iter().filter_map(|variant| {
+        let latency = variant.latency_ms?;
+        let figures = [
+            latency.p50,
+            latency.p90,
+            latency.p99,
+            latency.max,
+            latency.mean,
+        ];
+        let mut row = vec![quote(&variant.name)];
+        row.extend(figures.map(|figure| format!("{figure:.3}")));
+        Some(row)
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if !rows.is_empty() {
+        let headers = ["latency (ms)", "p50", "p90", "p99", "max", "mean"];
+        text.push_str("\n\n");
+        text.push_str(&table(&headers, rows));
+    }
+    text
+}
+
+fn end_word(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Complete => "complete",
+        EndReason::Cancelled => "stopped by the user",
+        EndReason::MaxFailures => "stopped by the number of failures",
+    }
+}

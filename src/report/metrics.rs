@@ -1,0 +1,255 @@
+//! From per-example figures to estimates with intervals.
+
+use std::collections::{BTreeMap, HashMap};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::email::Triage;
+use crate::experiment::Header;
+use crate::score::{Confusion, Key};
+use crate::statistics::{Interval, Z_95, bootstrap_interval, mean_interval};
+
+use super::ClassReport;
+use super::fold::{Cell, ExampleFacts};
+
+/// A figure with what is known of its precision. `docs/scoring.md` says how each is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Estimate {
+    /// From 0 to 1; `null` where there is no data.
+    pub value: Option<f64>,
+    /// Examples that have a say in it.
+    pub n: u64,
+    /// The ends of the 95 % interval; `null` where the data cannot tell.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+}
+
+impl Estimate {
+    fn new(value: Option<f64>, n: usize, interval: Option<Interval>) -> Estimate {
+        Estimate {
+            value: value.map(rounded),
+            n: n as u64,
+            low: interval.map(|interval| rounded(interval.low)),
+            high: interval.map(|interval| rounded(interval.high)),
+        }
+    }
+}
+
+/// Figures by key, in the order of the table in `docs/scoring.md`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics(Vec<(&'static str, Estimate)>);
+
+impl Metrics {
+    /// `None` where nobody scored the key.
+    pub fn get(&self, key: &str) -> Option<&Estimate> {
+        self.iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, estimate)| estimate)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Estimate)> {
+        self.0.iter().map(|(name, estimate)| (*name, estimate))
+    }
+}
+
+impl Serialize for Metrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, estimate) in &self.0 {
+            map.serialize_entry(key, estimate)?;
+        }
+        map.end()
+    }
+}
+
+impl JsonSchema for Metrics {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Metrics".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let estimate = generator.subschema_for::<Estimate>();
+        let properties: serde_json::Map<_, _> = keys()
+            .map(|key| (key.to_owned(), estimate.clone().to_value()))
+            .collect();
+        json_schema!({
+            "description": "Figures by key; a key that nobody scored is absent.",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// What is told of decisions beyond their accuracy; these are no scores of one attempt.
+const MACRO_F1: &str = "triage.macro_f1";
+const COST: &str = "triage.cost";
+
+/// Every key a report can have, in order.
+fn keys() -> impl Iterator<Item = &'static str> {
+    Key::ALL.into_iter().flat_map(|key| match key {
+        Key::TriageAccuracy => vec![key.name(), MACRO_F1, COST],
+        _ => vec![key.name()],
+    })
+}
+
+/// Six decimals tell more than any sample can, and hide what the last bits of a processor's
+/// logarithms say.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| rounded(part as f64 / whole as f64))
+}
+
+/// Every end that triage can have, in the order of the columns of a confusion matrix.
+const DECISIONS: [Option<Triage>; 4] = [
+    Some(Triage::Ignore),
+    Some(Triage::Notify),
+    Some(Triage::Respond),
+    None,
+];
+
+/// One example's decisions, all of them together with the weight of 1.
+pub(super) fn decisions(facts: &ExampleFacts, cell: &Cell) -> Confusion {
+    let mut confusion = Confusion::default();
+    let total = cell.found.total() as f64;
+    for decision in DECISIONS {
+        let count = cell.found.of(decision) as f64;
+        if count > 0.0 {
+            confusion.record(facts.expected, decision, count / total);
+        }
+    }
+    confusion
+}
+
+/// Some of the examples, with what one variant did about them, in the plan's order.
+pub(super) struct Group<'a> {
+    pairs: Vec<(&'a ExampleFacts, &'a Cell)>,
+    /// The number of each pair's cluster; an example of its own has one of its own.
+    clusters: Vec<u32>,
+    header: &'a Header,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(pairs: Vec<(&'a ExampleFacts, &'a Cell)>, header: &'a Header) -> Self {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut next = 0;
+        let mut number = || {
+            next += 1;
+            next
+        };
+        let clusters = pairs
+            .iter()
+            .map(|(facts, _)| match &facts.cluster {
+                Some(cluster) => *numbers.entry(cluster).or_insert_with(&mut number),
+                None => number(),
+            })
+            .collect();
+        Group {
+            pairs,
+            clusters,
+            header,
+        }
+    }
+
+    pub(super) fn examples(&self) -> u64 {
+        self.pairs.len() as u64
+    }
+
+    pub(super) fn pass_rate(&self) -> Estimate {
+        self.mean(Cell::pass_share)
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        let mut metrics = Vec::new();
+        for key in Key::ALL {
+            let estimate = self.mean(|cell| cell.scores(key).mean());
+            if estimate.n == 0 {
+                continue;
+            }
+            metrics.push((key.name(), estimate));
+            if key == Key::TriageAccuracy {
+                let costs = &self.header.triage_costs;
+                metrics.push((MACRO_F1, self.resampled(Confusion::macro_f1)));
+                metrics.push((COST, self.resampled(|decisions| decisions.cost(costs))));
+            }
+        }
+        Metrics(metrics)
+    }
+
+    /// Per label; empty where no decision was scored.
+    pub(super) fn classes(&self) -> BTreeMap<Triage, ClassReport> {
+        let decided = self.decided();
+        if decided.is_empty() {
+            return BTreeMap::new();
+        }
+        let scores = sum(decided.iter().map(|(_, decisions)| decisions)).classes();
+        Triage::ALL
+            .into_iter()
+            .map(|label| {
+                let class = scores[label as usize];
+                let report = ClassReport {
+                    precision: class.precision.map(rounded),
+                    recall: class.recall.map(rounded),
+                    f1: class.f1.map(rounded),
+                };
+                (label, report)
+            })
+            .collect()
+    }
+
+    /// The mean over the examples of each example's mean over its attempts.
+    fn mean(&self, value: impl Fn(&Cell) -> Option<f64>) -> Estimate {
+        let (values, clusters): (Vec<f64>, Vec<u32>) = self
+            .pairs
+            .iter()
+            .zip(&self.clusters)
+            .filter_map(|((_, cell), &cluster)| Some((value(cell)?, cluster)))
+            .unzip();
+        if values.is_empty() {
+            return Estimate::default();
+        }
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        Estimate::new(
+            Some(mean),
+            values.len(),
+            mean_interval(&values, &clusters, Z_95),
+        )
+    }
+
+    /// Each example with a scored decision, after the number of its cluster.
+    fn decided(&self) -> Vec<(u32, Confusion)> {
+        self.pairs
+            .iter()
+            .zip(&self.clusters)
+            .filter(|((_, cell), _)| cell.found.total() > 0)
+            .map(|((facts, cell), &cluster)| (cluster, decisions(facts, cell)))
+            .collect()
+    }
+
+    /// A figure of all decisions, with the interval of a bootstrap over whole clusters.
+    fn resampled(&self, figure: impl Fn(&Confusion) -> Option<f64> + Sync) -> Estimate {
+        let mut decided = self.decided();
+        // Stable, so that the order within a cluster is the plan's.
+        decided.sort_by_key(|(cluster, _)| *cluster);
+        let units: Vec<Confusion> = decided
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .map(|unit| sum(unit.iter().map(|(_, decisions)| decisions)))
+            .collect();
+        let interval = bootstrap_interval(units.len(), self.header.seed, 0.95, |drawn| {
+            figure(&sum(drawn.iter().map(|&unit| &units[unit])))
+                .expect("every unit holds a decision")
+        });
+        Estimate::new(figure(&sum(&units)), decided.len(), interval)
+    }
+}
+
+fn sum<'a>(parts: impl IntoIterator<Item = &'a Confusion>) -> Confusion {
+    let mut total = Confusion::default();
+    parts.into_iter().for_each(|part| total.add(part));
+    total
+}

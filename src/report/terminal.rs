@@ -1,0 +1,295 @@
+//! The report as a person meets it first: the verdict, then a row a variant, then what
+//! went wrong and where to look.
+
+use anstyle::{AnsiColor, Style};
+use textwrap::Options;
+
+use super::escape::{bounded, line, shell};
+use super::{Check, GateVerdict, Incident, Report, VariantReport, WorstExample, figures, table};
+
+/// Of each list, how many entries; `report.json` and `report.md` have more.
+const LISTED: usize = 5;
+/// The most characters of one comment or error.
+const COMMENT_SHOWN: usize = 240;
+/// The narrowest and the widest text that is laid out, in columns.
+const WIDTHS: (usize, usize) = (40, 200);
+
+/// Lays the report out in lines of at most `width` columns.
+///
+/// `color` adds colour to what the words say anyway. Text of others is escaped, and what
+/// is shown of it is bounded.
+pub fn render(report: &Report, width: usize, color: bool) -> String {
+    let page = Page {
+        width: width.clamp(WIDTHS.0, WIDTHS.1),
+        color,
+    };
+    let mut sections = vec![page.headline(report), page.variants(report)];
+    sections.extend(page.splits(report));
+    sections.extend(page.confusions(report));
+    for variant in &report.variants {
+        sections.extend(page.worst(variant));
+        sections.extend(page.incidents(
+            variant,
+            "Agent failures",
+            "scored 0",
+            &variant.agent_failures,
+            figures::agent_failures(variant),
+        ));
+        sections.extend(page.incidents(
+            variant,
+            "Infrastructure errors",
+            "not scored",
+            &variant.infrastructure_errors,
+            variant.counts.errors,
+        ));
+    }
+    sections.extend(page.not_judged(report));
+    sections.push(page.further(report));
+    let mut text = sections.join("\n\n");
+    text.push('\n');
+    text
+}
+
+/// The most characters of a name or an id.
+const NAME_SHOWN: usize = 100;
+
+fn quote(text: &str) -> String {
+    line(&bounded(text, NAME_SHOWN)).into_owned()
+}
+
+struct Page {
+    width: usize,
+    color: bool,
+}
+
+const HEADING: Style = Style::new().bold();
+
+impl Page {
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Folds `text` under a first line that starts with `first`, the others with `rest`.
+    fn fold(&self, first: &str, rest: &str, text: &str) -> String {
+        let options = Options::new(self.width)
+            .initial_indent(first)
+            .subsequent_indent(rest);
+        textwrap::fill(text, options)
+    }
+
+    /// Folds between parts rather than within them.
+    fn fold_parts(&self, indent: &str, parts: &[String]) -> String {
+        // Text is folded at spaces, so inside a part there must be none for a while.
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|part| part.replace(' ', "\u{a0}"))
+            .collect();
+        self.fold(indent, indent, &parts.join(" · "))
+            .replace('\u{a0}', " ")
+    }
+
+    fn headline(&self, report: &Report) -> String {
+        let verdict = report.gate.verdict;
+        let style = match verdict {
+            GateVerdict::Pass => AnsiColor::Green.on_default().bold(),
+            GateVerdict::Fail => AnsiColor::Red.on_default().bold(),
+            GateVerdict::Indecisive => AnsiColor::Yellow.on_default().bold(),
+            GateVerdict::None => HEADING,
+        };
+        let folded = self.fold("", "  ", &figures::headline(report, quote));
+        // The word of the verdict comes first and is never folded.
+        let word = figures::verdict_word(verdict);
+        let mut text = match folded.strip_prefix(word) {
+            Some(rest) => format!("{}{rest}", self.paint(style, word)),
+            None => folded,
+        };
+        for check in figures::notable_checks(report) {
+            text.push('\n');
+            text.push_str(&self.fold("  ", "    ", &check_line(check)));
+        }
+        text.push('\n');
+        text.push_str(&self.fold_parts("  ", &figures::plan_parts(report, quote)));
+        text
+    }
+
+    fn variants(&self, report: &Report) -> String {
+        let mut columns = figures::columns(report);
+        columns.push(figures::latency_column());
+        let headers: Vec<&str> = ["variant"]
+            .into_iter()
+            .chain(columns.iter().map(|column| column.header))
+            .collect();
+        let rows: Vec<Vec<String>> = report
+            .variants
+            .iter()
+            .map(|variant| {
+                let cells = columns.iter().map(|column| (column.cell)(variant));
+                [quote(&variant.name)].into_iter().chain(cells).collect()
+            })
+            .collect();
+        format!(
+            "{}\n\n{}",
+            self.table(&headers, &rows),
+            self.fold("", "", figures::LEGEND)
+        )
+    }
+
+    fn table(&self, headers: &[&str], rows: &[Vec<String>]) -> String {
+        table::render(headers, rows, self.width, |header| {
+            self.paint(HEADING, header)
+        })
+    }
+
+    /// Every split by itself: what was tuned on one shows in the other.
+    fn splits(&self, report: &Report) -> Option<String> {
+        let (headers, rows) = figures::splits(report, quote)?;
+        Some(format!(
+            "{}\n{}",
+            self.paint(HEADING, "By split"),
+            self.table(&headers, &rows)
+        ))
+    }
+
+    /// One small table a variant, side by side where there is room.
+    fn confusions(&self, report: &Report) -> Option<String> {
+        let blocks: Vec<String> = report
+            .variants
+            .iter()
+            .filter_map(|variant| {
+                let (headers, rows) = figures::confusion(variant)?;
+                let name = self.fold("", "", &quote(&variant.name));
+                Some(format!("{name}\n{}", self.table(&headers, &rows)))
+            })
+            .collect();
+        if blocks.is_empty() {
+            return None;
+        }
+        let title = self.fold(
+            "",
+            "",
+            "Decisions: expected (rows) and found (columns), in attempts",
+        );
+        Some(format!(
+            "{}\n{}",
+            self.paint(HEADING, &title),
+            table::side_by_side(&blocks, self.width)
+        ))
+    }
+
+    fn worst(&self, variant: &VariantReport) -> Option<String> {
+        if variant.worst.is_empty() {
+            return None;
+        }
+        let shown = variant.worst.len().min(LISTED);
+        let title = format!(
+            "Worst examples of {}: {shown} of {} that failed",
+            quote(&variant.name),
+            variant.failed_examples,
+        );
+        let mut text = self.paint(HEADING, &self.fold("", "  ", &title));
+        for (index, worst) in variant.worst.iter().take(LISTED).enumerate() {
+            text.push('\n');
+            text.push_str(&self.worst_example(index + 1, worst));
+        }
+        Some(text)
+    }
+
+    fn worst_example(&self, number: usize, worst: &WorstExample) -> String {
+        let mut text = self.fold(
+            &format!("{number:>3}. "),
+            "     ",
+            &figures::worst_title(worst, quote),
+        );
+        for finding in figures::worst_findings(worst) {
+            let finding = bounded(&finding, COMMENT_SHOWN).into_owned();
+            text.push('\n');
+            text.push_str(&self.fold("     - ", "       ", &line(&finding)));
+        }
+        text
+    }
+
+    fn incidents(
+        &self,
+        variant: &VariantReport,
+        title: &str,
+        consequence: &str,
+        incidents: &[Incident],
+        total: u64,
+    ) -> Option<String> {
+        if incidents.is_empty() {
+            return None;
+        }
+        let shown = incidents.len().min(LISTED);
+        let title = format!(
+            "{title} of {}, {consequence}: {shown} of {total}",
+            quote(&variant.name)
+        );
+        let mut text = self.paint(HEADING, &self.fold("", "  ", &title));
+        for incident in incidents.iter().take(LISTED) {
+            let error = incident.error.as_deref().unwrap_or("no message");
+            let entry = format!(
+                "{}, repeat {}, {}: {}",
+                quote(&incident.example),
+                incident.repeat,
+                incident.outcome.name(),
+                line(&bounded(error, COMMENT_SHOWN)),
+            );
+            text.push('\n');
+            text.push_str(&self.fold("   - ", "     ", &entry));
+        }
+        Some(text)
+    }
+
+    fn not_judged(&self, report: &Report) -> Option<String> {
+        let text = figures::not_judged(report)?;
+        Some(self.fold("", "  ", &text))
+    }
+
+    /// The command that shows the first of the worst, or any other attempt.
+    fn further(&self, report: &Report) -> String {
+        let variants = report.variants.iter();
+        let mut worst = variants.filter_map(|variant| Some((variant, variant.worst.first()?)));
+        let (variant, example) = match worst.next() {
+            Some((variant, worst)) => (variant.name.as_str(), worst.example.as_str()),
+            None => (
+                report.variants.first().map_or("", |variant| &variant.name),
+                "",
+            ),
+        };
+        let path = format!(
+            "{}/{}",
+            placeholder(&report.experiment, "EXPERIMENT"),
+            placeholder(variant, "VARIANT")
+        );
+        format!(
+            "{}\n  mailproof show {} {}",
+            self.paint(HEADING, "To see what an agent did"),
+            shell(&path),
+            shell(placeholder(example, "EXAMPLE")),
+        )
+    }
+}
+
+/// A name that a person can copy, or the word for what to put in its place.
+fn placeholder<'a>(name: &'a str, word: &'a str) -> &'a str {
+    let plain = line(name) == name && name.chars().count() <= NAME_SHOWN;
+    if plain && !name.is_empty() {
+        name
+    } else {
+        word
+    }
+}
+
+fn check_line(check: &Check) -> String {
+    format!(
+        "{} {}, {}: {}",
+        figures::check_word(check.verdict),
+        check.name,
+        quote(&check.variant),
+        check.reason
+    )
+}

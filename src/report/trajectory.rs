@@ -1,0 +1,639 @@
+//! One attempt, step by step, for a person who wants to know why.
+
+use std::collections::{BTreeMap, HashSet};
+
+use anstyle::Style;
+use serde_json::Value;
+use textwrap::Options;
+
+use super::escape::{bounded, line, lines};
+use super::figures;
+use crate::experiment::Attempt;
+use crate::message::{Message, PromptContent, Role, ToolCall, ToolStatus};
+use crate::run::{Interrupt, ReplyRef, Response, Run, Sent, Step};
+
+/// How a trajectory is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct TrajectoryOptions<'a> {
+    /// Columns of the screen.
+    pub width: usize,
+    pub color: bool,
+    /// Show every text to its end.
+    pub full: bool,
+    /// Show system prompts and the tools offered, each once, from these texts by hash.
+    pub prompts: Option<&'a BTreeMap<String, PromptContent>>,
+}
+
+/// Lines of one text that are shown without `full`.
+const LINES_SHOWN: usize = 40;
+/// Characters of one text that are shown without `full`.
+const TEXT_SHOWN: usize = 3_000;
+/// Spaces before what belongs to a step.
+const INDENT: usize = 4;
+
+/// Lays out one attempt of `variant`: what was expected and found, then each step.
+pub fn render(attempt: &Attempt<Run>, variant: &str, options: TrajectoryOptions<'_>) -> String {
+    let options = TrajectoryOptions {
+        width: options.width.clamp(40, 200),
+        ..options
+    };
+    let mut page = Page {
+        options,
+        text: String::new(),
+        run: &attempt.run,
+        shown: HashSet::new(),
+        prompts_shown: HashSet::new(),
+    };
+    page.header(attempt, variant);
+    for (number, step) in attempt.run.steps.iter().enumerate() {
+        page.step(number + 1, step);
+    }
+    page.end();
+    page.text
+}
+
+struct Page<'a> {
+    options: TrajectoryOptions<'a>,
+    text: String,
+    run: &'a Run,
+    /// Entries of the log that were shown, by position.
+    shown: HashSet<usize>,
+    prompts_shown: HashSet<&'a str>,
+}
+
+const HEADING: Style = Style::new().bold();
+
+impl<'a> Page<'a> {
+    fn heading(&mut self, text: &str) {
+        let options = Options::new(self.options.width).subsequent_indent("   ");
+        let folded = textwrap::fill(&line(text), options);
+        if self.options.color {
+            self.text
+                .push_str(&format!("{HEADING}{folded}{HEADING:#}\n"));
+        } else {
+            self.text.push_str(&folded);
+            self.text.push('\n');
+        }
+    }
+
+    /// One entry, folded under itself, with `mark` before its first line.
+    fn entry(&mut self, mark: &str, text: &str) {
+        let first = format!("{:INDENT$}{mark}", "");
+        let rest = " ".repeat(INDENT + 2);
+        let options = Options::new(self.options.width)
+            .initial_indent(&first)
+            .subsequent_indent(&rest);
+        let folded = textwrap::fill(&line(text), options);
+        self.text.push_str(folded.trim_end());
+        self.text.push('\n');
+    }
+
+    fn quote(&mut self, text: &str) {
+        self.quote_at(INDENT, text);
+    }
+
+    /// Somebody's words, with their own line breaks, beside a bar; cut where they are long.
+    fn quote_at(&mut self, indent: usize, text: &str) {
+        let bar = format!("{:indent$}│ ", "");
+        let options = Options::new(self.options.width)
+            .initial_indent(&bar)
+            .subsequent_indent(&bar);
+        let bounded = match self.options.full {
+            true => text.into(),
+            false => bounded(text, TEXT_SHOWN),
+        };
+        let mut folded: Vec<String> = Vec::new();
+        for line in lines(bounded.trim_end()).split('\n') {
+            match line.trim_end() {
+                "" => folded.push(bar.clone()),
+                line => folded.push(textwrap::fill(line, &options)),
+            }
+        }
+        let folded = folded.join("\n");
+        let kept: Vec<&str> = match self.options.full {
+            true => folded.lines().collect(),
+            false => folded.lines().take(LINES_SHOWN).collect(),
+        };
+        for line in &kept {
+            self.text.push_str(line.trim_end());
+            self.text.push('\n');
+        }
+        if kept.len() < folded.lines().count() || bounded.len() < text.len() {
+            self.text.push_str(&format!(
+                "{:indent$}└ cut here; `--full` shows the rest\n",
+                ""
+            ));
+        }
+    }
+
+    fn header(&mut self, attempt: &Attempt<Run>, variant: &str) {
+        let case = &attempt.case;
+        self.heading(&format!(
+            "{}, {variant}, repeat {}",
+            case.example, case.repeat
+        ));
+        let decision = match attempt.found {
+            Some(found) if found == attempt.expected => format!("{found}, as expected"),
+            Some(found) => format!("expected {}, found {found}", attempt.expected),
+            None => format!("expected {}, found no decision", attempt.expected),
+        };
+        self.entry("decision: ", &decision);
+        let end = format!(
+            "{} after {} and {}",
+            attempt.outcome.name(),
+            figures::plural(attempt.usage.calls(), "model call"),
+            figures::duration(attempt.latency_ms),
+        );
+        self.entry("end: ", &end);
+        if let Some(error) = &attempt.error {
+            self.entry("error: ", error);
+        }
+        if attempt.feedback.is_empty() {
+            self.entry("scores: ", "none");
+        }
+        for feedback in &attempt.feedback {
+            let name = format!("{:<22}{:.2}  ", feedback.key.name(), feedback.score.get());
+            self.entry(&name, feedback.comment.as_deref().unwrap_or_default());
+        }
+        if let Some(reasoning) = &self.run.reasoning {
+            self.entry("", "reasoning:");
+            self.quote(reasoning);
+        }
+    }
+
+    fn step(&mut self, number: usize, step: &'a Step) {
+        self.text.push('\n');
+        match step {
+            Step::Model {
+                node,
+                role,
+                prompt,
+                sent,
+                reply,
+                usage,
+                latency_ms,
+            } => {
+                self.heading(&format!(
+                    "{number}. {node}: asks the {} model ({} + {} tokens, {})",
+                    figures::role(*role),
+                    figures::count(usage.input_tokens),
+                    figures::count(usage.output_tokens),
+                    figures::duration(*latency_ms),
+                ));
+                self.prompt(prompt);
+                let replied_after = match sent {
+                    Sent::Log(length) => {
+                        self.news(*length);
+                        *length
+                    }
+                    Sent::Messages(messages) => {
+                        messages.iter().for_each(|message| self.message(message));
+                        0
+                    }
+                };
+                match reply {
+                    ReplyRef::Text(text) => {
+                        self.entry("", "reply:");
+                        self.quote(text);
+                    }
+                    ReplyRef::Message(id) => self.reply(id, replied_after),
+                }
+            }
+            Step::Tool {
+                node,
+                call_id,
+                name,
+                arguments,
+                status,
+                latency_ms,
+            } => {
+                self.heading(&format!(
+                    "{number}. {node}: {name} {} ({})",
+                    status_word(*status),
+                    figures::duration(*latency_ms),
+                ));
+                self.tool(call_id, arguments);
+            }
+            Step::Interrupt {
+                node,
+                interrupt,
+                response,
+                answered_by,
+            } => {
+                self.heading(&format!(
+                    "{number}. {node}: asks a person about {}",
+                    interrupt.action
+                ));
+                self.interrupt(interrupt, response, answered_by);
+            }
+        }
+    }
+
+    fn prompt(&mut self, hash: &'a str) {
+        let Some(prompts) = self.options.prompts else {
+            return;
+        };
+        if !self.prompts_shown.insert(hash) {
+            self.entry("", &format!("prompt {hash}, as above"));
+            return;
+        }
+        let Some(prompt) = prompts.get(hash) else {
+            self.entry(
+                "",
+                &format!("prompt {hash}: its text is not in the journal"),
+            );
+            return;
+        };
+        self.entry("", &format!("prompt {hash}:"));
+        self.quote(&prompt.system);
+        if !prompt.tools.is_empty() {
+            let tools: Vec<&str> = prompt.tools.iter().map(|tool| tool.name.as_str()).collect();
+            self.entry("tools offered: ", &tools.join(", "));
+        }
+    }
+
+    /// What the first `length` entries of the log hold that the reader has not seen.
+    fn news(&mut self, length: usize) {
+        let run = self.run;
+        for (position, message) in run.messages.iter().enumerate().take(length) {
+            if !self.shown.insert(position) {
+                continue;
+            }
+            let earlier = run.messages[..position].iter();
+            match earlier.rev().find(|earlier| earlier.id == message.id) {
+                Some(earlier) => self.edited(earlier, message),
+                None => self.message(message),
+            }
+        }
+    }
+
+    /// The reply with this id, which entered the log as its entry `from` or later.
+    fn reply(&mut self, id: &str, from: usize) {
+        let run = self.run;
+        let mut entries = run.messages.iter().enumerate().skip(from);
+        match entries.find(|(_, message)| message.id == id) {
+            Some((position, message)) => {
+                self.shown.insert(position);
+                self.message(message);
+            }
+            None => self.entry("", &format!("reply {id}: it is not in the log")),
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
+        match message.role {
+            Role::User => {
+                self.entry("", "user:");
+                self.quote(&message.content);
+            }
+            Role::Assistant => {
+                if !message.content.trim().is_empty() || message.tool_calls.is_empty() {
+                    self.entry("", "assistant:");
+                    self.quote(&message.content);
+                }
+                for call in &message.tool_calls {
+                    self.call(call);
+                }
+            }
+            Role::Tool => {
+                let name = message.name.as_deref().unwrap_or("tool");
+                self.entry("", &format!("{name} {}:", status_word(message.status)));
+                self.quote(&message.content);
+            }
+        }
+    }
+
+    /// What became of a message that the reader has seen: the calls that are not as before.
+    fn edited(&mut self, before: &Message, after: &Message) {
+        self.entry("", "the message was edited:");
+        if before.content != after.content {
+            self.quote(&after.content);
+        }
+        for call in &after.tool_calls {
+            if !before.tool_calls.contains(call) {
+                self.call(call);
+            }
+        }
+        for call in &before.tool_calls {
+            if !after.tool_calls.iter().any(|other| other.id == call.id) {
+                self.entry("", &format!("no longer calls {}", call.name));
+            }
+        }
+    }
+
+    fn call(&mut self, call: &ToolCall) {
+        self.entry("", &format!("calls {}", call.name));
+        self.arguments(&call.arguments);
+    }
+
+    /// One argument a line; text of several lines keeps them.
+    fn arguments(&mut self, arguments: &Value) {
+        let Value::Object(arguments) = arguments else {
+            self.quote(&arguments.to_string());
+            return;
+        };
+        for (name, value) in arguments {
+            match value {
+                Value::String(text) if text.contains('\n') => {
+                    self.entry("  ", &format!("{name}:"));
+                    self.quote_at(INDENT + 4, text);
+                }
+                Value::String(text) => self.argument(name, text),
+                _ => self.argument(name, &value.to_string()),
+            }
+        }
+    }
+
+    fn argument(&mut self, name: &str, value: &str) {
+        let shown = match self.options.full {
+            true => value.into(),
+            false => bounded(value, TEXT_SHOWN),
+        };
+        self.entry("  ", &format!("{name}: {shown}"));
+    }
+
+    fn tool(&mut self, call_id: &str, arguments: &Value) {
+        let run = self.run;
+        let mut proposed = run.messages.iter().flat_map(|message| &message.tool_calls);
+        // What was proposed was shown with the proposal; what was changed since was not.
+        if !proposed.any(|call| call.id == call_id && call.arguments == *arguments) {
+            self.entry("", "with other arguments than proposed:");
+            self.arguments(arguments);
+        }
+        for (position, message) in run.messages.iter().enumerate() {
+            if message.tool_call_id.as_deref() == Some(call_id) && self.shown.insert(position) {
+                self.quote(&message.content);
+            }
+        }
+    }
+
+    fn interrupt(&mut self, interrupt: &Interrupt, response: &Response, answered_by: &str) {
+        self.arguments(&Value::Object(interrupt.args.clone()));
+        self.entry("", &format!("{answered_by} answers: {}", response.kind()));
+        match response {
+            Response::Edit(arguments) => {
+                let changed = arguments
+                    .iter()
+                    .filter(|(name, value)| interrupt.args.get(*name) != Some(*value));
+                let changed = changed.map(|(name, value)| (name.clone(), value.clone()));
+                self.arguments(&Value::Object(changed.collect()));
+            }
+            Response::Respond(text) => self.quote(text),
+            Response::Accept | Response::Ignore => {}
+        }
+    }
+
+    /// What entered the conversation after the last model call.
+    fn end(&mut self) {
+        let log = self.run.messages.len();
+        let left = (0..log)
+            .filter(|position| !self.shown.contains(position))
+            .count();
+        if left > 0 {
+            self.text.push('\n');
+            self.heading("Also in the log");
+            self.news(log);
+        }
+    }
+}
+
+fn status_word(status: ToolStatus) -> &'static str {
+    match status {
+        ToolStatus::Executed => "ran",
+        ToolStatus::Failed => "failed",
+        ToolStatus::Denied => "was turned down",
+        ToolStatus::Answered => "was answered by a person",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::message::{Prompt, ToolSpec};
+    use crate::report::fixture;
+    use crate::run::{Allowed, ModelRole, TokenUsage, Usage};
+
+    fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
+        ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments,
+        }
+    }
+
+    fn asks(node: &str, role: ModelRole, prompt: &Prompt, sent: Sent, reply: ReplyRef) -> Step {
+        Step::Model {
+            node: node.to_owned(),
+            role,
+            prompt: prompt.hash().to_owned(),
+            sent,
+            reply,
+            usage: TokenUsage {
+                input_tokens: 1_412,
+                output_tokens: 57,
+            },
+            latency_ms: 812.0,
+        }
+    }
+
+    fn ran(call: &ToolCall, arguments: Value, status: ToolStatus) -> Step {
+        Step::Tool {
+            node: "act".to_owned(),
+            call_id: call.id.clone(),
+            name: call.name.clone(),
+            arguments,
+            status,
+            latency_ms: 0.02,
+        }
+    }
+
+    /// An email that is routed, answered with a reminder in between, edited by a person,
+    /// and ended.
+    fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
+        let router = Prompt::new("Decide what becomes of the email.".to_owned(), Vec::new());
+        let tools = ["write_email", "done"].map(|name| ToolSpec {
+            name: name.to_owned(),
+            description: String::new(),
+            parameters: json!({}),
+        });
+        let agent = Prompt::new("Answer the email.\nBe brief.".to_owned(), tools.to_vec());
+        let email = format!(
+            "**Subject**: Invoice 1042\n**From**: Ana Ruiz <ana@northwind.example>\n\n{body}"
+        );
+        let mail = json!({
+            "to": "ana@northwind.example",
+            "subject": "Re: Invoice 1042",
+            "content": "Hello Ana,\n\nyou will have it by Friday.\n\nSam",
+            "copies": 0,
+        });
+        let mut edited_mail = mail.clone();
+        edited_mail["subject"] = json!("Re: Invoice 1042 (paid)");
+        let write = call("c1", "write_email", mail.clone());
+        let done = call("c2", "done", json!({ "done": true }));
+        let edited = call("c1", "write_email", edited_mail.clone());
+        let messages = vec![
+            Message::user("m0", format!("Answer this email.\n\n{email}")),
+            Message::assistant("m1", "I would answer Ana.", Vec::new()),
+            Message::user("m2", "Call a tool."),
+            Message::assistant("m3", "", vec![write, done.clone()]),
+            Message::assistant("m3", "", vec![edited.clone(), done.clone()]),
+            Message::tool(
+                "m4",
+                &edited,
+                ToolStatus::Executed,
+                "Email sent to ana@northwind.example.",
+            ),
+            Message::tool("m5", &done, ToolStatus::Executed, "Done."),
+        ];
+        let routed = Sent::Messages(vec![Message::user("r0", email)]);
+        let decision = r#"{"reasoning":"Ana asks.","classification":"respond"}"#;
+        let reply = |id: &str| ReplyRef::Message(id.to_owned());
+        let interrupt = Interrupt {
+            id: "i1".to_owned(),
+            action: "write_email".to_owned(),
+            args: mail.as_object().unwrap().clone(),
+            allowed: Allowed::default(),
+            description: None,
+        };
+        let steps = vec![
+            asks(
+                "triage",
+                ModelRole::Router,
+                &router,
+                routed,
+                ReplyRef::Text(decision.to_owned()),
+            ),
+            asks(
+                "respond",
+                ModelRole::Agent,
+                &agent,
+                Sent::Log(1),
+                reply("m1"),
+            ),
+            asks(
+                "respond",
+                ModelRole::Agent,
+                &agent,
+                Sent::Log(3),
+                reply("m3"),
+            ),
+            Step::Interrupt {
+                node: "act".to_owned(),
+                interrupt,
+                response: Response::Edit(edited_mail.as_object().unwrap().clone()),
+                answered_by: "scripted".to_owned(),
+            },
+            ran(&edited, edited_mail, ToolStatus::Executed),
+            ran(&done, done.arguments.clone(), ToolStatus::Executed),
+        ];
+        let mut usage = Usage::default();
+        for step in &steps {
+            if let Step::Model {
+                role,
+                usage: tokens,
+                ..
+            } = step
+            {
+                usage.record(*role, *tokens);
+            }
+        }
+        let counted = fixture::calls(fixture::attempt(1, 0, 0), 0.5, false);
+        let run = Run {
+            outcome: counted.outcome,
+            error: None,
+            triage: counted.found,
+            reasoning: Some("Ana asks for the status of her invoice.".to_owned()),
+            messages,
+            steps,
+            usage: usage.clone(),
+            latency_ms: 2_450.0,
+            prompts: vec![Arc::clone(&router), Arc::clone(&agent)],
+        };
+        let prompts = run.prompts.iter();
+        let prompts = prompts
+            .map(|prompt| (prompt.hash().to_owned(), prompt.content().clone()))
+            .collect();
+        let attempt = Attempt {
+            case: counted.case,
+            split: counted.split,
+            cluster: counted.cluster,
+            tags: counted.tags,
+            expected: counted.expected,
+            found: counted.found,
+            outcome: counted.outcome,
+            error: counted.error,
+            feedback: counted.feedback,
+            usage,
+            latency_ms: 2_450.0,
+            run,
+        };
+        (attempt, prompts)
+    }
+
+    const PLAIN: TrajectoryOptions<'_> = TrajectoryOptions {
+        width: 80,
+        color: false,
+        full: false,
+        prompts: None,
+    };
+
+    #[test]
+    fn a_trajectory_is_told_step_by_step() {
+        let (attempt, _) = attempt("Where is invoice 1042?");
+        insta::assert_snapshot!(render(&attempt, "workflow@rules", PLAIN));
+    }
+
+    #[test]
+    fn prompts_are_shown_once_where_they_are_wanted() {
+        let (attempt, prompts) = attempt("Where is invoice 1042?");
+        let options = TrajectoryOptions {
+            prompts: Some(&prompts),
+            width: 160,
+            ..PLAIN
+        };
+        insta::assert_snapshot!(render(&attempt, "workflow@rules", options));
+    }
+
+    #[test]
+    fn long_texts_are_cut_unless_all_is_wanted() {
+        let body = "One line of very many.\n".repeat(100);
+        let (attempt, _) = attempt(&body);
+        let short = render(&attempt, "workflow@rules", PLAIN);
+        assert_eq!(
+            short.matches("└ cut here; `--full` shows the rest").count(),
+            2
+        );
+        assert!(short.matches("One line").count() < 2 * LINES_SHOWN);
+        let full = TrajectoryOptions {
+            full: true,
+            ..PLAIN
+        };
+        let full = render(&attempt, "workflow@rules", full);
+        assert_eq!(full.matches("One line").count(), 200);
+        assert!(!full.contains("cut here"));
+    }
+
+    #[test]
+    fn hostile_text_is_shown_and_does_nothing() {
+        let body = format!("\x1b[2J\u{202e}{}\u{200b}\r\x07", "x".repeat(300));
+        let (mut attempt, _) = attempt(&body);
+        attempt.case.example = body.clone();
+        attempt.error = Some(body.clone());
+        attempt.feedback[0].comment = Some(body.clone());
+        attempt.run.messages[3].tool_calls[0].name = body.clone();
+        attempt.run.messages[3].tool_calls[0].arguments = json!({ (body.as_str()): body.as_str() });
+        for width in [40, 80, 160] {
+            let options = TrajectoryOptions { width, ..PLAIN };
+            let text = render(&attempt, &body, options);
+            assert!(!text.contains(['\x1b', '\u{202e}', '\u{200b}', '\r', '\x07']));
+            for line in text.lines() {
+                use unicode_width::UnicodeWidthStr;
+                assert!(line.width() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
