@@ -4,24 +4,20 @@
 // The words.
 pub mod email;
 pub mod message;
-pub mod redact;
 pub mod run;
+pub mod redact;
 
 // What is under test.
 pub mod graph;
 pub mod model;
-
 pub mod agent;
-
 pub mod target;
 
 // The test.
 pub mod dataset;
 pub mod human;
 pub mod statistics;
-
 pub mod score;
-
 pub mod experiment;
 
 // Reading the result.

@@ -15,6 +15,8 @@ use serde_json::Value;
 use crate::message::{Message, Prompt, ToolCall};
 use crate::run::{ModelRole, TokenUsage};
 
+pub mod rules;
+
 /// One question to a model.
 #[derive(Clone, Debug)]
 pub struct Request {

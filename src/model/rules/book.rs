@@ -1,0 +1,454 @@
+//! The rules as data: read from the two YAML files once, compiled, and never changed.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use super::phrases::{BadPhrase, Builder, Phrases};
+use crate::email::Triage;
+
+/// Points for each decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Points {
+    pub ignore: f64,
+    pub notify: f64,
+    pub respond: f64,
+}
+
+impl Points {
+    pub fn of(&self, triage: Triage) -> f64 {
+        match triage {
+            Triage::Ignore => self.ignore,
+            Triage::Notify => self.notify,
+            Triage::Respond => self.respond,
+        }
+    }
+
+    pub fn add(&mut self, more: &Points) {
+        self.ignore += more.ignore;
+        self.notify += more.notify;
+        self.respond += more.respond;
+    }
+}
+
+/// A part of the email in which cues are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Part {
+    From,
+    To,
+    Subject,
+    New,
+    Signature,
+    Footer,
+    Quoted,
+    Hidden,
+}
+
+/// What code relies on a cue for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CueRole {
+    MachineSender,
+    BulkSender,
+    Cold,
+    Phishing,
+    Attack,
+    Request,
+    Meeting,
+    SetUp,
+    Deadline,
+    Urgent,
+    Close,
+    Informal,
+    SomeoneElse,
+    HouseProperty,
+}
+
+/// What code finds by looking at more than words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Fact {
+    Question,
+    Questions,
+    Person,
+    Machine,
+    Bulk,
+    Colleague,
+    Group,
+    ByName,
+    OtherPerson,
+    Answered,
+    Links,
+    LookAlike,
+    Steered,
+    NothingLeft,
+    HouseAttacked,
+    ForwardedBare,
+}
+
+impl Fact {
+    pub const ALL: [Fact; 16] = [
+        Fact::Question,
+        Fact::Questions,
+        Fact::Person,
+        Fact::Machine,
+        Fact::Bulk,
+        Fact::Colleague,
+        Fact::Group,
+        Fact::ByName,
+        Fact::OtherPerson,
+        Fact::Answered,
+        Fact::Links,
+        Fact::LookAlike,
+        Fact::Steered,
+        Fact::NothingLeft,
+        Fact::HouseAttacked,
+        Fact::ForwardedBare,
+    ];
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactRule {
+    pub says: String,
+    pub points: Points,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cue {
+    pub name: String,
+    pub says: String,
+    #[serde(rename = "in", default = "subject_and_new")]
+    parts: Vec<Part>,
+    #[serde(default)]
+    pub role: Option<CueRole>,
+    #[serde(default)]
+    pub points: Points,
+    #[serde(default)]
+    phrases: Vec<String>,
+}
+
+impl Cue {
+    pub fn is_searched_in(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
+}
+
+fn subject_and_new() -> Vec<Part> {
+    vec![Part::Subject, Part::New]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    bias: Points,
+    damping: f64,
+    facts: BTreeMap<Fact, FactRule>,
+    cues: Vec<Cue>,
+}
+
+/// What a word of a language says about days and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// 1 is Monday.
+    Weekday(i8),
+    Month(i8),
+    Today,
+    Tomorrow,
+    Overmorrow,
+    Next,
+    NextWeek,
+    /// What follows is a limit.
+    By,
+    /// What follows is excluded.
+    Except,
+    Past,
+    /// What follows is a time of day.
+    At,
+    /// What precedes is a time of day.
+    Clock,
+    Morning,
+    Evening,
+    Noon,
+    Minute,
+    Hour,
+    /// A length in minutes.
+    Span(u16),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LanguageFile {
+    common: Vec<String>,
+    weekdays: Vec<String>,
+    months: Vec<String>,
+    today: Vec<String>,
+    tomorrow: Vec<String>,
+    overmorrow: Vec<String>,
+    next: Vec<String>,
+    next_week: Vec<String>,
+    by: Vec<String>,
+    except: Vec<String>,
+    past: Vec<String>,
+    at: Vec<String>,
+    clock: Vec<String>,
+    morning: Vec<String>,
+    evening: Vec<String>,
+    noon: Vec<String>,
+    minute: Vec<String>,
+    hour: Vec<String>,
+    spans: BTreeMap<u16, Vec<String>>,
+    reply: Wording,
+}
+
+/// The sentences that replies are made of, with blanks such as `{day}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wording {
+    pub day: String,
+    pub greeting: String,
+    pub greeting_plain: String,
+    pub thanks: String,
+    pub asked: String,
+    pub asked_list: String,
+    pub answer_all: String,
+    pub noted: String,
+    pub deadline: String,
+    pub works: String,
+    pub taken: String,
+    pub offer: String,
+    pub none: String,
+    pub booked: String,
+    pub slot: String,
+    pub or: String,
+    pub today: String,
+    pub soon: String,
+    pub sign_off: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Language {
+    pub code: &'static str,
+    pub weekdays: Vec<String>,
+    pub months: Vec<String>,
+    pub reply: Wording,
+}
+
+/// What a phrase found in a text stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload {
+    /// Index into [`Book::cues`].
+    Cue(u16),
+    /// A word that gives the language away: index into [`Book::languages`].
+    Common(u8),
+    /// A word about time in the language.
+    Time(u8, Meaning),
+}
+
+pub(super) struct Book {
+    pub bias: Points,
+    pub damping: f64,
+    pub facts: BTreeMap<Fact, FactRule>,
+    pub cues: Vec<Cue>,
+    /// The first is the one to fall back on.
+    pub languages: Vec<Language>,
+    /// Phrases searched in From and To.
+    pub header: Phrases,
+    /// Phrases searched in all other parts.
+    pub text: Phrases,
+    pub payloads: Vec<Payload>,
+}
+
+/// Why the embedded files could not be read: a defect of theirs, which a test meets.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BookError {
+    #[error("{file} cannot be parsed: {reason}")]
+    Parse { file: &'static str, reason: String },
+    #[error("rules.yaml has no fact `{0:?}`")]
+    MissingFact(Fact),
+    #[error(transparent)]
+    Phrase(#[from] BadPhrase),
+    #[error("language `{0}` must name seven weekdays and twelve months")]
+    Calendar(String),
+    #[error("language `{0}` is not known to the code")]
+    Language(String),
+}
+
+/// The languages of languages.yaml. Their order there is of no importance.
+const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "pt", "it", "nl", "ja"];
+
+/// The compiled rules, made on first use.
+pub(super) fn book() -> &'static Book {
+    static BOOK: OnceLock<Book> = OnceLock::new();
+    BOOK.get_or_init(|| {
+        Book::read(include_str!("rules.yaml"), include_str!("languages.yaml"))
+            .unwrap_or_else(|error| panic!("the embedded rules are sound: {error}"))
+    })
+}
+
+impl Book {
+    fn read(rules: &str, languages: &str) -> Result<Book, BookError> {
+        let rules: RuleFile = parse("rules.yaml", rules)?;
+        let files: BTreeMap<String, LanguageFile> = parse("languages.yaml", languages)?;
+        if let Some(missing) = Fact::ALL.into_iter().find(|f| !rules.facts.contains_key(f)) {
+            return Err(BookError::MissingFact(missing));
+        }
+        let mut payloads = Vec::new();
+        let mut header = Builder::default();
+        let mut text = Builder::default();
+        for (index, cue) in rules.cues.iter().enumerate() {
+            let payload = payloads.len() as u32;
+            payloads.push(Payload::Cue(index as u16));
+            let of_header = |part: &Part| matches!(part, Part::From | Part::To);
+            for phrase in &cue.phrases {
+                if cue.parts.iter().any(of_header) {
+                    header.add(phrase, payload)?;
+                }
+                if !cue.parts.iter().all(of_header) {
+                    text.add(phrase, payload)?;
+                }
+            }
+        }
+        if let Some(unknown) = files
+            .keys()
+            .find(|code| !LANGUAGES.contains(&code.as_str()))
+        {
+            return Err(BookError::Language(unknown.clone()));
+        }
+        let mut spoken = Vec::new();
+        for code in LANGUAGES {
+            let Some(file) = files.get(code) else {
+                return Err(BookError::Language(code.to_owned()));
+            };
+            if file.weekdays.len() != 7 || file.months.len() != 12 {
+                return Err(BookError::Calendar(code.to_owned()));
+            }
+            let language = spoken.len() as u8;
+            add_language(language, file, &mut text, &mut payloads)?;
+            let shown = |names: &[String]| {
+                let first = |name: &String| name.split('|').next().unwrap_or_default().to_owned();
+                names.iter().map(first).collect()
+            };
+            spoken.push(Language {
+                code,
+                weekdays: shown(&file.weekdays),
+                months: shown(&file.months),
+                reply: file.reply.clone(),
+            });
+        }
+        Ok(Book {
+            bias: rules.bias,
+            damping: rules.damping,
+            facts: rules.facts,
+            cues: rules.cues,
+            languages: spoken,
+            header: header.build(),
+            text: text.build(),
+            payloads,
+        })
+    }
+}
+
+fn add_language(
+    language: u8,
+    file: &LanguageFile,
+    text: &mut Builder,
+    payloads: &mut Vec<Payload>,
+) -> Result<(), BadPhrase> {
+    let mut add = |payload: Payload, phrases: &[String]| {
+        let number = payloads.len() as u32;
+        payloads.push(payload);
+        for phrase in phrases.iter().flat_map(|phrases| phrases.split('|')) {
+            text.add(phrase, number)?;
+        }
+        Ok(())
+    };
+    add(Payload::Common(language), &file.common)?;
+    let mut time = |meaning, phrases: &[String]| add(Payload::Time(language, meaning), phrases);
+    for (number, names) in (1..).zip(&file.weekdays) {
+        time(Meaning::Weekday(number), std::slice::from_ref(names))?;
+    }
+    for (number, names) in (1..).zip(&file.months) {
+        time(Meaning::Month(number), std::slice::from_ref(names))?;
+    }
+    time(Meaning::Today, &file.today)?;
+    time(Meaning::Tomorrow, &file.tomorrow)?;
+    time(Meaning::Overmorrow, &file.overmorrow)?;
+    time(Meaning::Next, &file.next)?;
+    time(Meaning::NextWeek, &file.next_week)?;
+    time(Meaning::By, &file.by)?;
+    time(Meaning::Except, &file.except)?;
+    time(Meaning::Past, &file.past)?;
+    time(Meaning::At, &file.at)?;
+    time(Meaning::Clock, &file.clock)?;
+    time(Meaning::Morning, &file.morning)?;
+    time(Meaning::Evening, &file.evening)?;
+    time(Meaning::Noon, &file.noon)?;
+    time(Meaning::Minute, &file.minute)?;
+    time(Meaning::Hour, &file.hour)?;
+    for (minutes, phrases) in &file.spans {
+        time(Meaning::Span(*minutes), phrases)?;
+    }
+    Ok(())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Result<T, BookError> {
+    serde_yaml::from_str(text).map_err(|error| BookError::Parse {
+        file,
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_rules_are_sound() {
+        let book = Book::read(include_str!("rules.yaml"), include_str!("languages.yaml")).unwrap();
+        let names: BTreeSet<&str> = book.cues.iter().map(|cue| cue.name.as_str()).collect();
+        assert_eq!(names.len(), book.cues.len(), "two cues have one name");
+        assert_eq!(book.languages[0].code, "en");
+        for cue in &book.cues {
+            assert!(!cue.phrases.is_empty(), "{} looks for nothing", cue.name);
+            let has_points = Triage::ALL.iter().any(|label| cue.points.of(*label) != 0.0);
+            assert!(
+                has_points || cue.role.is_some(),
+                "{} changes nothing",
+                cue.name
+            );
+        }
+        for cue in book
+            .cues
+            .iter()
+            .map(|cue| &cue.points)
+            .chain(book.facts.values().map(|fact| &fact.points))
+        {
+            for label in Triage::ALL {
+                let points = cue.of(label);
+                assert_eq!(
+                    (points * 4.0).fract(),
+                    0.0,
+                    "points are in quarters: {points}"
+                );
+                assert!(points.abs() <= 4.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_rules_is_named() {
+        let languages = include_str!("languages.yaml");
+        let error = |rules: &str| Book::read(rules, languages).err().unwrap().to_string();
+        assert!(error("bias: {}\ndamping: 1\nfacts: {}\ncues: []").contains("Question"));
+        let rules = include_str!("rules.yaml")
+            .replace("phrases:\n      - no reply\n", "phrases:\n      - \"_\"\n");
+        assert!(error(&rules).contains("could match without any word"));
+    }
+}
