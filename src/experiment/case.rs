@@ -8,25 +8,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
 use super::grid::Case;
 use super::plan::Plan;
 use super::record::Attempt;
-use crate::dataset::{Dataset, Example};
+use crate::dataset::Dataset;
+use crate::human::{AcceptAll, drive};
 use crate::run::{Outcome, Run, Usage};
 use crate::score::score;
-use crate::target::Start;
+use crate::target::{Start, Target};
 
-/// Brings an example to the target of a variant, with somebody to answer its questions.
-pub trait Runner: Send + Sync + 'static {
-    /// `variant` is an index into the plan's variants.
-    fn run<'a>(&'a self, variant: usize, example: &'a Example, start: Start) -> BoxFuture<'a, Run>;
-}
-
-/// Carries out one case of a plan that was resolved with `dataset`.
+/// Carries out one case of a plan that was resolved with `dataset`, on the target of its
+/// variant. What the target stops to ask is accepted.
 pub async fn attempt(
-    runner: &dyn Runner,
+    target: &dyn Target,
     plan: &Plan,
     dataset: &Dataset,
     case: Case,
@@ -41,7 +36,8 @@ pub async fn attempt(
         timeout: Duration::from_millis(plan.limits.timeout_ms),
         max_steps: plan.limits.max_steps,
     };
-    let running = async { runner.run(case.variant as usize, example, start).await };
+    let mut human = AcceptAll;
+    let running = async { drive(target, start, &example.email, &mut human).await };
     // What a panic leaves behind is dropped with the case, so nobody sees it half changed.
     let mut run = match AssertUnwindSafe(running).catch_unwind().await {
         Ok(run) => run,

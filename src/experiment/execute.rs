@@ -8,20 +8,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::case::{Runner, attempt};
+use super::case::attempt;
 use super::grid::Done;
 use super::journal::{Journal, JournalError};
 use super::plan::Plan;
 use super::record::{Attempt, EndReason, Verdict};
 use crate::dataset::Dataset;
 use crate::run::Usage;
+use crate::target::Target;
 
 /// Everything that carrying out a plan needs.
 pub struct Execution {
     pub plan: Arc<Plan>,
     /// The one that the plan was resolved with.
     pub dataset: Arc<Dataset>,
-    pub runner: Arc<dyn Runner>,
+    /// What each variant of the plan stands for.
+    pub targets: Vec<Arc<dyn Target>>,
     pub journal: Arc<Journal>,
     /// Cases in flight at most.
     pub concurrency: NonZeroUsize,
@@ -81,13 +83,16 @@ impl Counts {
 /// Cases start in the plan's order and end in any. An attempt is counted once it is in the
 /// journal. When this returns no case is in flight.
 ///
+/// # Panics
+/// Where there is not one target for each variant.
+///
 /// # Errors
 /// What the journal reports when it cannot be written; no more cases start then either.
 pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     let Execution {
         plan,
         dataset,
-        runner,
+        targets,
         journal,
         concurrency,
         max_failures,
@@ -95,6 +100,11 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         recorded: Recorded { done, counts },
         progress,
     } = execution;
+    assert_eq!(
+        targets.len(),
+        plan.variants.len(),
+        "a target for each variant"
+    );
     let left = plan.grid().cases().saturating_sub(done.count());
     progress.send_replace(counts);
     let worker = Arc::new(Worker {
@@ -103,7 +113,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         next: AtomicU64::new(0),
         plan,
         dataset,
-        runner,
+        targets,
         journal,
         cancel,
         done,
@@ -135,7 +145,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
 struct Worker {
     plan: Arc<Plan>,
     dataset: Arc<Dataset>,
-    runner: Arc<dyn Runner>,
+    targets: Vec<Arc<dyn Target>>,
     journal: Arc<Journal>,
     cancel: CancellationToken,
     done: Done,
@@ -157,7 +167,13 @@ impl Worker {
             if self.done.contains(index) {
                 continue;
             }
-            let attempt = attempt(&*self.runner, &self.plan, &self.dataset, case).await;
+            let attempt = attempt(
+                &*self.targets[case.variant as usize],
+                &self.plan,
+                &self.dataset,
+                case,
+            )
+            .await;
             if let Err(error) = self.journal.append(&attempt).await {
                 self.stop.store(true, Ordering::Release);
                 return Err(error);

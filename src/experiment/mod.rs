@@ -17,7 +17,6 @@ pub mod resume;
 mod select;
 
 pub use crate::score::{Suite, TriageCosts};
-pub use case::Runner;
 pub use grid::{Case, Done, Grid};
 pub use name::{ExperimentName, NameError};
 pub use plan::{Choices, Plan, PlanError};

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::grid::{Case, Grid};
 use super::record::{CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
 use super::select::{Selected, select};
+use crate::agent::{AgentKind, UnknownAgent};
 use crate::dataset::{Dataset, Example};
 use crate::email::Triage;
 use crate::score::{Key, Suite, TriageCosts, keys_for};
@@ -24,6 +25,7 @@ use crate::target::Until;
 pub struct Choices {
     /// Empty stands for all that exist.
     pub suites: Vec<Suite>,
+    /// Names of [`AgentKind`]s.
     pub agents: Vec<String>,
     /// Crossed with the agents.
     pub models: Vec<String>,
@@ -79,6 +81,8 @@ pub enum PlanError {
     NoAgent,
     #[error("no model is chosen: name one with `-m`, as in `-m rules`")]
     NoModel,
+    #[error(transparent)]
+    UnknownAgent(#[from] UnknownAgent),
     #[error("variant `{0}` is planned twice: name each agent and each model once")]
     VariantTwice(String),
     #[error(
@@ -272,11 +276,7 @@ impl Plan {
     /// An agent with a router decides with one call; any other may use all its steps.
     pub fn max_model_calls(&self, dataset: &Dataset) -> u64 {
         let steps = u64::from(self.limits.max_steps);
-        let routed = self
-            .variants
-            .iter()
-            .filter(|v| has_router(&v.agent))
-            .count() as u64;
+        let routed = self.variants.iter().filter(|v| has_router(v)).count() as u64;
         let others = self.variants.len() as u64 - routed;
         let calls: u64 = (0..self.examples.len())
             .map(|position| self.example(position as u32, dataset))
@@ -328,14 +328,15 @@ fn variants(choices: &Choices) -> Result<Vec<Variant>, PlanError> {
     }
     let mut variants: Vec<Variant> = Vec::new();
     for agent in &choices.agents {
+        let agent: AgentKind = agent.parse()?;
         for model in &choices.models {
             let router_model = choices
                 .router_model
                 .clone()
-                .filter(|router| has_router(agent) && router != model);
+                .filter(|router| agent.has_router() && router != model);
             let variant = Variant {
                 name: format!("{agent}@{model}"),
-                agent: agent.clone(),
+                agent: agent.name().to_owned(),
                 model: model.clone(),
                 router_model,
             };
@@ -357,9 +358,12 @@ fn variants(choices: &Choices) -> Result<Vec<Variant>, PlanError> {
     Ok(variants)
 }
 
-/// Every agent of ours but the baseline asks a router first.
-fn has_router(agent: &str) -> bool {
-    agent != "baseline"
+/// Whether a variant decides by one call to a router. Variants are made of known agents.
+fn has_router(variant: &Variant) -> bool {
+    variant
+        .agent
+        .parse()
+        .is_ok_and(|agent: AgentKind| agent.has_router())
 }
 
 fn labellers(examples: &[Example]) -> BTreeMap<String, usize> {
@@ -460,6 +464,16 @@ mod tests {
                     ..choices()
                 },
                 PlanError::NoModel,
+            ),
+            (
+                "unknown agent",
+                Choices {
+                    agents: vec!["robot".into()],
+                    ..choices()
+                },
+                PlanError::UnknownAgent(UnknownAgent {
+                    name: "robot".into(),
+                }),
             ),
             (
                 "twice",

@@ -18,7 +18,7 @@ use crate::email::{Email, Triage};
 use crate::message::Prompt;
 use crate::redact::Redactor;
 use crate::run::{ModelRole, Outcome, Run, TokenUsage, Usage};
-use crate::target::Start;
+use crate::target::{Progress, Start, Target};
 
 pub fn example(id: &str, triage: Triage) -> Example {
     Example {
@@ -99,22 +99,22 @@ pub fn run(triage: Triage) -> Run {
     }
 }
 
-/// A target that answers every email by a function.
+/// A target that answers every email by a function of the example's id.
 pub struct Fake<F>(pub F);
 
-impl<F, R> Runner for Fake<F>
+impl<F, R> Target for Fake<F>
 where
-    F: Fn(usize, String, Start) -> R + Send + Sync + 'static,
-    R: Future<Output = Run> + Send + 'static,
+    F: Fn(String, Start) -> R + Send + Sync,
+    R: Future<Output = Run> + Send,
 {
-    fn run<'a>(&'a self, variant: usize, example: &'a Example, start: Start) -> BoxFuture<'a, Run> {
-        Box::pin(self.0(variant, example.id.clone(), start))
+    fn start<'a>(&'a self, start: Start, email: &'a Email) -> BoxFuture<'a, Progress> {
+        Box::pin(async move { Progress::Finished((self.0)(email.subject.clone(), start).await) })
     }
 }
 
 /// Answers everything rightly, at once.
-pub fn right() -> Arc<dyn Runner> {
-    Arc::new(Fake(async |_, _, _| run(Triage::Respond)))
+pub fn right() -> Arc<dyn Target> {
+    Arc::new(Fake(async |_, _| run(Triage::Respond)))
 }
 
 pub fn redactor() -> Arc<Redactor> {
@@ -155,13 +155,13 @@ impl Bench {
     pub fn execution(
         &self,
         journal: Journal,
-        runner: Arc<dyn Runner>,
+        target: Arc<dyn Target>,
         at_once: usize,
     ) -> Execution {
         Execution {
             plan: Arc::clone(&self.plan),
             dataset: Arc::clone(&self.dataset),
-            runner,
+            targets: vec![target; self.plan.variants.len()],
             journal: Arc::new(journal),
             concurrency: NonZeroUsize::new(at_once).unwrap(),
             max_failures: None,
@@ -172,11 +172,11 @@ impl Bench {
     }
 
     /// Resumes what is in `path` and runs the rest.
-    pub async fn finish(&self, path: &Path, runner: Arc<dyn Runner>) -> Summary {
+    pub async fn finish(&self, path: &Path, target: Arc<dyn Target>) -> Summary {
         let resumed = resume::resume(path, &self.plan, &self.dataset, redactor()).unwrap();
         let execution = Execution {
             recorded: resumed.recorded,
-            ..self.execution(resumed.journal, runner, 3)
+            ..self.execution(resumed.journal, target, 3)
         };
         execute::execute(execution).await.unwrap()
     }

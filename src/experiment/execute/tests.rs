@@ -10,6 +10,7 @@ use crate::experiment::journal::Reader;
 use crate::experiment::plan::Choices;
 use crate::experiment::tests::{Bench, Fake, attempts, choices, dataset, right, run};
 use crate::run::{Outcome, Run};
+use crate::target::{Start, Until};
 
 #[tokio::test]
 async fn every_case_is_recorded_once_and_the_counts_say_so() {
@@ -20,11 +21,14 @@ async fn every_case_is_recorded_once_and_the_counts_say_so() {
         },
         dataset(4),
     );
-    let runner = Arc::new(Fake(async |variant, _, _| match variant {
-        0 => run(Triage::Respond),
-        _ => run(Triage::Ignore),
+    let target = Arc::new(Fake(async |_, start: Start| {
+        run(if start.thread.starts_with("baseline") {
+            Triage::Respond
+        } else {
+            Triage::Ignore
+        })
     }));
-    let execution = bench.execution(bench.create(), runner, 2);
+    let execution = bench.execution(bench.create(), target, 2);
     let told = execution.progress.subscribe();
     let Summary { because, counts } = execute(execution).await.unwrap();
     assert_eq!(because, EndReason::Complete);
@@ -48,21 +52,19 @@ async fn one_at_a_time_and_many_at_once_leave_the_same_records() {
             },
             dataset(20),
         );
-        let runner = Arc::new(Fake(
-            async |variant, id: String, start: crate::target::Start| {
-                for _ in 0..id.len() {
-                    tokio::task::yield_now().await;
-                }
-                let mut run = run(if variant == 0 {
-                    Triage::Respond
-                } else {
-                    Triage::Notify
-                });
-                run.reasoning = Some(start.thread);
-                run
-            },
-        ));
-        let execution = bench.execution(bench.create(), runner, at_once);
+        let target = Arc::new(Fake(async |id: String, start: Start| {
+            for _ in 0..id.len() {
+                tokio::task::yield_now().await;
+            }
+            let mut run = run(if start.thread.starts_with("baseline") {
+                Triage::Respond
+            } else {
+                Triage::Notify
+            });
+            run.reasoning = Some(start.thread);
+            run
+        }));
+        let execution = bench.execution(bench.create(), target, at_once);
         execute(execution).await.unwrap();
         attempts(&bench.path())
             .iter()
@@ -85,14 +87,14 @@ async fn threads_are_unique_and_runs_are_told_their_limits() {
     );
     let threads = Arc::new(Mutex::new(HashSet::new()));
     let seen = Arc::clone(&threads);
-    let runner = Arc::new(Fake(move |_, _, start: crate::target::Start| {
+    let target = Arc::new(Fake(move |_, start: Start| {
         assert_eq!(start.timeout, std::time::Duration::from_secs(300));
         assert_eq!(start.max_steps, 25);
-        assert_eq!(start.until, crate::target::Until::Triage);
+        assert_eq!(start.until, Until::Triage);
         seen.lock().unwrap().insert(start.thread);
         async { run(Triage::Respond) }
     }));
-    execute(bench.execution(bench.create(), runner, 4))
+    execute(bench.execution(bench.create(), target, 4))
         .await
         .unwrap();
     let threads = threads.lock().unwrap();
@@ -112,7 +114,7 @@ async fn no_more_cases_are_in_flight_than_allowed() {
     let flying = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
     let (now, high) = (Arc::clone(&flying), Arc::clone(&most));
-    let runner = Arc::new(Fake(move |_, _, _| {
+    let target = Arc::new(Fake(move |_, _| {
         let (now, high) = (Arc::clone(&now), Arc::clone(&high));
         async move {
             high.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -121,7 +123,7 @@ async fn no_more_cases_are_in_flight_than_allowed() {
             run(Triage::Respond)
         }
     }));
-    execute(bench.execution(bench.create(), runner, 7))
+    execute(bench.execution(bench.create(), target, 7))
         .await
         .unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 7);
@@ -133,7 +135,7 @@ async fn after_a_cancel_no_case_starts_and_those_in_flight_are_recorded() {
     let gate = Arc::new(Semaphore::new(0));
     let started = Arc::new(AtomicUsize::new(0));
     let (held, begun) = (Arc::clone(&gate), Arc::clone(&started));
-    let runner = Arc::new(Fake(move |_, _, _| {
+    let target = Arc::new(Fake(move |_, _| {
         begun.fetch_add(1, Ordering::SeqCst);
         let held = Arc::clone(&held);
         async move {
@@ -141,7 +143,7 @@ async fn after_a_cancel_no_case_starts_and_those_in_flight_are_recorded() {
             run(Triage::Respond)
         }
     }));
-    let execution = bench.execution(bench.create(), runner, 5);
+    let execution = bench.execution(bench.create(), target, 5);
     let cancel = execution.cancel.clone();
     let running = tokio::spawn(execute(execution));
     while started.load(Ordering::SeqCst) < 5 {
@@ -190,7 +192,7 @@ async fn enough_failures_stop_the_run_and_errors_are_not_failures() {
         ),
     ] {
         let bench = Bench::new(&choices(), dataset(10));
-        let runner = Arc::new(Fake(move |_, _, _| {
+        let target = Arc::new(Fake(move |_, _| {
             let run = Run {
                 outcome,
                 ..run(agent)
@@ -199,7 +201,7 @@ async fn enough_failures_stop_the_run_and_errors_are_not_failures() {
         }));
         let execution = Execution {
             max_failures: NonZeroU64::new(3),
-            ..bench.execution(bench.create(), runner, 1)
+            ..bench.execution(bench.create(), target, 1)
         };
         assert_eq!(execute(execution).await.unwrap().because, end, "{case}");
         assert_eq!(attempts(&bench.path()).len(), recorded, "{case}");
@@ -209,7 +211,7 @@ async fn enough_failures_stop_the_run_and_errors_are_not_failures() {
 #[tokio::test]
 async fn a_panic_is_the_record_of_its_case_alone() {
     let bench = Bench::new(&choices(), dataset(3));
-    let runner = Arc::new(Fake(|_, id: String, _| {
+    let target = Arc::new(Fake(|id: String, _| {
         // Both before there is a future and within it.
         assert_ne!(id, "e0", "early");
         async move {
@@ -217,7 +219,7 @@ async fn a_panic_is_the_record_of_its_case_alone() {
             run(Triage::Respond)
         }
     }));
-    let execution = bench.execution(bench.create(), runner, 2);
+    let execution = bench.execution(bench.create(), target, 2);
     assert_eq!(
         execute(execution).await.unwrap().because,
         EndReason::Complete
@@ -268,12 +270,12 @@ async fn a_journal_that_cannot_be_written_stops_the_run() {
     let bench = Bench::new(&choices(), dataset(50));
     let started = Arc::new(AtomicUsize::new(0));
     let begun = Arc::clone(&started);
-    let runner = Arc::new(Fake(move |_, _, _| {
+    let target = Arc::new(Fake(move |_, _| {
         begun.fetch_add(1, Ordering::SeqCst);
         async { run(Triage::Respond) }
     }));
     let journal = Journal::writing_to(full);
-    let execution = bench.execution(journal, runner, 4);
+    let execution = bench.execution(journal, target, 4);
     let counts = execution.progress.subscribe();
     let error = execute(execution).await.unwrap_err();
     assert!(matches!(

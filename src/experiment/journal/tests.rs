@@ -170,11 +170,11 @@ async fn cut_anywhere_a_journal_goes_on_without_loss_or_repetition() {
             .count();
         let ran = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let running = Arc::clone(&ran);
-        let runner = Arc::new(Fake(move |_, _, _| {
+        let target = Arc::new(Fake(move |_, _| {
             running.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             async { run(Triage::Respond) }
         }));
-        let Summary { because, counts } = bench.finish(&bench.path(), runner).await;
+        let Summary { because, counts } = bench.finish(&bench.path(), target).await;
         assert_eq!(because, EndReason::Complete);
         assert_eq!(counts.recorded(), 8);
         let ran = ran.load(std::sync::atomic::Ordering::SeqCst);
@@ -345,14 +345,14 @@ async fn secrets_do_not_reach_the_file() {
         })
         .await
         .unwrap();
-    let runner = Arc::new(Fake(move |_, _, _| {
+    let target = Arc::new(Fake(move |_, _| {
         let mut run = run(Triage::Respond);
         run.reasoning = Some(format!("it said {canary}"));
         run.error = Some(canary.into());
         run.prompts = vec![crate::message::Prompt::new(canary.into(), Vec::new())];
         async { run }
     }));
-    execute(bench.execution(journal, runner, 1)).await.unwrap();
+    execute(bench.execution(journal, target, 1)).await.unwrap();
     let text = fs::read_to_string(bench.path()).unwrap();
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(attempts(&bench.path()).len(), 2);
