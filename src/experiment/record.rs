@@ -221,3 +221,69 @@ pub struct CaseKey {
     pub repeat: u32,
     pub example: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::Key;
+
+    #[test]
+    fn an_attempt_passes_when_every_scorer_with_a_say_gave_the_best() {
+        use Outcome::{Finished, Provider, StepLimit};
+        use Verdict::{Failed, Passed, Unscored};
+        let diagnostic = (Key::ToolCallsRecall, 0.5);
+        for (case, outcome, scores, verdict) in [
+            ("right", Finished, &[(Key::TriageAccuracy, 1.0)][..], Passed),
+            ("wrong", Finished, &[(Key::TriageAccuracy, 0.0)], Failed),
+            (
+                "one of two",
+                Finished,
+                &[(Key::TriageAccuracy, 1.0), (Key::ToolCallsExact, 0.0)],
+                Failed,
+            ),
+            (
+                "diagnostic",
+                Finished,
+                &[(Key::TriageAccuracy, 1.0), diagnostic],
+                Passed,
+            ),
+            ("only diagnostic", Finished, &[diagnostic], Unscored),
+            ("nobody asked", Finished, &[], Unscored),
+            (
+                "agent gave up",
+                StepLimit,
+                &[(Key::TriageAccuracy, 0.0)],
+                Failed,
+            ),
+            ("provider down", Provider, &[], Unscored),
+        ] {
+            let attempt = Attempt {
+                case: CaseKey {
+                    variant: 0,
+                    position: 0,
+                    repeat: 0,
+                    example: "e".into(),
+                },
+                split: None,
+                cluster: None,
+                tags: Vec::new(),
+                expected: Triage::Notify,
+                found: None,
+                outcome,
+                error: None,
+                feedback: scores
+                    .iter()
+                    .map(|&(key, score)| Feedback {
+                        key,
+                        score: Score::try_from(score).unwrap(),
+                        comment: None,
+                    })
+                    .collect(),
+                usage: Usage::default(),
+                latency_ms: 0.0,
+                run: (),
+            };
+            assert_eq!(attempt.verdict(), verdict, "{case}");
+        }
+    }
+}

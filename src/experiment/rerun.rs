@@ -32,3 +32,50 @@ pub fn rerun(journal: &Path, which: RerunWhich) -> Result<Rerun, JournalError> {
         ids: ids.into_values().collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::email::Triage;
+    use crate::experiment::execute::execute;
+    use crate::experiment::tests::{Bench, Fake, choices, dataset, run};
+    use crate::run::{Outcome, Run};
+    use crate::target::Start;
+
+    #[tokio::test]
+    async fn an_example_is_tried_again_when_any_variant_had_trouble_with_it() {
+        let bench = Bench::new(&choices(), dataset(5));
+        let target = Arc::new(Fake(async |id: String, start: Start| {
+            let baseline = start.thread.starts_with("baseline");
+            let run = run(Triage::Respond);
+            match id.as_str() {
+                "e3" if baseline => Run {
+                    triage: Some(Triage::Ignore),
+                    ..run
+                },
+                "e1" if !baseline => Run {
+                    outcome: Outcome::Timeout,
+                    ..run
+                },
+                "e2" if baseline => Run {
+                    outcome: Outcome::Provider,
+                    ..run
+                },
+                _ => run,
+            }
+        }));
+        execute(bench.execution(bench.create(), target, 3))
+            .await
+            .unwrap();
+        for (which, ids) in [
+            (RerunWhich::Failed, &["e1", "e3"][..]),
+            (RerunWhich::Errors, &["e2"]),
+        ] {
+            let again = rerun(&bench.path(), which).unwrap();
+            assert_eq!((again.of.as_str(), again.which), ("bench", which));
+            assert_eq!(again.ids, ids);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use super::*;
+use crate::experiment::tests::{choices, dataset, example};
+
+#[test]
+fn variants_are_agents_crossed_with_models() {
+    let plan = Plan::resolve(
+        &Choices {
+            models: vec!["rules".into(), "openai:gpt/4".into()],
+            router_model: Some("rules".into()),
+            ..choices()
+        },
+        &dataset(3),
+    )
+    .unwrap();
+    let variants: Vec<_> = plan
+        .variants
+        .iter()
+        .map(|v| (v.name.as_str(), v.file_name(), v.router_model.as_deref()))
+        .collect();
+    assert_eq!(
+        variants,
+        [
+            ("baseline@rules", "baseline-rules".into(), None),
+            (
+                "baseline@openai:gpt/4",
+                "baseline-openai-gpt-4".into(),
+                None
+            ),
+            ("workflow@rules", "workflow-rules".into(), None),
+            (
+                "workflow@openai:gpt/4",
+                "workflow-openai-gpt-4".into(),
+                Some("rules")
+            ),
+        ]
+    );
+    assert_eq!(plan.cases().count(), 12);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused() {
+    let refuse = |choices: Choices| Plan::resolve(&choices, &dataset(3)).unwrap_err();
+    let models = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    for (case, choices, expected) in [
+        (
+            "no agent",
+            Choices {
+                agents: vec![],
+                ..choices()
+            },
+            PlanError::NoAgent,
+        ),
+        (
+            "no model",
+            Choices {
+                models: vec![],
+                ..choices()
+            },
+            PlanError::NoModel,
+        ),
+        (
+            "unknown agent",
+            Choices {
+                agents: vec!["robot".into()],
+                ..choices()
+            },
+            PlanError::UnknownAgent(UnknownAgent {
+                name: "robot".into(),
+            }),
+        ),
+        (
+            "twice",
+            Choices {
+                models: models(&["rules", "rules"]),
+                ..choices()
+            },
+            PlanError::VariantTwice("baseline@rules".into()),
+        ),
+        (
+            "same file name",
+            Choices {
+                models: models(&["a:b", "a/b"]),
+                ..choices()
+            },
+            PlanError::VariantFileName {
+                one: "baseline@a:b".into(),
+                other: "baseline@a/b".into(),
+                file_name: "baseline-a-b".into(),
+            },
+        ),
+        (
+            "no repeat",
+            Choices {
+                repeat: 0,
+                ..choices()
+            },
+            PlanError::Zero { what: "`--repeat`" },
+        ),
+        (
+            "no steps",
+            Choices {
+                limits: Limits {
+                    max_steps: 0,
+                    timeout_ms: 1,
+                },
+                ..choices()
+            },
+            PlanError::Zero {
+                what: "`--max-steps`",
+            },
+        ),
+        (
+            "too many",
+            Choices {
+                repeat: u32::MAX,
+                ..choices()
+            },
+            PlanError::TooManyAttempts {
+                variants: 2,
+                examples: 3,
+                repeat: u32::MAX,
+            },
+        ),
+        (
+            "rate",
+            Choices {
+                min_pass_rate: Some(95.0),
+                ..choices()
+            },
+            PlanError::PassRate(95.0),
+        ),
+    ] {
+        assert_eq!(refuse(choices), expected, "{case}");
+    }
+}
+
+/// One email of each label, the one to answer with an expected call.
+fn labels() -> Dataset {
+    let mut examples: Vec<Example> = Triage::ALL
+        .into_iter()
+        .map(|label| example(label.name(), label))
+        .collect();
+    examples[2].expect.tool_calls = Some(Vec::new());
+    Dataset {
+        examples,
+        ..dataset(0)
+    }
+}
+
+#[test]
+fn only_emails_to_answer_enter_the_response_suite() {
+    let plan = |suites: &[Suite]| {
+        let choices = Choices {
+            suites: suites.to_vec(),
+            ..choices()
+        };
+        Plan::resolve(&choices, &labels()).unwrap()
+    };
+    let response = plan(&[Suite::Response]);
+    assert_eq!((response.examples, response.unasked), (vec![2], 2));
+    let all = plan(&[Suite::Response, Suite::Triage]);
+    assert_eq!((all.examples, all.unasked), (vec![0, 1, 2], 0));
+    assert_eq!(all.suites, [Suite::Triage, Suite::Response]);
+}
+
+#[test]
+fn the_most_model_calls_are_one_for_a_routed_decision_and_all_steps_otherwise() {
+    let calls = |suites: &[Suite], agents: &[&str]| {
+        let choices = Choices {
+            suites: suites.to_vec(),
+            agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
+            repeat: 2,
+            limits: Limits {
+                timeout_ms: 1,
+                max_steps: 10,
+            },
+            ..choices()
+        };
+        let plan = Plan::resolve(&choices, &labels()).unwrap();
+        plan.max_model_calls(&labels())
+    };
+    assert_eq!(calls(&[Suite::Triage], &["workflow"]), 3 * 2);
+    assert_eq!(calls(&[Suite::Triage], &["baseline"]), 3 * 10 * 2);
+    // Two emails need no more than a decision, the third wants an answer.
+    assert_eq!(calls(&[], &["workflow"]), (1 + 1 + 10) * 2);
+    assert_eq!(calls(&[], &["baseline", "workflow"]), (11 + 11 + 20) * 2);
+}
+
+#[test]
+fn the_choices_behind_a_header_resolve_to_the_same_plan() {
+    let choices = Choices {
+        models: vec!["rules".into(), "a:b".into()],
+        router_model: Some("a:c".into()),
+        min_pass_rate: Some(0.5),
+        repeat: 3,
+        ..choices()
+    };
+    let plan = Plan::resolve(&choices, &dataset(5)).unwrap();
+    let header = plan.header("x", Timestamp::UNIX_EPOCH, Date::constant(2026, 3, 2));
+    assert_eq!(Plan::resolve(&Choices::of(&header), &dataset(5)), Ok(plan));
+}
