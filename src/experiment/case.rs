@@ -32,7 +32,7 @@ pub async fn attempt(
     let start = Start {
         // Without the experiment's name: equal plans have equal records.
         thread: format!("{}/{}/{}", variant.name, example.id, case.repeat),
-        until: plan.until(example),
+        until: plan.until(),
         timeout: Duration::from_millis(plan.limits.timeout_ms),
         max_steps: plan.limits.max_steps,
     };

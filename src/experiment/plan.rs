@@ -17,7 +17,7 @@ use super::select::{Selected, select};
 use crate::agent::{AgentKind, UnknownAgent};
 use crate::dataset::{Dataset, Example};
 use crate::email::Triage;
-use crate::score::{Key, Suite, TriageCosts, keys_for};
+use crate::score::{Suite, TriageCosts, keys_for};
 use crate::target::Until;
 
 /// What the user asked for, with every default filled in.
@@ -262,30 +262,31 @@ impl Plan {
         }
     }
 
-    /// Where a run may stop: at the decision, where nothing else is asked of the example.
-    pub fn until(&self, example: &Example) -> Until {
-        if asks_only_triage(example, &self.suites) {
-            Until::Triage
-        } else {
-            Until::End
+    /// Where runs stop: at the decision, where no suite asks for more. It is the same for
+    /// every example, because what is expected of one must not show in how it is run.
+    pub fn until(&self) -> Until {
+        match self.suites[..] {
+            [Suite::Triage] => Until::Triage,
+            _ => Until::End,
         }
     }
 
     /// The most model calls that the whole plan can make, retries of the provider apart.
     ///
     /// An agent with a router decides with one call; any other may use all its steps.
-    pub fn max_model_calls(&self, dataset: &Dataset) -> u64 {
+    pub fn max_model_calls(&self) -> u64 {
         let steps = u64::from(self.limits.max_steps);
-        let routed = self.variants.iter().filter(|v| has_router(v)).count() as u64;
+        let routed = self
+            .variants
+            .iter()
+            .filter(|v| has_router(&v.agent))
+            .count() as u64;
         let others = self.variants.len() as u64 - routed;
-        let calls: u64 = (0..self.examples.len())
-            .map(|position| self.example(position as u32, dataset))
-            .map(|example| match self.until(example) {
-                Until::Triage => routed + others * steps,
-                Until::End => (routed + others) * steps,
-            })
-            .sum();
-        calls * u64::from(self.repeat)
+        let calls = match self.until() {
+            Until::Triage => routed + others * steps,
+            Until::End => (routed + others) * steps,
+        };
+        calls * self.examples.len() as u64 * u64::from(self.repeat)
     }
 
     /// The first line of this plan's journal.
@@ -358,10 +359,9 @@ fn variants(choices: &Choices) -> Result<Vec<Variant>, PlanError> {
     Ok(variants)
 }
 
-/// Whether a variant decides by one call to a router. Variants are made of known agents.
-fn has_router(variant: &Variant) -> bool {
-    variant
-        .agent
+/// Whether an agent decides by one call to a router. Plans are made of known agents.
+fn has_router(agent: &str) -> bool {
+    agent
         .parse()
         .is_ok_and(|agent: AgentKind| agent.has_router())
 }
@@ -397,10 +397,6 @@ fn hash<'a>(ids: impl Iterator<Item = &'a String>) -> String {
 fn asked(example: &Example, suites: &[Suite]) -> bool {
     suites.contains(&Suite::Triage)
         || (example.expect.triage == Triage::Respond && !keys_for(example, suites).is_empty())
-}
-
-fn asks_only_triage(example: &Example, suites: &[Suite]) -> bool {
-    keys_for(example, suites) == [Key::TriageAccuracy]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::email::{Email, Triage};
+use crate::experiment::Suite;
 use crate::experiment::journal::Reader;
 use crate::experiment::plan::Choices;
 use crate::experiment::tests::{Bench, Fake, attempts, choices, dataset, right, run};
@@ -79,28 +80,32 @@ async fn one_at_a_time_and_many_at_once_leave_the_same_records() {
 
 #[tokio::test]
 async fn threads_are_unique_and_runs_are_told_their_limits() {
-    let bench = Bench::new(
-        &Choices {
+    for (suites, until) in [
+        (&[Suite::Triage][..], Until::Triage),
+        (&[Suite::Triage, Suite::Response], Until::End),
+    ] {
+        let choices = Choices {
+            suites: suites.to_vec(),
             repeat: 2,
             ..choices()
-        },
-        dataset(3),
-    );
-    let threads = Arc::new(Mutex::new(HashSet::new()));
-    let seen = Arc::clone(&threads);
-    let target = Arc::new(Fake(move |_, start: Start| {
-        assert_eq!(start.timeout, std::time::Duration::from_secs(300));
-        assert_eq!(start.max_steps, 25);
-        assert_eq!(start.until, Until::Triage);
-        seen.lock().unwrap().insert(start.thread);
-        async { run(Triage::Respond) }
-    }));
-    execute(bench.execution(bench.create(), target, 4))
-        .await
-        .unwrap();
-    let threads = threads.lock().unwrap();
-    assert_eq!(threads.len(), 12);
-    assert!(threads.contains("workflow@rules/e2/1"));
+        };
+        let bench = Bench::new(&choices, dataset(3));
+        let threads = Arc::new(Mutex::new(HashSet::new()));
+        let seen = Arc::clone(&threads);
+        let target = Arc::new(Fake(move |_, start: Start| {
+            assert_eq!(start.timeout, std::time::Duration::from_secs(300));
+            assert_eq!(start.max_steps, 25);
+            assert_eq!(start.until, until);
+            seen.lock().unwrap().insert(start.thread);
+            async { run(Triage::Respond) }
+        }));
+        let execution = bench.execution(bench.create(), target, 4);
+        // A failed assertion would be the record of its case, not the end of this test.
+        assert_eq!(execute(execution).await.unwrap().counts.unscored, 0);
+        let threads = threads.lock().unwrap();
+        assert_eq!(threads.len(), 12);
+        assert!(threads.contains("workflow@rules/e2/1"));
+    }
 }
 
 #[tokio::test]
