@@ -22,3 +22,6 @@ pub mod experiment;
 
 // Reading the result.
 pub mod report;
+
+// The outside.
+pub mod cli;

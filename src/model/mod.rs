@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::message::{Message, Prompt, ToolCall};
 use crate::run::{ModelRole, TokenUsage};
 
+pub mod catalog;
 pub mod rules;
 
 /// One question to a model.

@@ -42,7 +42,7 @@ pub use markdown::render as markdown;
 pub use metrics::{Estimate, Metrics};
 pub use svg::render as svg;
 pub use terminal::render as terminal;
-pub use trajectory::{TrajectoryOptions, render as trajectory};
+pub use trajectory::{TrajectoryOptions, render as trajectory, render_run as run};
 
 /// Format of `report.json`.
 pub const FORMAT: &str = "mailproof.report/1";

@@ -10,7 +10,7 @@ use super::escape::{bounded, line, lines};
 use super::figures;
 use crate::experiment::Attempt;
 use crate::message::{Message, PromptContent, Role, ToolCall, ToolStatus};
-use crate::run::{Interrupt, ReplyRef, Response, Run, Sent, Step};
+use crate::run::{Interrupt, Outcome, ReplyRef, Response, Run, Sent, Step, Usage};
 
 /// How a trajectory is shown.
 #[derive(Clone, Copy, Debug)]
@@ -33,22 +33,21 @@ const INDENT: usize = 4;
 
 /// Lays out one attempt of `variant`: what was expected and found, then each step.
 pub fn render(attempt: &Attempt<Run>, variant: &str, options: TrajectoryOptions<'_>) -> String {
-    let options = TrajectoryOptions {
-        width: options.width.clamp(40, 200),
-        ..options
-    };
-    let mut page = Page {
-        options,
-        text: String::new(),
-        run: &attempt.run,
-        shown: HashSet::new(),
-        prompts_shown: HashSet::new(),
-    };
+    let mut page = Page::new(&attempt.run, options);
     page.header(attempt, variant);
-    for (number, step) in attempt.run.steps.iter().enumerate() {
-        page.step(number + 1, step);
-    }
-    page.end();
+    page.steps();
+    page.text
+}
+
+/// Lays out the run of `variant` on an email of which nothing was expected.
+pub fn render_run(run: &Run, variant: &str, options: TrajectoryOptions<'_>) -> String {
+    let mut page = Page::new(run, options);
+    page.heading(variant);
+    let decision = run.triage.map_or("none", |triage| triage.name());
+    page.entry("decision: ", decision);
+    page.ending(run.outcome, &run.usage, run.latency_ms);
+    page.error_and_reasoning(run.error.as_deref());
+    page.steps();
     page.text
 }
 
@@ -64,6 +63,47 @@ struct Page<'a> {
 const HEADING: Style = Style::new().bold();
 
 impl<'a> Page<'a> {
+    fn new(run: &'a Run, options: TrajectoryOptions<'a>) -> Page<'a> {
+        Page {
+            options: TrajectoryOptions {
+                width: options.width.clamp(40, 200),
+                ..options
+            },
+            text: String::new(),
+            run,
+            shown: HashSet::new(),
+            prompts_shown: HashSet::new(),
+        }
+    }
+
+    fn steps(&mut self) {
+        let run = self.run;
+        for (number, step) in run.steps.iter().enumerate() {
+            self.step(number + 1, step);
+        }
+        self.end();
+    }
+
+    fn ending(&mut self, outcome: Outcome, usage: &Usage, latency_ms: f64) {
+        let end = format!(
+            "{} after {} and {}",
+            outcome.name(),
+            figures::plural(usage.calls(), "model call"),
+            figures::duration(latency_ms),
+        );
+        self.entry("end: ", &end);
+    }
+
+    fn error_and_reasoning(&mut self, error: Option<&str>) {
+        if let Some(error) = error {
+            self.entry("error: ", error);
+        }
+        if let Some(reasoning) = &self.run.reasoning {
+            self.entry("", "reasoning:");
+            self.quote(reasoning);
+        }
+    }
+
     fn heading(&mut self, text: &str) {
         let options = Options::new(self.options.width).subsequent_indent("   ");
         let folded = textwrap::fill(&line(text), options);
@@ -129,8 +169,9 @@ impl<'a> Page<'a> {
     fn header(&mut self, attempt: &Attempt<Run>, variant: &str) {
         let case = &attempt.case;
         self.heading(&format!(
-            "{}, {variant}, repeat {}",
-            case.example, case.repeat
+            "{}, {variant}, attempt {}",
+            case.example,
+            case.repeat + 1
         ));
         let decision = match attempt.found {
             Some(found) if found == attempt.expected => format!("{found}, as expected"),
@@ -138,16 +179,7 @@ impl<'a> Page<'a> {
             None => format!("expected {}, found no decision", attempt.expected),
         };
         self.entry("decision: ", &decision);
-        let end = format!(
-            "{} after {} and {}",
-            attempt.outcome.name(),
-            figures::plural(attempt.usage.calls(), "model call"),
-            figures::duration(attempt.latency_ms),
-        );
-        self.entry("end: ", &end);
-        if let Some(error) = &attempt.error {
-            self.entry("error: ", error);
-        }
+        self.ending(attempt.outcome, &attempt.usage, attempt.latency_ms);
         if attempt.feedback.is_empty() {
             self.entry("scores: ", "none");
         }
@@ -155,10 +187,7 @@ impl<'a> Page<'a> {
             let name = format!("{:<22}{:.2}  ", feedback.key.name(), feedback.score.get());
             self.entry(&name, feedback.comment.as_deref().unwrap_or_default());
         }
-        if let Some(reasoning) = &self.run.reasoning {
-            self.entry("", "reasoning:");
-            self.quote(reasoning);
-        }
+        self.error_and_reasoning(attempt.error.as_deref());
     }
 
     fn step(&mut self, number: usize, step: &'a Step) {

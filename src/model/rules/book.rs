@@ -397,7 +397,9 @@ fn add_language(
 }
 
 fn parse<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Result<T, BookError> {
-    serde_yaml::from_str(text).map_err(|error| BookError::Parse {
+    // Phrases such as `no` and `on` are words here, not booleans.
+    let options = serde_yaml::options! { strict_booleans: true };
+    serde_yaml::from_str_with_options(text, options).map_err(|error| BookError::Parse {
         file,
         reason: error.to_string(),
     })

@@ -1,0 +1,418 @@
+//! The command line: verbs, flags, and the environment variable behind each flag.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::dataset::import::{Shape, UnknownShape};
+use crate::score::Suite;
+
+/// Batch evaluation and regression testing for LLM email agents.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mailproof",
+    version,
+    propagate_version = true,
+    after_help = "Example:\n  mailproof run                 evaluate the built-in agents on the built-in emails, offline\n  mailproof show NAME/workflow@rules EXAMPLE    read one trajectory"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub talk: Talk,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// How much is said, and in what form. Data goes to stdout, talk to stderr.
+#[derive(Debug, Args)]
+pub struct Talk {
+    /// Say only what went wrong
+    #[arg(short, long, global = true, env = "MAILPROOF_QUIET", value_parser = FalseyValueParser::new(), conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// Say more: each failed attempt as it ends
+    #[arg(short, long, global = true, env = "MAILPROOF_VERBOSE", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub verbose: bool,
+    /// Print data as JSON
+    #[arg(long, global = true, env = "MAILPROOF_JSON", value_parser = FalseyValueParser::new(), help_heading = "Output")]
+    pub json: bool,
+    /// When to use colour (`NO_COLOR` and `FORCE_COLOR` are honoured)
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, env = "MAILPROOF_COLOR", value_name = "WHEN", help_heading = "Output")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run agents over a dataset, score what they did, and report
+    #[command(
+        visible_alias = "eval",
+        after_help = "Examples:\n  mailproof run\n  mailproof run triage -a workflow --split dev --limit 20\n  mailproof run -d mine.yaml -e before-change --repeat 3\n  mailproof run --resume\n  mailproof run --email message.eml -a workflow"
+    )]
+    Run(Box<RunArgs>),
+    /// Make an experiment's report again from its journal, and print it
+    #[command(after_help = "Example:\n  mailproof report before-change -o report.md")]
+    Report(ReportArgs),
+    /// Read one trajectory, or see an agent's graph
+    #[command(
+        after_help = "Examples:\n  mailproof show before-change/workflow@rules invoice-question\n  mailproof show --graph workflow"
+    )]
+    Show(ShowArgs),
+    /// List the experiments under ./reports
+    #[command(after_help = "Example:\n  mailproof list --json")]
+    List,
+    /// Check a dataset and count what is in it; runs nothing
+    #[command(after_help = "Example:\n  mailproof validate datasets/mine.yaml")]
+    Validate(ValidateArgs),
+    /// Turn emails and labels of another format into a dataset
+    #[command(
+        after_help = "Example:\n  mailproof import export.jsonl --from langsmith -o mine.yaml"
+    )]
+    Import(ImportArgs),
+    /// Check the set-up: models, keys, dataset, and where results go
+    #[command(after_help = "Example:\n  mailproof doctor")]
+    Doctor(DoctorArgs),
+    /// Write a commented mailproof.yaml
+    #[command(after_help = "Example:\n  mailproof init && mailproof run")]
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  mailproof completions bash > ~/.local/share/bash-completion/completions/mailproof"
+    )]
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Suites to run: `triage`, `response`; default: all that apply
+    #[arg(value_name = "SUITE", value_parser = parse_suite)]
+    pub suites: Vec<Suite>,
+
+    #[command(flatten)]
+    pub choices: Choices,
+
+    /// Name the results are kept under, in ./reports/NAME/; default: date, time, and git commit
+    #[arg(short, long, env = "MAILPROOF_EXPERIMENT", value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// Go on with the experiment of -e, or the newest unfinished one; the plan must be the same
+    #[arg(long, env = "MAILPROOF_RESUME", value_parser = FalseyValueParser::new(), conflicts_with_all = ["last_failed", "only", "dry_run"])]
+    pub resume: bool,
+    /// A new experiment over the examples that failed in --reference, or in the newest experiment
+    #[arg(long, env = "MAILPROOF_LAST_FAILED", value_parser = FalseyValueParser::new(), conflicts_with = "only", help_heading = "Selection")]
+    pub last_failed: bool,
+    /// A new experiment over the examples that ended in infrastructure errors there
+    #[arg(
+        long,
+        value_enum,
+        env = "MAILPROOF_ONLY",
+        value_name = "WHAT",
+        help_heading = "Selection"
+    )]
+    pub only: Option<Only>,
+    /// The experiment that --last-failed and --only look at
+    #[arg(
+        long,
+        env = "MAILPROOF_REFERENCE",
+        value_name = "EXPERIMENT",
+        help_heading = "Selection"
+    )]
+    pub reference: Option<String>,
+    /// Print the plan and the most model calls it can make; run nothing
+    #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
+    /// Stop after the first failed attempt
+    #[arg(short = 'x', env = "MAILPROOF_FAIL_FAST", value_parser = FalseyValueParser::new(), conflicts_with = "max_failures", help_heading = "Limits")]
+    pub fail_fast: bool,
+    /// Stop after N failed attempts
+    #[arg(long, env = "MAILPROOF_MAX_FAILURES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub max_failures: Option<u64>,
+    /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate"])]
+    pub email: Option<PathBuf>,
+}
+
+/// What the configuration file can say too; a flag wins over it.
+#[derive(Debug, Default, Args)]
+pub struct Choices {
+    /// Configuration; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Dataset: YAML, JSONL, or a folder; repeatable; default: the built-in emails
+    #[arg(short, long, env = "MAILPROOF_DATASET", value_name = "PATH")]
+    pub dataset: Vec<PathBuf>,
+    /// Agent; repeatable; default: all
+    #[arg(
+        short,
+        long,
+        env = "MAILPROOF_AGENT",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub agent: Vec<String>,
+    /// Model of the agents, `PROVIDER:NAME` or `rules`; repeatable, crossed with the agents
+    #[arg(
+        short,
+        long,
+        env = "MAILPROOF_MODEL",
+        value_name = "PROVIDER:NAME",
+        value_delimiter = ','
+    )]
+    pub model: Vec<String>,
+    /// Model of the workflow's router; default: the agent's
+    #[arg(long, env = "MAILPROOF_ROUTER_MODEL", value_name = "PROVIDER:NAME")]
+    pub router_model: Option<String>,
+    /// Attempts per example [default: 1]
+    #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: Option<u32>,
+    /// Everything random is drawn from it [default: 0]
+    #[arg(long, env = "MAILPROOF_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Cases in flight [default: 16]
+    #[arg(short = 'j', long, env = "MAILPROOF_MAX_CONCURRENCY", value_name = "N", value_parser = parse_concurrency, help_heading = "Limits")]
+    pub max_concurrency: Option<usize>,
+    /// The first N examples, in dataset order
+    #[arg(
+        long,
+        env = "MAILPROOF_LIMIT",
+        value_name = "N",
+        help_heading = "Selection"
+    )]
+    pub limit: Option<usize>,
+    /// N examples drawn by the seed
+    #[arg(
+        long,
+        env = "MAILPROOF_SAMPLE",
+        value_name = "N",
+        help_heading = "Selection"
+    )]
+    pub sample: Option<usize>,
+    /// The example of this id; repeatable
+    #[arg(
+        long,
+        env = "MAILPROOF_EXAMPLE",
+        value_name = "ID",
+        value_delimiter = ',',
+        help_heading = "Selection"
+    )]
+    pub example: Vec<String>,
+    /// Examples with this tag; repeatable: all of them
+    #[arg(
+        long,
+        env = "MAILPROOF_TAG",
+        value_name = "TAG",
+        value_delimiter = ',',
+        help_heading = "Selection"
+    )]
+    pub tag: Vec<String>,
+    /// Examples of this split
+    #[arg(
+        long,
+        env = "MAILPROOF_SPLIT",
+        value_name = "NAME",
+        help_heading = "Selection"
+    )]
+    pub split: Option<String>,
+    /// A case's own time limit, such as `90s` or `5m` [default: 5m]
+    #[arg(long, env = "MAILPROOF_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
+    pub timeout: Option<Duration>,
+    /// Model calls a case may make [default: 25]
+    #[arg(long, env = "MAILPROOF_MAX_STEPS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    pub max_steps: Option<u32>,
+    /// Write a report; the format by extension: .json, .md, .svg; repeatable
+    #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Exit with 100 when a variant passes a smaller share of its scored attempts
+    #[arg(long, env = "MAILPROOF_MIN_PASS_RATE", value_name = "0..1", value_parser = parse_rate)]
+    pub min_pass_rate: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    Errors,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// An experiment under ./reports; default: the newest
+    pub experiment: Option<String>,
+    /// Also write it here; the format by extension: .json, .md, .svg; repeatable
+    #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Which variant of which experiment
+    #[arg(value_name = "EXPERIMENT/VARIANT", required_unless_present = "graph")]
+    pub variant: Option<String>,
+    /// Which example
+    #[arg(value_name = "EXAMPLE", required_unless_present = "graph")]
+    pub example: Option<String>,
+    /// Which attempt at it, from 1
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: u32,
+    /// Show the system prompts too
+    #[arg(long)]
+    pub prompts: bool,
+    /// Show long texts whole
+    #[arg(long)]
+    pub full: bool,
+    /// Draw an agent's graph instead
+    #[arg(long, value_name = "AGENT", conflicts_with_all = ["variant", "example"])]
+    pub graph: Option<String>,
+    /// Language of the drawing
+    #[arg(long, value_enum, default_value_t = Drawing::Mermaid, requires = "graph", value_name = "LANGUAGE")]
+    pub format: Drawing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    Mermaid,
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// YAML, JSONL, or folders; default: the built-in emails
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// What to read
+    pub file: PathBuf,
+    /// Its shape: auto, workshop, langsmith, openai-chat, csv
+    #[arg(long, value_parser = parse_shape, default_value_t = Shape::Auto, value_name = "SHAPE")]
+    pub from: Shape,
+    /// The dataset to write: .yaml or .jsonl
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Models to check; default: those of the configuration
+    #[arg(
+        short,
+        long,
+        env = "MAILPROOF_MODEL",
+        value_name = "PROVIDER:NAME",
+        value_delimiter = ','
+    )]
+    pub model: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where to write it
+    #[arg(default_value = "mailproof.yaml")]
+    pub path: PathBuf,
+}
+
+fn parse_suite(text: &str) -> Result<Suite, String> {
+    Suite::ALL
+        .into_iter()
+        .find(|suite| suite.name() == text)
+        .ok_or_else(|| {
+            let known: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
+            format!("unknown suite; the suites are {}", known.join(", "))
+        })
+}
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    text.parse()
+        .map_err(|error: UnknownShape| error.to_string())
+}
+
+/// More workers than this only cost memory: each holds a whole trajectory.
+const MOST_CONCURRENCY: usize = 10_000;
+
+pub fn parse_concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MOST_CONCURRENCY).contains(&n) => Ok(n),
+        _ => Err(format!("use a whole number from 1 to {MOST_CONCURRENCY}")),
+    }
+}
+
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "use a time such as `90s`, `5m`, or `1h 30m`, longer than nothing".to_owned();
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    match Duration::try_from(duration) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(wrong()),
+    }
+}
+
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
+        _ => Err("use a share from 0 to 1, such as `0.9`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_an_example() {
+        for verb in Cli::command().get_subcommands() {
+            let help = verb
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.contains("mailproof "), "{}", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn every_flag_of_run_has_an_environment_variable() {
+        let command = Cli::command();
+        let run = command.find_subcommand("run").expect("run is a verb");
+        for argument in run.get_opts() {
+            assert!(argument.get_env().is_some(), "{}", argument.get_id());
+        }
+    }
+
+    #[test]
+    fn durations_are_positive_times() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("1h 30m", 5400)] {
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_secs(seconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "0s", "-5s", "five", "5"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pass_rate_is_a_share() {
+        assert_eq!(parse_rate("0.9"), Ok(0.9));
+        for text in ["90", "-0.1", "NaN", "x"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! `mailproof.yaml`: what the flags say, kept in a file.
+//!
+//! A key is the long name of a flag with `_` for `-`. A flag, or its environment variable,
+//! wins over the file. Unknown keys are errors.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::args::{self, Choices};
+use crate::score::{Suite, TriageCosts};
+
+/// Read where no file is named.
+pub const DEFAULT_PATH: &str = "mailproof.yaml";
+
+/// The file `mailproof init` writes: every key, commented out, with its default.
+pub const TEMPLATE: &str = include_str!("mailproof.yaml");
+
+/// A configuration larger than this is a mistake.
+const MOST_BYTES: u64 = 1 << 20;
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub suite: Option<OneOrMany<Suite>>,
+    pub dataset: Option<OneOrMany<PathBuf>>,
+    pub agent: Option<OneOrMany<String>>,
+    pub model: Option<OneOrMany<String>>,
+    pub router_model: Option<String>,
+    pub repeat: Option<Positive>,
+    pub seed: Option<u64>,
+    pub max_concurrency: Option<Concurrency>,
+    pub limit: Option<usize>,
+    pub sample: Option<usize>,
+    pub example: Option<OneOrMany<String>>,
+    pub tag: Option<OneOrMany<String>>,
+    pub split: Option<String>,
+    pub timeout: Option<Time>,
+    pub max_steps: Option<Positive>,
+    pub max_failures: Option<Positive>,
+    pub output: Option<OneOrMany<PathBuf>>,
+    pub min_pass_rate: Option<Rate>,
+    pub triage_costs: Option<TriageCosts>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read configuration `{}`: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("configuration `{}` is larger than 1 MiB", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{}:{line}:{column}: {reason}", path.display())]
+    Invalid {
+        path: PathBuf,
+        line: u64,
+        column: u64,
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads `path`, or [`DEFAULT_PATH`] where it exists, or nothing.
+    ///
+    /// # Errors
+    /// A file that was named cannot be read; any file is invalid.
+    pub fn read(path: Option<&Path>) -> Result<Config, ConfigError> {
+        let named = path.is_some();
+        let path = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let unreadable = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        match std::fs::metadata(path) {
+            Ok(file) if file.len() > MOST_BYTES => {
+                return Err(ConfigError::TooLarge {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => {
+                return Ok(Config::default());
+            }
+            Err(error) => return Err(unreadable(error)),
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Config::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        let text = text.trim_start_matches('\u{feff}');
+        let only_comments = text
+            .lines()
+            .map(str::trim)
+            .all(|line| line.is_empty() || line.starts_with('#') || line == "---");
+        if only_comments {
+            return Ok(Config::default());
+        }
+        let options = serde_yaml::options! {
+            strict_booleans: true,
+            leading_zero_numbers_as_strings: true,
+            underscored_numbers_as_strings: true,
+        };
+        serde_yaml::from_str_with_options(text, options).map_err(|error| {
+            let location = error.location();
+            ConfigError::Invalid {
+                path: path.to_owned(),
+                line: location.map_or(1, |at| at.line()),
+                column: location.map_or(1, |at| at.column()),
+                reason: first_line(&error.without_snippet().to_string()),
+            }
+        })
+    }
+
+    /// Fills what `choices` leave open.
+    pub fn complete(&self, choices: &mut Choices) {
+        fn many<T: Clone>(choice: &mut Vec<T>, from: &Option<OneOrMany<T>>) {
+            if let (true, Some(OneOrMany(values))) = (choice.is_empty(), from) {
+                choice.clone_from(values);
+            }
+        }
+        fn one<T: Clone>(choice: &mut Option<T>, from: Option<T>) {
+            *choice = choice.take().or(from);
+        }
+        many(&mut choices.dataset, &self.dataset);
+        many(&mut choices.agent, &self.agent);
+        many(&mut choices.model, &self.model);
+        many(&mut choices.example, &self.example);
+        many(&mut choices.tag, &self.tag);
+        many(&mut choices.output, &self.output);
+        one(&mut choices.router_model, self.router_model.clone());
+        one(&mut choices.repeat, self.repeat.map(|n| n.0));
+        one(&mut choices.seed, self.seed);
+        one(
+            &mut choices.max_concurrency,
+            self.max_concurrency.map(|n| n.0),
+        );
+        one(&mut choices.limit, self.limit);
+        one(&mut choices.sample, self.sample);
+        one(&mut choices.split, self.split.clone());
+        one(&mut choices.timeout, self.timeout.map(|time| time.0));
+        one(&mut choices.max_steps, self.max_steps.map(|n| n.0));
+        one(
+            &mut choices.min_pass_rate,
+            self.min_pass_rate.map(|rate| rate.0),
+        );
+    }
+}
+
+/// The first line of a message: the parser's own pictures of the source are not wanted.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// `a` or `[a, b]`. Written by hand because `untagged` cannot say where a mistake is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or a list of values")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let one = T::deserialize(de::value::StrDeserializer::new(text))?;
+                Ok(OneOrMany(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+macro_rules! checked {
+    ($(#[$doc:meta] $name:ident($inner:ty) from $raw:ty, $parse:expr;)*) => {$(
+        #[$doc]
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $name(pub $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = <$raw>::deserialize(deserializer)?;
+                let parse: fn($raw) -> Result<$inner, String> = $parse;
+                parse(raw).map($name).map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+checked! {
+    /// A count of at least 1.
+    Positive(u32) from u32, |n| if n > 0 { Ok(n) } else { Err("use a number of at least 1".into()) };
+    /// As `--max-concurrency` takes it.
+    Concurrency(usize) from usize, |n| args::parse_concurrency(&n.to_string());
+    /// As `--timeout` takes it.
+    Time(Duration) from String, |text| args::parse_duration(&text);
+    /// As `--min-pass-rate` takes it.
+    Rate(f64) from f64, |rate| args::parse_rate(&rate.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("mailproof.yaml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_repeatable_key_takes_one_value_or_a_list() {
+        let one = parse("agent: workflow\nsuite: triage\n").unwrap();
+        assert_eq!(one.agent, Some(OneOrMany(vec!["workflow".to_owned()])));
+        assert_eq!(one.suite, Some(OneOrMany(vec![Suite::Triage])));
+        let many = parse("agent: [workflow, baseline]\ntimeout: 90s\n").unwrap();
+        assert_eq!(many.agent.unwrap().0.len(), 2);
+        assert_eq!(many.timeout, Some(Time(Duration::from_secs(90))));
+    }
+
+    #[test]
+    fn a_mistake_is_located() {
+        for (text, at, word) in [
+            (
+                "repeat: 2\nagnet: workflow\n",
+                "mailproof.yaml:2:1",
+                "agnet",
+            ),
+            ("repeat: 0\n", "mailproof.yaml:1:9", "at least 1"),
+            (
+                "seed: 1\ntimeout: soon\n",
+                "mailproof.yaml:2:10",
+                "use a time",
+            ),
+            (
+                "min_pass_rate: 90\n",
+                "mailproof.yaml:1:16",
+                "share from 0 to 1",
+            ),
+            ("suite: [triag]\n", "mailproof.yaml:1:9", "triag"),
+            ("repeat: [\n", "mailproof.yaml:", ""),
+        ] {
+            let message = parse(text).expect_err(text);
+            assert!(message.starts_with(at), "{message}");
+            assert!(message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let config = parse("repeat: 3\nseed: 7\nagent: workflow\n").unwrap();
+        let mut choices = Choices {
+            repeat: Some(5),
+            ..Choices::default()
+        };
+        config.complete(&mut choices);
+        assert_eq!((choices.repeat, choices.seed), (Some(5), Some(7)));
+        assert_eq!(choices.agent, ["workflow"]);
+    }
+
+    #[test]
+    fn the_template_is_valid_and_says_nothing_until_edited() {
+        assert_eq!(parse(TEMPLATE), Ok(Config::default()));
+    }
+
+    #[test]
+    fn the_template_names_every_key_with_a_value_that_parses() {
+        let uncommented: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("#: "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = parse(&uncommented).unwrap();
+        let shown = format!("{config:?}");
+        assert!(
+            !shown.contains("None"),
+            "a key is missing from the template: {shown}"
+        );
+    }
+}

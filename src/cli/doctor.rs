@@ -1,0 +1,125 @@
+//! `mailproof doctor`: is everything that a run needs there?
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::REPORTS;
+use super::args::{DoctorArgs, Talk};
+use super::config::{self, Config};
+use super::exit::{Exit, Failure};
+use super::talk::print;
+use super::validate::load;
+use crate::dataset::Dataset;
+use crate::model::{catalog, rules};
+
+/// One thing looked at.
+struct Check {
+    what: String,
+    passed: bool,
+    found: String,
+}
+
+pub fn run(talk: &Talk, args: DoctorArgs) -> Result<Exit, Failure> {
+    let mut checks = Vec::new();
+    let config = Config::read(args.config.as_deref());
+    checks.push(match &config {
+        Ok(config) if *config == Config::default() => pass(
+            "configuration",
+            format!("nothing set ({} is optional)", config::DEFAULT_PATH),
+        ),
+        Ok(_) => pass("configuration", "valid".to_owned()),
+        Err(error) => fail("configuration", error.to_string()),
+    });
+    let config = config.unwrap_or_default();
+
+    let mut models = args.model;
+    if models.is_empty() {
+        models.extend(config.model.map(|many| many.0).unwrap_or_default());
+        models.extend(config.router_model);
+    }
+    if models.is_empty() {
+        models.push(rules::NAME.to_owned());
+    }
+    models.dedup();
+    checks.extend(models.iter().map(|name| model_check(name)));
+
+    let paths = config.dataset.map(|many| many.0).unwrap_or_default();
+    checks.push(match load(&paths) {
+        Ok(Dataset { name, examples, .. }) => {
+            pass("dataset", format!("`{name}`, {} examples", examples.len()))
+        }
+        Err(failure) => fail("dataset", failure.to_string()),
+    });
+    checks.push(match writable(Path::new(REPORTS)) {
+        Ok(()) => pass("results", format!("./{REPORTS} can be written")),
+        Err(error) => fail("results", format!("./{REPORTS} cannot be written: {error}")),
+    });
+
+    let passed = checks.iter().all(|check| check.passed);
+    print(&if talk.json {
+        as_json(&checks)
+    } else {
+        as_lines(&checks)
+    })?;
+    Ok(if passed { Exit::Ok } else { Exit::Usage })
+}
+
+/// Provider, endpoint, model, and whether the key is there; never its value.
+fn model_check(name: &str) -> Check {
+    let what = format!("model {name}");
+    match catalog::open(name, |variable| std::env::var(variable).ok()) {
+        Ok(model) => pass(
+            &what,
+            format!("`{}`, in this process: no endpoint, no key", model.name()),
+        ),
+        Err(error) => fail(&what, error.to_string()),
+    }
+}
+
+/// Whether a folder, or the nearest one above it that exists, takes a new file.
+fn writable(folder: &Path) -> std::io::Result<()> {
+    let existing = if folder.is_dir() {
+        folder
+    } else {
+        Path::new(".")
+    };
+    let probe = existing.join(format!(".mailproof-doctor-{}", std::process::id()));
+    fs::File::create_new(&probe)?;
+    fs::remove_file(&probe)
+}
+
+fn pass(what: &str, found: String) -> Check {
+    Check {
+        what: what.to_owned(),
+        passed: true,
+        found,
+    }
+}
+
+fn fail(what: &str, found: String) -> Check {
+    Check {
+        what: what.to_owned(),
+        passed: false,
+        found,
+    }
+}
+
+fn as_json(checks: &[Check]) -> String {
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|check| json!({"check": check.what, "passed": check.passed, "found": check.found}))
+        .collect();
+    format!("{:#}\n", json!(checks))
+}
+
+fn as_lines(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let mark = if check.passed { "pass" } else { "FAIL" };
+        writeln!(text, "{mark}  {}: {}", check.what, check.found).expect("a string takes all");
+    }
+    text
+}

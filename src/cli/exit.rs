@@ -1,0 +1,98 @@
+//! Exit codes: what a pipeline learns without reading.
+
+/// Why the process ends as it does, in the order in which the first that holds wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// A defect of this program, or of the machine under it.
+    Internal,
+    /// Usage, configuration, or data.
+    Usage,
+    /// The selection left no example.
+    NothingSelected,
+    Interrupted,
+    /// A gate failed.
+    GateFailed,
+    /// Too little was scored to say.
+    Indecisive,
+    Ok,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Internal => 1,
+            Exit::Usage => 2,
+            Exit::NothingSelected => 4,
+            Exit::Interrupted => 130,
+            Exit::GateFailed => 100,
+            Exit::Indecisive => 3,
+            Exit::Ok => 0,
+        }
+    }
+}
+
+/// Why a verb could not do its work, said once on stderr.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// The user can mend it: flags, configuration, files.
+    pub fn usage(message: impl ToString) -> Self {
+        Failure {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
+    }
+
+    /// A failure with its causes, one after the other. What the user named and what is kept
+    /// in `reports/` are the user's to mend.
+    pub fn from_error(error: impl std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Failure::usage(message)
+    }
+
+    /// The machine or this program failed.
+    pub fn internal(message: impl ToString) -> Self {
+        Failure {
+            exit: Exit::Internal,
+            message: message.to_string(),
+        }
+    }
+
+    pub fn nothing_selected(message: impl ToString) -> Self {
+        Failure {
+            exit: Exit::NothingSelected,
+            message: message.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_reasons_the_first_in_the_contract_wins() {
+        let contract = [1, 2, 4, 130, 100, 3, 0];
+        let mut reasons = [
+            Exit::Ok,
+            Exit::Indecisive,
+            Exit::GateFailed,
+            Exit::Interrupted,
+            Exit::NothingSelected,
+            Exit::Usage,
+            Exit::Internal,
+        ];
+        reasons.sort();
+        assert_eq!(reasons.map(Exit::code), contract);
+    }
+}

@@ -1,0 +1,50 @@
+//! The shell: the edge where clock, environment, files, and signals enter.
+
+mod args;
+mod completions;
+mod config;
+mod doctor;
+mod exit;
+mod import;
+mod init;
+mod list;
+mod progress;
+mod report;
+mod results;
+mod run;
+mod show;
+mod talk;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+
+/// Where experiments are kept, under the working directory.
+const REPORTS: &str = "reports";
+
+/// Reads the command line, carries out its verb, and says how that went.
+///
+/// clap ends the process itself for `--help`, `--version`, and mistakes (exit code 2).
+pub fn main() -> ExitCode {
+    let Cli { talk, verb } = Cli::parse();
+    talk::configure(&talk);
+    let result = match verb {
+        Verb::Run(args) => run::run(&talk, *args),
+        Verb::Report(args) => report::run(&talk, &args),
+        Verb::Show(args) => show::run(&talk, &args),
+        Verb::List => list::run(&talk),
+        Verb::Validate(args) => validate::run(&talk, &args),
+        Verb::Import(args) => import::run(&talk, &args),
+        Verb::Doctor(args) => doctor::run(&talk, args),
+        Verb::Init(args) => init::run(&talk, &args),
+        Verb::Completions { shell } => completions::run(shell),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        talk::warn(&format!("error: {failure}"));
+        failure.exit
+    });
+    ExitCode::from(exit.code())
+}

@@ -1,0 +1,160 @@
+//! From a journal to the files and the page that people read.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::IgnoredAny;
+
+use super::REPORTS;
+use super::args::Talk;
+use super::exit::{Exit, Failure};
+use super::talk::{self, print, say};
+use crate::experiment::ExperimentName;
+use crate::experiment::journal::{self, FILE, Reader};
+use crate::redact::{Redactor, secrets_among};
+use crate::report::{self, Environment, Fold, GateVerdict, Report};
+
+/// The forms a report can be written in, by the file's extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Markdown,
+    Svg,
+}
+
+impl Form {
+    fn of(path: &Path) -> Option<Form> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "json" => Some(Form::Json),
+            "md" => Some(Form::Markdown),
+            "svg" => Some(Form::Svg),
+            _ => None,
+        }
+    }
+
+    fn render(self, report: &Report) -> String {
+        let redactor = redactor();
+        match self {
+            Form::Json => redactor.json(&report::json(report)).into_owned(),
+            Form::Markdown => redactor.text(&report::markdown(report)).into_owned(),
+            Form::Svg => redactor.text(&report::svg(report)).into_owned(),
+        }
+    }
+}
+
+/// Where else the report goes. Parsed before anything runs, so that a mistake costs nothing.
+#[derive(Debug, Default)]
+pub struct Outputs(Vec<(PathBuf, Form)>);
+
+impl Outputs {
+    pub fn parse(paths: &[PathBuf]) -> Result<Outputs, Failure> {
+        let parse = |path: &PathBuf| match Form::of(path) {
+            Some(form) => Ok((path.clone(), form)),
+            None => Err(Failure::usage(format!(
+                "cannot tell the format of `{}`: end it in .json, .md, or .svg",
+                path.display()
+            ))),
+        };
+        paths
+            .iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Outputs)
+    }
+}
+
+/// Hides what the environment holds of secrets, and what looks like one.
+pub fn redactor() -> Redactor {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Redactor::new(secrets_among(variables))
+}
+
+/// The folder of the experiment called `name`, or of the newest one.
+pub fn folder(name: Option<&str>) -> Result<PathBuf, Failure> {
+    let reports = Path::new(REPORTS);
+    match name {
+        Some(name) => {
+            let name: ExperimentName = name.parse().map_err(Failure::usage)?;
+            Ok(name.folder(reports))
+        }
+        None => {
+            let newest = journal::newest(reports).map_err(Failure::from_error)?;
+            let newest = newest.ok_or_else(|| {
+                Failure::usage("no experiments in ./reports yet: `mailproof run` makes one")
+            })?;
+            Ok(reports.join(newest.name))
+        }
+    }
+}
+
+/// Reads the journal in `folder`, one attempt in memory at a time.
+pub fn make(folder: &Path) -> Result<Report, Failure> {
+    let mut reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
+    let mut fold = Fold::new(reader.header().clone());
+    while let Some(entry) = reader
+        .next_attempt::<IgnoredAny>()
+        .map_err(Failure::from_error)?
+    {
+        fold.push(&entry.attempt).map_err(Failure::usage)?;
+    }
+    let environment = Environment::new(reader.header(), reader.sessions(), reader.ended());
+    Ok(fold.finish(environment))
+}
+
+/// Writes the report beside its journal, and wherever else it was asked for.
+pub fn write(
+    talk: &Talk,
+    folder: &Path,
+    report: &Report,
+    outputs: &Outputs,
+) -> Result<(), Failure> {
+    let standard = [
+        ("report.json", Form::Json),
+        ("report.md", Form::Markdown),
+        ("report.svg", Form::Svg),
+    ];
+    let beside = standard.map(|(name, form)| (folder.join(name), form));
+    for (path, form) in beside.iter().chain(&outputs.0) {
+        replace(path, &form.render(report)).map_err(|error| {
+            Failure::usage(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+        if talk.verbose {
+            say(talk, &format!("wrote {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file in one step: a reader meets the old text or the new one.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = File::create(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The first error says what went wrong; a left-over file is the lesser evil.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// Prints the report: JSON where asked for, else laid out for the terminal.
+pub fn show(talk: &Talk, report: &Report) -> Result<(), Failure> {
+    if talk.json {
+        return print(&Form::Json.render(report));
+    }
+    let text = report::terminal(report, talk::width(), talk::color(talk));
+    print(&redactor().text(&text))
+}
+
+/// What the report's verdict alone makes the command end with.
+pub fn exit(report: &Report) -> Exit {
+    match report.gate.verdict {
+        GateVerdict::Fail => Exit::GateFailed,
+        GateVerdict::Indecisive => Exit::Indecisive,
+        GateVerdict::Pass | GateVerdict::None => Exit::Ok,
+    }
+}

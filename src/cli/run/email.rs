@@ -1,0 +1,111 @@
+//! `mailproof run --email FILE`: one email through the chosen agents.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use jiff::Zoned;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::super::args::{RunArgs, Talk};
+use super::super::exit::{Exit, Failure};
+use super::super::results;
+use super::super::talk::{color, print, width};
+use super::settings::{self, Models};
+use crate::dataset::import::email_from_bytes;
+use crate::email::Email;
+use crate::human::{AcceptAll, drive};
+use crate::report::{self, TrajectoryOptions};
+use crate::run::Run;
+use crate::target::{Start, Until};
+
+/// A mail with large attachments is not what agents are shown.
+const MOST_BYTES: u64 = 32 << 20;
+
+pub fn run(talk: &Talk, file: &Path, args: &RunArgs) -> Result<Exit, Failure> {
+    let email = read(file)?;
+    let mut choices = settings::choices(settings::defaults(), args, &Default::default());
+    let kinds = settings::agents(&mut choices.agents)?;
+    let models = Models::open(&choices)?;
+    let date = Zoned::now().date();
+    let runtime = Runtime::new().map_err(Failure::internal)?;
+    let mut exit = Exit::Ok;
+    let mut all = Vec::new();
+    for kind in kinds {
+        for model in &choices.models {
+            let router = choices.router_model.as_ref().unwrap_or(model);
+            let target = models.target(kind, model, router, date, choices.seed);
+            let start = Start {
+                thread: format!("{kind}@{model}"),
+                until: Until::End,
+                timeout: std::time::Duration::from_millis(choices.limits.timeout_ms),
+                max_steps: choices.limits.max_steps,
+            };
+            let run = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
+            if run.outcome.is_error() {
+                exit = Exit::Indecisive;
+            }
+            let variant = format!("{kind}@{model}");
+            if talk.json {
+                all.push(as_json(&variant, &run));
+            } else {
+                let options = TrajectoryOptions {
+                    width: width(),
+                    color: color(talk),
+                    full: true,
+                    prompts: None,
+                };
+                let text = report::run(&run, &variant, options);
+                print(&results::redactor().text(&text))?;
+            }
+        }
+    }
+    if talk.json {
+        let json = format!("{:#}\n", json!(all));
+        print(&results::redactor().json(&json))?;
+    }
+    Ok(exit)
+}
+
+fn read(file: &Path) -> Result<Email, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::usage(format!("cannot read email `{}`: {error}", file.display()))
+    };
+    let mut bytes = Vec::new();
+    let source: Box<dyn Read> = match file.to_str() {
+        Some("-") => Box::new(io::stdin().lock()),
+        _ => Box::new(File::open(file).map_err(unreadable)?),
+    };
+    source
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Failure::usage(format!(
+            "email `{}` is larger than 32 MiB: leave out its attachments",
+            file.display()
+        )));
+    }
+    email_from_bytes(&bytes)
+        .map_err(|error| Failure::usage(format!("email `{}`: {error}", file.display())))
+}
+
+/// Decision, calls, and transcript.
+fn as_json(variant: &str, run: &Run) -> serde_json::Value {
+    let calls: Vec<_> = crate::message::visible(&run.messages)
+        .into_iter()
+        .flat_map(|message| &message.tool_calls)
+        .map(|call| json!({ "name": call.name, "arguments": call.arguments }))
+        .collect();
+    json!({
+        "variant": variant,
+        "triage": run.triage,
+        "reasoning": run.reasoning,
+        "outcome": run.outcome,
+        "error": run.error,
+        "tool_calls": calls,
+        "messages": run.messages,
+        "usage": run.usage,
+    })
+}

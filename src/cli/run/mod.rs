@@ -1,0 +1,262 @@
+//! `mailproof run`: the whole road, from arguments to exit code.
+
+mod email;
+mod settings;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{Timestamp, Zoned};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::REPORTS;
+use super::args::{RunArgs, Talk};
+use super::config::Config;
+use super::exit::{Exit, Failure};
+use super::progress::Display;
+use super::results::{self, Outputs};
+use super::talk::{print, say, warn};
+use super::validate::load;
+use crate::dataset::Dataset;
+use crate::experiment::execute::{Execution, Recorded, execute};
+use crate::experiment::journal::{self, FILE, Journal, Reader};
+use crate::experiment::resume::resume;
+use crate::experiment::{
+    Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
+};
+use crate::target::Target;
+use settings::Models;
+
+/// Cases in flight where nobody says otherwise.
+const CONCURRENCY: usize = 16;
+
+pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
+    let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
+    config.complete(&mut args.choices);
+    if let Some(file) = &args.email {
+        return email::run(talk, file, &args);
+    }
+    if args.suites.is_empty() {
+        args.suites = config.suite.clone().map(|many| many.0).unwrap_or_default();
+    }
+    if args.max_failures.is_none() && !args.fail_fast {
+        args.max_failures = config.max_failures.map(|most| u64::from(most.0));
+    }
+    let outputs = Outputs::parse(&args.choices.output)?;
+
+    let recorded = if args.resume {
+        Some(recorded(&args)?)
+    } else {
+        None
+    };
+    let base = match &recorded {
+        Some(header) => Choices::of(header),
+        None => settings::defaults(),
+    };
+    let mut choices = settings::choices(base, &args, &config);
+    if args.last_failed || args.only.is_some() {
+        choices.selection.rerun = Some(settings::rerun(&args)?);
+    } else if args.reference.is_some() {
+        return Err(Failure::usage(
+            "`--reference` names where --last-failed and --only look: give one of them",
+        ));
+    }
+
+    let kinds = settings::agents(&mut choices.agents)?;
+    let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
+    let dataset = Arc::new(load(&paths)?);
+    let models = Models::open(&choices)?;
+    let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
+        PlanError::Nothing { .. } => Failure::nothing_selected(error),
+        error => Failure::usage(error),
+    })?;
+    if args.dry_run {
+        print(&settings::describe(talk, &plan))?;
+        return Ok(Exit::Ok);
+    }
+
+    let opened = open(&args, recorded, &plan, &dataset)?;
+    let folder = Path::new(REPORTS).join(&opened.header.experiment);
+    if talk.verbose {
+        say(talk, &settings::describe(talk, &plan));
+    }
+    let targets = models.targets(&plan, &kinds, opened.header.date);
+    let concurrency = args.choices.max_concurrency.unwrap_or(CONCURRENCY);
+    let most = if args.fail_fast {
+        Some(1)
+    } else {
+        args.max_failures
+    };
+    let because = carry_out(talk, opened, plan, dataset, targets, concurrency, most)?;
+
+    let report = results::make(&folder)?;
+    results::write(talk, &folder, &report, &outputs)?;
+    results::show(talk, &report)?;
+    say_where(talk, &folder, because);
+    let exit = match because {
+        EndReason::Cancelled => Exit::Interrupted,
+        EndReason::Complete | EndReason::MaxFailures => Exit::Ok,
+    };
+    Ok(exit.min(results::exit(&report)))
+}
+
+/// An experiment that is ready to go on: new, or taken up again.
+struct Opened {
+    journal: Journal,
+    header: Header,
+    recorded: Recorded,
+}
+
+/// The header of the experiment to resume.
+fn recorded(args: &RunArgs) -> Result<Header, Failure> {
+    let reports = Path::new(REPORTS);
+    let path = match &args.experiment {
+        Some(name) => {
+            let name: ExperimentName = name.parse().map_err(Failure::usage)?;
+            journal::path(reports, &name)
+        }
+        None => {
+            journal::newest_unfinished(reports)
+                .map_err(Failure::from_error)?
+                .ok_or_else(|| Failure::usage("no experiment in ./reports is unfinished"))?
+                .path
+        }
+    };
+    let reader = Reader::open(&path).map_err(Failure::from_error)?;
+    Ok(reader.header().clone())
+}
+
+fn open(
+    args: &RunArgs,
+    recorded: Option<Header>,
+    plan: &Plan,
+    dataset: &Dataset,
+) -> Result<Opened, Failure> {
+    let redactor = Arc::new(results::redactor());
+    let reports = Path::new(REPORTS);
+    if let Some(header) = recorded {
+        let path = reports.join(&header.experiment).join(FILE);
+        let resumed = resume(&path, plan, dataset, redactor).map_err(Failure::from_error)?;
+        return Ok(Opened {
+            journal: resumed.journal,
+            header: resumed.header,
+            recorded: resumed.recorded,
+        });
+    }
+    let now = Zoned::now();
+    let name = match &args.experiment {
+        Some(name) => name.clone(),
+        None => settings::default_name(&now),
+    };
+    let name: ExperimentName = name.parse().map_err(Failure::usage)?;
+    let header = plan.header(name.as_str(), now.timestamp(), now.date());
+    let journal = Journal::create(reports, &header, redactor).map_err(Failure::from_error)?;
+    Ok(Opened {
+        journal,
+        header,
+        recorded: Recorded::default(),
+    })
+}
+
+/// Runs what is left of the plan, under a display of how it goes.
+fn carry_out(
+    talk: &Talk,
+    opened: Opened,
+    plan: Plan,
+    dataset: Arc<Dataset>,
+    targets: Vec<Arc<dyn Target>>,
+    concurrency: usize,
+    max_failures: Option<u64>,
+) -> Result<EndReason, Failure> {
+    let Opened {
+        journal, recorded, ..
+    } = opened;
+    let total = plan.grid().cases();
+    let runtime = Runtime::new().map_err(Failure::internal)?;
+    runtime.block_on(async {
+        journal
+            .begin(Session {
+                started: Timestamp::now(),
+                arguments: std::env::args().skip(1).collect(),
+                concurrency,
+                host: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+            })
+            .await
+            .map_err(Failure::from_error)?;
+        let cancel = CancellationToken::new();
+        let (sender, receiver) = watch::channel(recorded.counts.clone());
+        let display = Display::start(talk, total, receiver);
+        let signals = tokio::spawn(listen(cancel.clone()));
+        let journal = Arc::new(journal);
+        let result = execute(Execution {
+            plan: Arc::new(plan),
+            dataset,
+            targets,
+            journal: Arc::clone(&journal),
+            concurrency: NonZeroUsize::new(concurrency).expect("the argument is at least 1"),
+            max_failures: max_failures.and_then(NonZeroU64::new),
+            cancel,
+            recorded,
+            progress: sender,
+        })
+        .await;
+        signals.abort();
+        display.finish().await;
+        let summary = result.map_err(Failure::from_error)?;
+        journal
+            .end(Ended {
+                at: Timestamp::now(),
+                because: summary.because,
+                attempts: summary.counts.recorded(),
+            })
+            .await
+            .map_err(Failure::from_error)?;
+        Ok(summary.because)
+    })
+}
+
+/// Waits for Ctrl-C, or for SIGTERM where there is one. The first lets the cases in flight
+/// finish; the second ends the process: what was counted is in the journal.
+async fn listen(cancel: CancellationToken) {
+    stop_asked().await;
+    warn("stopping: cases in flight finish (once more to stop at once)");
+    cancel.cancel();
+    stop_asked().await;
+    std::process::exit(i32::from(Exit::Interrupted.code()));
+}
+
+#[cfg(unix)]
+async fn stop_asked() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_asked() {
+    tokio::signal::ctrl_c()
+        .await
+        .expect("signals can be listened to");
+}
+
+fn say_where(talk: &Talk, folder: &Path, because: EndReason) {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    match because {
+        EndReason::Complete => {}
+        EndReason::Cancelled => say(
+            talk,
+            &format!("stopped: `mailproof run --resume -e {name}` goes on"),
+        ),
+        EndReason::MaxFailures => say(
+            talk,
+            &format!("stopped after failures: `mailproof run --resume -e {name}` goes on"),
+        ),
+    }
+    say(talk, &format!("kept in {}", folder.display()));
+}
