@@ -1,5 +1,7 @@
 //! One email with what a good assistant does about it.
 
+use std::sync::Arc;
+
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,7 +101,8 @@ pub struct ArgumentMatcher {
     /// Part of a text, or of an element of a list, without regard to case.
     pub contains: Option<String>,
     /// A regular expression found in the text, or in an element of a list.
-    pub matches: Option<Regex>,
+    /// Shared by the examples that have the same.
+    pub matches: Option<Arc<Regex>>,
     /// Any one of these.
     pub any_of: Vec<Value>,
     /// The argument must not be given (or be null).

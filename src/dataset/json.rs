@@ -228,11 +228,16 @@ impl<'a> Parser<'a> {
                 self.index = self.text.len();
                 return Err(self.expected("`\"` to end the text"));
             };
-            text.push_str(&rest[..end]);
+            if text.is_empty() {
+                text = rest[..end].to_owned();
+            } else {
+                text.push_str(&rest[..end]);
+            }
             self.index += end;
             match self.byte() {
                 Some(b'"') => {
                     self.index += 1;
+                    text.shrink_to_fit();
                     return Ok(text);
                 }
                 Some(b'\\') => text.push(self.escape()?),

@@ -1,6 +1,7 @@
 //! One record's tree to an example, with every mistake in it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use regex::{Regex, RegexBuilder};
@@ -39,7 +40,7 @@ pub(super) struct Checked {
 /// Validates records; patterns that many records share are compiled once.
 #[derive(Default)]
 pub(super) struct Validator {
-    patterns: HashMap<String, Regex>,
+    patterns: HashMap<String, Arc<Regex>>,
     problems: Vec<(Position, Problem)>,
 }
 
@@ -200,7 +201,7 @@ impl Validator {
             .map(|node| self.texts(node, "criteria"))
             .unwrap_or_default();
         let patterns = |calls: Vec<(Position, CallPattern)>| {
-            calls.into_iter().map(|(_, pattern)| pattern).collect()
+            exact(calls.into_iter().map(|(_, pattern)| pattern))
         };
         Some(Expect {
             triage: triage?,
@@ -290,10 +291,11 @@ impl Validator {
                 arguments.push((entry.key_at, entry.key, matcher));
             }
         }
-        arguments
-            .into_iter()
-            .map(|(_, name, matcher)| (name, matcher))
-            .collect()
+        exact(
+            arguments
+                .into_iter()
+                .map(|(_, name, matcher)| (name, matcher)),
+        )
     }
 
     fn matcher(&mut self, node: Node, name: &str, kind: Kind) -> Option<ArgumentMatcher> {
@@ -381,18 +383,19 @@ impl Validator {
         })
     }
 
-    fn pattern(&mut self, node: Node) -> Option<Regex> {
+    fn pattern(&mut self, node: Node) -> Option<Arc<Regex>> {
         let at = node.at;
         let pattern = self.text(node, "matches")?;
         if let Some(regex) = self.patterns.get(&pattern) {
-            return Some(regex.clone());
+            return Some(Arc::clone(regex));
         }
         match RegexBuilder::new(&pattern)
             .size_limit(PATTERN_BYTES)
             .build()
         {
             Ok(regex) => {
-                self.patterns.insert(pattern, regex.clone());
+                let regex = Arc::new(regex);
+                self.patterns.insert(pattern, Arc::clone(&regex));
                 Some(regex)
             }
             Err(error) => {
@@ -421,10 +424,7 @@ impl Validator {
             self.wrong::<()>(key, "a list of texts", &node);
             return Vec::new();
         };
-        nodes
-            .into_iter()
-            .filter_map(|node| self.text(node, key))
-            .collect()
+        exact(nodes.into_iter().filter_map(|node| self.text(node, key)))
     }
 
     fn text(&mut self, node: Node, key: &str) -> Option<String> {
@@ -513,6 +513,14 @@ impl Validator {
         self.problems.push((at, problem));
         None
     }
+}
+
+/// A list that takes no more memory than it needs. Collecting reuses the memory of the list
+/// it came from, which would make large datasets twice as large.
+fn exact<T>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = values.collect();
+    list.shrink_to_fit();
+    list
 }
 
 /// The values of a map, each to be taken once.

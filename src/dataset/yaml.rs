@@ -19,18 +19,18 @@ pub(super) fn read(text: &str, limits: &Limits, sink: &mut Sink) {
     let mut lines_before = 0;
     // Each try may read to the end of the text, so that a hostile file with a mistake in
     // every record would take the square of its length.
-    let mut tries = TRIES;
+    let mut budget = SECOND_READING + 2 * text.len();
     loop {
         let mut reading = Reading::new(limits, lines_before, sink);
         let Err(broken) = reading.file(&text[offset..]) else {
             return;
         };
         sink(broken.at, Err(broken.problem));
-        tries -= 1;
-        let Some(record) = broken.record_line.filter(|_| tries > 0) else {
+        let rest = &text[offset..];
+        budget = budget.saturating_sub(rest.len());
+        let Some(record) = broken.record_line.filter(|_| budget > 0) else {
             return;
         };
-        let rest = &text[offset..];
         let Some(next) = next_record(rest, record as usize - lines_before) else {
             return;
         };
@@ -39,7 +39,9 @@ pub(super) fn read(text: &str, limits: &Limits, sink: &mut Sink) {
     }
 }
 
-const TRIES: usize = 20;
+/// Bytes that may be read again in files of any size, so that all mistakes of a file of the
+/// usual size are found.
+const SECOND_READING: usize = 16 << 20;
 
 /// A mistake after which the parser cannot go on.
 struct Broken {

@@ -109,8 +109,35 @@ impl ImportReport {
     }
 }
 
+/// The numbers, then a line for each record, key, and change that a reader should know of.
+impl fmt::Display for ImportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} records mapped", self.mapped, self.records)?;
+        for unmapped in &self.unmapped {
+            write!(f, "\nnot mapped: {unmapped}")?;
+        }
+        let more = self.records - self.mapped - self.unmapped.len();
+        if more > 0 {
+            write!(f, "\nnot mapped: {more} more records")?;
+        }
+        for (key, count) in &self.left_out_keys {
+            write!(f, "\nleft out: {key} ({count})")?;
+        }
+        for (note, count) in &self.notes {
+            write!(f, "\nnote: {note} ({count})")?;
+        }
+        Ok(())
+    }
+}
+
 /// How many unmapped records a report describes; beyond that it only counts.
 pub const UNMAPPED_KEPT: usize = 1000;
+
+/// How many different keys a report tells apart.
+const KEYS_KEPT: usize = 1000;
+
+/// Values that a JSON map which holds the list of records may have in all.
+const FILE_VALUES: usize = 10_000_000;
 
 /// A record that is not in the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +298,7 @@ impl<'a, W: Write> Importing<'a, W> {
                     csv::rows(&text, &mut |at, row| self.value(at, row, shape))
                         .map_err(unreadable)?;
                 } else {
-                    self.json(&text, shape);
+                    self.json(&text, shape).map_err(unreadable)?;
                 }
             }
         }
@@ -282,33 +309,35 @@ impl<'a, W: Write> Importing<'a, W> {
     }
 
     /// JSON of any kind: a list, a map that holds the list, one record, or one a line.
-    fn json(&mut self, text: &str, shape: Shape) {
+    fn json(&mut self, text: &str, shape: Shape) -> Result<(), (Position, Problem)> {
         let limits = self.limits;
         if !text.trim_start().starts_with('{') {
-            return json::read_list(text, limits, &mut |at, record| self.node(at, record, shape));
+            json::read_list(text, limits, &mut |at, record| self.node(at, record, shape));
+            return Ok(());
+        }
+        let (first, rest) = text.trim().split_once('\n').unwrap_or((text, ""));
+        let a_record_a_line =
+            !rest.is_empty() && json::read_value(first, Position::START, limits).is_ok();
+        if a_record_a_line {
+            let read = read::records(text.as_bytes(), Format::Jsonl, limits, &mut |at, record| {
+                self.node(at, record, shape);
+            });
+            read.expect("memory can be read");
+            return Ok(());
         }
         let whole = Limits {
-            // All records of the file in one value.
-            record_values: usize::MAX,
+            record_values: FILE_VALUES,
             ..limits.clone()
         };
-        match json::read_value(text, Position::START, &whole) {
-            Ok(node) => match source::wrapped(node) {
-                Ok(nodes) => {
-                    for node in nodes {
-                        self.node(node.at, Ok(node), shape);
-                    }
+        match source::wrapped(json::read_value(text, Position::START, &whole)?) {
+            Ok(nodes) => {
+                for node in nodes {
+                    self.node(node.at, Ok(node), shape);
                 }
-                Err(node) => self.node(node.at, Ok(node), shape),
-            },
-            Err(_) => {
-                let read =
-                    read::records(text.as_bytes(), Format::Jsonl, limits, &mut |at, record| {
-                        self.node(at, record, shape)
-                    });
-                read.expect("memory can be read");
             }
+            Err(node) => self.node(node.at, Ok(node), shape),
         }
+        Ok(())
     }
 
     fn node(&mut self, at: Position, record: Result<Node, Problem>, shape: Shape) {
@@ -340,7 +369,10 @@ impl<'a, W: Write> Importing<'a, W> {
             Some(id) => self.free_id(id, &mut mapped.notes),
             None => {
                 mapped.notes.push("id made from the content".to_owned());
-                let id = format!("email-{}", &hash::of_json(&mapped.record)[..12]);
+                let id = format!(
+                    "email-{}",
+                    &hash::of_json(&mapped.record.clone().into())[..12]
+                );
                 self.free_id(id, &mut Vec::new())
             }
         };
@@ -368,7 +400,14 @@ impl<'a, W: Write> Importing<'a, W> {
             *self.report.notes.entry(note).or_default() += 1;
         }
         for key in mapped.left_out {
-            *self.report.left_out_keys.entry(key).or_default() += 1;
+            let keys = &mut self.report.left_out_keys;
+            let key = key.escape_debug().to_string();
+            let key = if keys.len() < KEYS_KEPT || keys.contains_key(&key) {
+                key
+            } else {
+                "other keys".to_owned()
+            };
+            *keys.entry(key).or_default() += 1;
         }
         Ok(())
     }

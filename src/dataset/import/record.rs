@@ -136,9 +136,9 @@ pub(super) fn map(record: Value, shape: Shape) -> Result<Mapped, Vec<String>> {
     if let Some(split) = split {
         record.insert("split".to_owned(), split.into());
     }
-    let id = places.take(ID).map(plain_text);
-    if let Some(cluster) = places.take(CLUSTER) {
-        record.insert("cluster".to_owned(), plain_text(cluster).into());
+    let id = places.take_name(ID);
+    if let Some(cluster) = places.take_name(CLUSTER) {
+        record.insert("cluster".to_owned(), cluster.into());
     }
     for key in ["labelled_by", "note"] {
         if let Some(value) = places.take_if(&[key], Value::is_string) {
@@ -188,13 +188,12 @@ const NO_HEADERS: &str =
     "no email: the first message of the user has neither a `From:` nor a `Subject:` line";
 
 impl Places {
-    fn all(&mut self) -> impl Iterator<Item = &mut Source> {
+    /// Where expectations stand. An email's own `label` is none.
+    fn expectations(&mut self) -> impl Iterator<Item = &mut Source> {
         self.outputs
             .iter_mut()
             .chain([&mut self.top])
             .chain(&mut self.metadata)
-            .chain(&mut self.inputs)
-            .chain(&mut self.email)
     }
 
     fn left_out(self) -> impl Iterator<Item = String> {
@@ -211,11 +210,21 @@ impl Places {
     }
 
     fn take(&mut self, names: &[&str]) -> Option<Value> {
-        self.all().find_map(|source| source.take(names))
+        self.expectations().find_map(|source| source.take(names))
     }
 
     fn take_if(&mut self, names: &[&str], wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-        self.all().find_map(|source| source.take_if(names, &wanted))
+        self.expectations()
+            .find_map(|source| source.take_if(names, &wanted))
+    }
+
+    /// What names the record, or the email where the record has no name of its own.
+    fn take_name(&mut self, names: &[&str]) -> Option<String> {
+        let value = self.take(names).or_else(|| {
+            let mut inputs = self.inputs.iter_mut().chain(&mut self.email);
+            inputs.find_map(|source| source.take(names))
+        });
+        value.map(plain_text)
     }
 
     /// The messages of a conversation, those of the inputs first.

@@ -144,7 +144,9 @@ fn a_workshop_record_is_read_from_json_and_yaml() {
     assert_eq!(only("a.json", Shape::Auto, WORKSHOP).1, invoice());
     assert_eq!(only("a.yaml", Shape::Workshop, WORKSHOP).1, invoice());
     let wrapped = format!("{{\"examples\": {WORKSHOP}}}");
+    let line: Value = serde_json::from_str(&wrapped).unwrap();
     assert_eq!(only("a.json", Shape::Auto, &wrapped).1, invoice());
+    assert_eq!(only("a.json", Shape::Auto, &line.to_string()).1, invoice());
 }
 
 #[test]
@@ -293,13 +295,13 @@ fn what_cannot_be_mapped_is_listed_with_its_reasons() {
     assert_eq!((report.records, report.mapped), (6, 1));
     assert!(!report.is_complete());
     assert_eq!(load(Format::Yaml, &written).examples.len(), 1);
-    let lines: Vec<_> = report.unmapped.iter().map(Unmapped::to_string).collect();
-    insta::assert_snapshot!(lines.join("\n"), @r#"
-    record 2 (line 2): no email: expected its text as `email_thread`, `page_content`, or `body`, found the keys `email_imput`, `triage`
-    record 3 (line 3): no triage label: expected `classification`, `triage`, or `expected_triage`
-    record 4 (line 4): unknown tool `send`; unknown triage label `reply`: use `ignore`, `notify`, or `respond`
-    record 5 (line 5): not valid JSON: expected `,` or `}`, found the end, as if the rest were cut off
-    record 6 (line 6): the record is not a map
+    insta::assert_snapshot!(report, @r#"
+    1 of 6 records mapped
+    not mapped: record 2 (line 2): no email: expected its text as `email_thread`, `page_content`, or `body`, found the keys `email_imput`, `triage`
+    not mapped: record 3 (line 3): no triage label: expected `classification`, `triage`, or `expected_triage`
+    not mapped: record 4 (line 4): unknown tool `send`; unknown triage label `reply`: use `ignore`, `notify`, or `respond`
+    not mapped: record 5 (line 5): not valid JSON: expected `,` or `}`, found the end, as if the rest were cut off
+    not mapped: record 6 (line 6): the record is not a map
     "#);
 }
 
@@ -344,19 +346,15 @@ fn what_is_missing_beside_text_and_label_is_filled_in_and_noted() {
         ),
         ("x", "x-2")
     );
-    let notes: Vec<_> = report
-        .notes
-        .iter()
-        .map(|(note, count)| format!("{note}: {count}"))
-        .collect();
-    insta::assert_snapshot!(notes.join("\n"), @r#"
-    id made from the content: 1
-    id taken by an earlier record, numbered: 1
-    no `from`, set to `unknown`: 3
-    no `subject`, set to an empty one: 3
-    no `to`, set to `unknown`: 3
-    no text in the email, set to `(no text)`: 1
-    several splits: one kept, the others are tags: 1
+    insta::assert_snapshot!(report, @r#"
+    3 of 3 records mapped
+    note: id made from the content (1)
+    note: id taken by an earlier record, numbered (1)
+    note: no `from`, set to `unknown` (3)
+    note: no `subject`, set to an empty one (3)
+    note: no `to`, set to `unknown` (3)
+    note: no text in the email, set to `(no text)` (1)
+    note: several splits: one kept, the others are tags (1)
     "#);
 }
 
@@ -375,12 +373,37 @@ fn a_file_without_records_is_an_error_with_its_place() {
         ("a.json", "[]"),
         ("a.csv", "triage\n"),
         ("a.yaml", "# no\n"),
+        ("a.json", "{\"examples\": []}"),
     ] {
         let error = import(name, Shape::Auto, Format::Yaml, text).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("{name}:1: the file has no examples")
         );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_with_its_place() {
+    for (name, text, message) in [
+        (
+            "a.json",
+            "{\n  \"examples\": [\n    {\"id\": }",
+            "a.json:3: not valid JSON: expected a value, found `}`",
+        ),
+        (
+            "a.csv",
+            "to,to\na,b\n",
+            "a.csv:1: `to` is given twice, first on line 1",
+        ),
+        (
+            "a.csv",
+            "to\0",
+            "a.csv:1: not a text file: byte 3 of the line is NUL",
+        ),
+    ] {
+        let error = import(name, Shape::Auto, Format::Yaml, text).unwrap_err();
+        assert_eq!(error.to_string(), message);
     }
 }
 

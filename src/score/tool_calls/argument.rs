@@ -155,7 +155,7 @@ mod tests {
 
     fn matches(pattern: &str) -> ArgumentMatcher {
         ArgumentMatcher {
-            matches: Some(Regex::new(pattern).unwrap()),
+            matches: Some(Regex::new(pattern).unwrap().into()),
             ..ArgumentMatcher::default()
         }
     }
