@@ -4,7 +4,8 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use super::book::Book;
-use super::reading::{Meeting, Reading};
+use super::meeting::Meeting;
+use super::reading::Reading;
 use super::reply::{self, Appointment, Slot};
 use crate::email::Triage;
 use crate::message::{Message, Role, ToolSpec};

@@ -1,6 +1,6 @@
 //! The rules as data: read from the two YAML files once, compiled, and never changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -64,6 +64,11 @@ pub(super) enum CueRole {
     Close,
     Informal,
     SomeoneElse,
+    GroupAddress,
+    /// The paragraph is legal text or manages a subscription.
+    Footer,
+    /// The sender arranges what a set-up cue speaks of.
+    OwnPart,
     HouseProperty,
 }
 
@@ -120,7 +125,7 @@ pub(super) struct FactRule {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cue {
-    pub name: String,
+    name: String,
     pub says: String,
     #[serde(rename = "in", default = "subject_and_new")]
     parts: Vec<Part>,
@@ -157,6 +162,8 @@ pub(super) enum Meaning {
     /// 1 is Monday.
     Weekday(i8),
     Month(i8),
+    /// A number from 1 to 12, as a word.
+    Number(i8),
     Today,
     Tomorrow,
     Overmorrow,
@@ -186,6 +193,7 @@ struct LanguageFile {
     common: Vec<String>,
     weekdays: Vec<String>,
     months: Vec<String>,
+    numbers: Vec<String>,
     today: Vec<String>,
     tomorrow: Vec<String>,
     overmorrow: Vec<String>,
@@ -232,7 +240,6 @@ pub(super) struct Wording {
 
 #[derive(Clone, Debug)]
 pub(super) struct Language {
-    pub code: &'static str,
     pub weekdays: Vec<String>,
     pub months: Vec<String>,
     pub reply: Wording,
@@ -270,15 +277,17 @@ pub(super) enum BookError {
     Parse { file: &'static str, reason: String },
     #[error("rules.yaml has no fact `{0:?}`")]
     MissingFact(Fact),
+    #[error("rules.yaml has two cues `{0}`")]
+    Duplicate(String),
     #[error(transparent)]
     Phrase(#[from] BadPhrase),
-    #[error("language `{0}` must name seven weekdays and twelve months")]
+    #[error("language `{0}` must name seven weekdays, twelve months, and twelve numbers")]
     Calendar(String),
     #[error("language `{0}` is not known to the code")]
     Language(String),
 }
 
-/// The languages of languages.yaml. Their order there is of no importance.
+/// The languages of languages.yaml, the one to fall back on first.
 const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "pt", "it", "nl", "ja"];
 
 /// The compiled rules, made on first use.
@@ -296,6 +305,10 @@ impl Book {
         let files: BTreeMap<String, LanguageFile> = parse("languages.yaml", languages)?;
         if let Some(missing) = Fact::ALL.into_iter().find(|f| !rules.facts.contains_key(f)) {
             return Err(BookError::MissingFact(missing));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = rules.cues.iter().find(|cue| !names.insert(&cue.name)) {
+            return Err(BookError::Duplicate(twice.name.clone()));
         }
         let mut payloads = Vec::new();
         let mut header = Builder::default();
@@ -324,7 +337,7 @@ impl Book {
             let Some(file) = files.get(code) else {
                 return Err(BookError::Language(code.to_owned()));
             };
-            if file.weekdays.len() != 7 || file.months.len() != 12 {
+            if file.weekdays.len() != 7 || file.months.len() != 12 || file.numbers.len() != 12 {
                 return Err(BookError::Calendar(code.to_owned()));
             }
             let language = spoken.len() as u8;
@@ -334,7 +347,6 @@ impl Book {
                 names.iter().map(first).collect()
             };
             spoken.push(Language {
-                code,
                 weekdays: shown(&file.weekdays),
                 months: shown(&file.months),
                 reply: file.reply.clone(),
@@ -375,6 +387,9 @@ fn add_language(
     for (number, names) in (1..).zip(&file.months) {
         time(Meaning::Month(number), std::slice::from_ref(names))?;
     }
+    for (number, names) in (1..).zip(&file.numbers) {
+        time(Meaning::Number(number), std::slice::from_ref(names))?;
+    }
     time(Meaning::Today, &file.today)?;
     time(Meaning::Tomorrow, &file.tomorrow)?;
     time(Meaning::Overmorrow, &file.overmorrow)?;
@@ -407,16 +422,11 @@ fn parse<T: serde::de::DeserializeOwned>(file: &'static str, text: &str) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
     fn the_embedded_rules_are_sound() {
         let book = Book::read(include_str!("rules.yaml"), include_str!("languages.yaml")).unwrap();
-        let names: BTreeSet<&str> = book.cues.iter().map(|cue| cue.name.as_str()).collect();
-        assert_eq!(names.len(), book.cues.len(), "two cues have one name");
-        assert_eq!(book.languages[0].code, "en");
         for cue in &book.cues {
             assert!(!cue.phrases.is_empty(), "{} looks for nothing", cue.name);
             let has_points = Triage::ALL.iter().any(|label| cue.points.of(*label) != 0.0);

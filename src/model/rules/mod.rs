@@ -10,11 +10,15 @@
 //! it are taken out before it is understood; and mail goes to its sender alone.
 
 mod act;
+mod asks;
 mod book;
 mod envelope;
+mod facts;
+mod meeting;
 mod phrases;
 mod reading;
 mod reply;
+mod scan;
 mod segment;
 mod text;
 mod triage;

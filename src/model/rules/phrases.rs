@@ -46,7 +46,12 @@ pub(super) struct Phrases {
     words: HashMap<String, u32>,
     /// Sorted; with the longest other stem that each one begins with.
     stems: Vec<(String, Option<u32>)>,
+    /// Where the stems that begin with a byte start, and one more for the end.
+    stems_by_byte: Vec<u32>,
     nodes: Vec<Node>,
+    /// Where the root's edges for a word start, and one more for the end: the root has
+    /// thousands, and is asked once for each token.
+    root_words: Vec<u32>,
 }
 
 /// Collects phrases; [`Builder::build`] makes them searchable.
@@ -121,10 +126,15 @@ impl Builder {
                 (0..i).rev().find(shorter).map(|j| j as u32)
             })
             .collect();
+        let stems_by_byte = (0..=256_usize)
+            .map(|byte| stems.partition_point(|stem| usize::from(stem.as_bytes()[0]) < byte) as u32)
+            .collect();
         let mut phrases = Phrases {
             words: HashMap::new(),
+            stems_by_byte,
             stems: stems.into_iter().zip(parents).collect(),
             nodes: vec![Node::default()],
+            root_words: Vec::new(),
         };
         for (slots, payload) in &self.phrases {
             phrases.insert(slots, *payload);
@@ -132,6 +142,10 @@ impl Builder {
         for node in &mut phrases.nodes {
             node.edges.sort_unstable();
         }
+        let root = &phrases.nodes[0].edges;
+        phrases.root_words = (0..=phrases.words.len() as u32)
+            .map(|word| root.partition_point(|(edge, _)| *edge < Edge::Word(word)) as u32)
+            .collect();
         phrases
     }
 }
@@ -216,8 +230,7 @@ impl Phrases {
     }
 
     fn follow(&self, known: &[Known], first: usize, at: usize, node: u32, hits: &mut Vec<Hit>) {
-        let node = &self.nodes[node as usize];
-        if let Some(payload) = node.payload {
+        if let Some(payload) = self.nodes[node as usize].payload {
             hits.push(Hit {
                 payload,
                 first: first as u32,
@@ -225,15 +238,11 @@ impl Phrases {
             });
         }
         let Some(token) = known.get(at) else { return };
-        if token.sentence != known[first].sentence || node.edges.is_empty() {
+        if token.sentence != known[first].sentence {
             return;
         }
         let mut step = |edge: Edge| {
-            let start = node.edges.partition_point(|(known, _)| *known < edge);
-            for (_, next) in node.edges[start..]
-                .iter()
-                .take_while(|(known, _)| *known == edge)
-            {
+            for (_, next) in self.edges(node, edge) {
                 self.follow(known, first, at + 1, *next, hits);
             }
         };
@@ -245,39 +254,47 @@ impl Phrases {
             step(Edge::Stem(index));
             stem = self.stems[index as usize].1;
         }
-        for class in [
-            class::NUMBER,
-            class::URL,
-            class::ADDRESS,
-            class::MONEY,
-            class::PERCENT,
-        ] {
-            if token.class & class != 0 {
-                step(Edge::Class(class));
+        if token.class & !class::CAPITAL != 0 {
+            for class in [
+                class::NUMBER,
+                class::URL,
+                class::ADDRESS,
+                class::MONEY,
+                class::PERCENT,
+            ] {
+                if token.class & class != 0 {
+                    step(Edge::Class(class));
+                }
             }
         }
         step(Edge::Any);
     }
 
+    fn edges(&self, node: u32, edge: Edge) -> &[(Edge, u32)] {
+        let edges = &self.nodes[node as usize].edges;
+        let start = match edge {
+            Edge::Any => 0,
+            Edge::Word(word) if node == 0 => {
+                let range = self.root_words[word as usize]..self.root_words[word as usize + 1];
+                return &edges[range.start as usize..range.end as usize];
+            }
+            _ => edges.partition_point(|(known, _)| *known < edge),
+        };
+        let length = edges[start..]
+            .iter()
+            .take_while(|(known, _)| *known == edge)
+            .count();
+        &edges[start..start + length]
+    }
+
     /// The longest stem that `word` begins with.
     fn stem(&self, word: &str) -> Option<u32> {
-        if word.len() < 3 {
-            return None;
-        }
-        let after = self
-            .stems
-            .partition_point(|(stem, _)| stem.as_str() <= word);
-        // The stem just before `word` in order shares the longest beginning with it, so
-        // whichever stems `word` begins with are that one or those it begins with.
-        let mut candidate = after.checked_sub(1).map(|index| index as u32);
-        while let Some(index) = candidate {
-            let (stem, parent) = &self.stems[index as usize];
-            if word.starts_with(stem.as_str()) {
-                return Some(index);
-            }
-            candidate = *parent;
-        }
-        None
+        let first = usize::from(*word.as_bytes().first()?);
+        let range = self.stems_by_byte[first]..self.stems_by_byte[first + 1];
+        // A longer stem stands after those it begins with.
+        range
+            .rev()
+            .find(|index| word.starts_with(self.stems[*index as usize].0.as_str()))
     }
 
     fn insert(&mut self, slots: &[Slot], payload: u32) {

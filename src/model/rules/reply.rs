@@ -4,7 +4,8 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::book::{Book, Language};
-use super::reading::{Reading, is_weekend};
+use super::meeting::is_weekend;
+use super::reading::Reading;
 
 /// A start on a day, in minutes after midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +122,7 @@ fn appointment_text(language: &Language, appointment: &Appointment) -> String {
             .replace("{minutes}", &minutes.to_string()),
         Appointment::Accepted(accepted) => words.works.replace("{slot}", &slot(accepted)),
         Appointment::Offered { asked, free } => {
-            let free: Vec<String> = free.iter().map(slot).collect();
-            let free = free.join(&format!(" {} ", words.or));
-            let offer = words.offer.replace("{slots}", &free);
+            let offer = words.offer.replace("{slots}", &slots_text(language, free));
             match asked {
                 Some(asked) => format!("{} {offer}", words.taken.replace("{slot}", &slot(asked))),
                 None => offer,
@@ -134,12 +133,32 @@ fn appointment_text(language: &Language, appointment: &Appointment) -> String {
 }
 
 fn slot_text(language: &Language, slot: Slot) -> String {
-    let time = format!("{}:{:02}", slot.start / 60, slot.start % 60);
+    at_text(language, slot.day, &time_text(slot))
+}
+
+/// Slots of one day share its name: "Tuesday, 3 March at 9:00, 10:00 or 14:00".
+fn slots_text(language: &Language, slots: &[Slot]) -> String {
+    let or = format!(" {} ", language.reply.or);
+    let days: Vec<String> = slots
+        .chunk_by(|one, next| one.day == next.day)
+        .map(|slots| {
+            let times: Vec<String> = slots.iter().copied().map(time_text).collect();
+            at_text(language, slots[0].day, &times.join(", "))
+        })
+        .collect();
+    days.join(&or)
+}
+
+fn time_text(slot: Slot) -> String {
+    format!("{}:{:02}", slot.start / 60, slot.start % 60)
+}
+
+fn at_text(language: &Language, day: Date, times: &str) -> String {
     language
         .reply
         .slot
-        .replace("{day}", &day_text(language, slot.day))
-        .replace("{time}", &time)
+        .replace("{day}", &day_text(language, day))
+        .replace("{time}", times)
 }
 
 fn day_text(language: &Language, day: Date) -> String {

@@ -1,7 +1,8 @@
 //! Takes an email's body apart: what the sender wrote now, and everything around it.
 //!
-//! Only new text may ask the reader for something. Quoted threads, forwarded mail,
-//! signatures and footers are kept apart, hidden text is kept for suspicion only.
+//! Only new text may ask the reader for something. Quoted threads, forwarded mail and
+//! signatures are kept apart, hidden text is kept for suspicion only. Footers are told by
+//! their words, so later.
 
 use std::borrow::Cow;
 
@@ -18,8 +19,6 @@ pub(super) struct Parts {
     pub quoted: String,
     /// Name, position, address.
     pub signature: String,
-    /// Legal text, subscription management.
-    pub footer: String,
     /// What a person would not see: comments, invisible elements.
     pub hidden: String,
     /// The quoted part was sent on rather than answered.
@@ -84,7 +83,7 @@ pub(super) fn split(body: &str) -> Parts {
         at += 1;
     }
 
-    // Pass 2: the signature, then footers among what is left.
+    // Pass 2: the signature.
     let mut signed = false;
     let mut paragraph: Vec<&str> = Vec::new();
     let mut after_sign_off = 0;
@@ -112,8 +111,7 @@ pub(super) fn split(body: &str) -> Parts {
         }
         if signed {
             after_sign_off += 1;
-            // A signature is short; longer text after a closing word is text again, but
-            // what is set apart by it is not worth less than a footer.
+            // A signature is short; longer text after a closing word is text again.
             if after_sign_off > MOST_SIGNATURE_LINES {
                 signed = false;
             }
@@ -136,9 +134,7 @@ fn flush(paragraph: &mut Vec<&str>, parts: &mut Parts, signed: bool) {
     if paragraph.is_empty() {
         return;
     }
-    let part = if is_footer(paragraph) {
-        &mut parts.footer
-    } else if signed {
+    let part = if signed {
         &mut parts.signature
     } else {
         &mut parts.new
@@ -401,74 +397,6 @@ fn is_sign_off(line: &str) -> bool {
             })
         })
     })
-}
-
-/// Legal or subscription text, by words that are found in little else.
-fn is_footer(paragraph: &[&str]) -> bool {
-    const MARKS: [&str; 48] = [
-        "unsubscribe",
-        "manage your preferences",
-        "manage preferences",
-        "email preferences",
-        "view in browser",
-        "view online",
-        "view this email",
-        "you are receiving",
-        "you receive this",
-        "you're receiving",
-        "you get this",
-        "you received this",
-        "you are subscribed",
-        "this email was sent to",
-        "privacy policy",
-        "all rights reserved",
-        "intended recipient",
-        "intended solely",
-        "confidential and",
-        "if you are not the addressee",
-        "accepts no liability",
-        "registered in england",
-        "registered office",
-        "consider the environment",
-        "may contain confidential",
-        "abmelden",
-        "abbestellen",
-        "newsletter abbestellen",
-        "sitz der gesellschaft",
-        "geschäftsführer",
-        "vertrauliche informationen",
-        "se désabonner",
-        "désinscrire",
-        "désabonnement",
-        "darse de baja",
-        "cancelar suscripción",
-        "cancelar subscrição",
-        "cancelar a subscrição",
-        "cancelar inscrição",
-        "disiscriv",
-        "annulla iscrizione",
-        "afmelden",
-        "uitschrijven",
-        "配信停止",
-        "wypisz",
-        "ochrona danych",
-        "datenschutz",
-        "update your settings",
-    ];
-    // Lower-casing is bounded by the paragraph; marks are searched only in text of
-    // ordinary length, because a long paragraph is the message itself.
-    let length: usize = paragraph.iter().map(|line| line.len()).sum();
-    if length > 1500 {
-        return false;
-    }
-    let mut lower = String::with_capacity(length + paragraph.len());
-    for line in paragraph {
-        for c in line.chars().flat_map(char::to_lowercase) {
-            lower.push(c);
-        }
-        lower.push(' ');
-    }
-    MARKS.iter().any(|mark| lower.contains(mark))
 }
 
 /// Removes what is not text to a reader: invisible characters, elements, image marks;

@@ -100,6 +100,13 @@ pub(super) fn fold(word: &str, folded: &mut String) {
     }
 }
 
+/// `word` in lower case and without accents.
+pub(super) fn folded(word: &str) -> String {
+    let mut folded = String::new();
+    fold(word, &mut folded);
+    folded
+}
+
 /// Written without spaces between words.
 fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
@@ -151,6 +158,13 @@ impl Tokenizer {
 
     /// Whitespace between two chunks: decides whether a sentence or paragraph ended there.
     fn gap(&mut self, source: &str, start: usize, end: usize) {
+        // Most gaps are one space within a sentence.
+        if source[start..end] == *" "
+            && start > 0
+            && source.as_bytes()[start - 1].is_ascii_alphanumeric()
+        {
+            return;
+        }
         let newlines = source[start..end].bytes().filter(|&b| b == b'\n').count();
         let before =
             source[..start].trim_end_matches(['"', '\'', ')', '”', '’', '*', '_', '»', ']']);
@@ -159,9 +173,12 @@ impl Tokenizer {
         match last {
             Some('?') => self.close(start, true),
             Some('!' | '…') => self.close(start, false),
-            // A full stop before a small letter or a digit is one of an abbreviation.
+            // A full stop before a small letter or a digit is one of an abbreviation, and
+            // one after a short number that of an ordinal: "am 4. März".
             Some('.')
-                if newlines > 0 || !next.is_some_and(|c| c.is_lowercase() || c.is_numeric()) =>
+                if newlines > 0
+                    || !(next.is_some_and(|c| c.is_lowercase() || c.is_numeric())
+                        || ends_in_short_number(before.trim_end_matches('.'))) =>
             {
                 self.close(start, false);
             }
@@ -293,6 +310,16 @@ impl Tokenizer {
     }
 }
 
+fn ends_in_short_number(text: &str) -> bool {
+    let digits = text
+        .bytes()
+        .rev()
+        .take_while(u8::is_ascii_digit)
+        .take(3)
+        .count();
+    (1..=2).contains(&digits)
+}
+
 fn is_list_number(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     (1..=2).contains(&digits)
@@ -301,7 +328,10 @@ fn is_list_number(text: &str) -> bool {
 }
 
 fn find_link(chunk: &str) -> Option<usize> {
-    if let Some(at) = chunk.find("://") {
+    let colon = chunk
+        .match_indices(':')
+        .find(|(at, _)| chunk[*at..].starts_with("://"));
+    if let Some((at, _)) = colon {
         let scheme = chunk[..at]
             .bytes()
             .rev()
@@ -309,7 +339,8 @@ fn find_link(chunk: &str) -> Option<usize> {
             .count();
         return Some(at - scheme);
     }
-    chunk.find("www.")
+    let bare = chunk.trim_start_matches(['<', '(', '[', '"']);
+    bare.starts_with("www.").then_some(chunk.len() - bare.len())
 }
 
 /// `local@host.tld`, with nothing else around it.

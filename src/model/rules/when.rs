@@ -47,6 +47,9 @@ pub(super) struct Times {
     pub length: Option<u16>,
 }
 
+/// Days or times read from one text. Mail about meeting names a handful.
+const MOST: usize = 60;
+
 /// A time word at a token: its meaning and where it ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
@@ -60,7 +63,7 @@ pub(super) fn read(text: &Text, words: &[Option<Word>], sent: Option<Date>) -> T
     let reader = Reader { text, words, sent };
     let mut found = Times::default();
     let mut at = 0;
-    while at < text.tokens.len() {
+    while at < text.tokens.len() && found.days.len().max(found.times.len()) < MOST {
         if let Some((minutes, last)) = reader.length(at) {
             if found.length.is_none() && !reader.has_before(at, 2, &[Meaning::By, Meaning::Past]) {
                 found.length = Some(minutes);
@@ -85,30 +88,7 @@ pub(super) fn read(text: &Text, words: &[Option<Word>], sent: Option<Date>) -> T
             at += 1;
         }
     }
-    // "Tuesday (10 March)": the weekday repeats the date that follows it.
-    let days = std::mem::take(&mut found.days);
-    for (index, day) in days.iter().enumerate() {
-        let repeated = days.get(index + 1).is_some_and(|next| {
-            matches!(
-                reader.meaning(day.first as usize),
-                Some(Meaning::Weekday(_) | Meaning::Next)
-            ) && next.first <= day.last + 1
-                && reader.is_number(next.first as usize)
-                    | matches!(reader.meaning(next.first as usize), Some(Meaning::Month(_)))
-        });
-        if repeated {
-            continue;
-        }
-        let mut day = *day;
-        // The words before a dropped weekday speak for its date.
-        if let Some(before) = index.checked_sub(1).map(|before| &days[before]) {
-            if before.last + 1 >= day.first && before.kind != DayKind::On && day.kind == DayKind::On
-            {
-                day.kind = before.kind;
-            }
-        }
-        found.days.push(day);
-    }
+    found.days = reader.without_repeats(&found.days);
     found
 }
 
@@ -119,6 +99,46 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// "Tuesday (10 March)", "the Thursday, that's the 21st": a weekday near the date of such
+    /// a day repeats it, and the words before it speak for the date.
+    fn without_repeats(&self, days: &[Day]) -> Vec<Day> {
+        let is_weekday = |day: &Day| {
+            let first = day.first as usize;
+            matches!(self.meaning(first), Some(Meaning::Weekday(_)))
+        };
+        let repeats = |weekday: &Day, date: &Day| {
+            let apart = date
+                .first
+                .saturating_sub(weekday.last)
+                .max(weekday.first.saturating_sub(date.last));
+            is_weekday(weekday)
+                && !is_weekday(date)
+                && apart <= 6
+                && self.same_sentence(weekday.first as usize, date.first as usize)
+                && weekday.date.weekday() == date.date.weekday()
+        };
+        let mut kept: Vec<Day> = Vec::with_capacity(days.len());
+        for (index, day) in days.iter().enumerate() {
+            let before = index.checked_sub(1).map(|index| &days[index]);
+            let after = days.get(index + 1);
+            if [before, after]
+                .into_iter()
+                .flatten()
+                .any(|date| repeats(day, date))
+            {
+                continue;
+            }
+            let mut day = *day;
+            if let Some(weekday) = before.filter(|weekday| repeats(weekday, &day)) {
+                if day.kind == DayKind::On {
+                    day.kind = weekday.kind;
+                }
+            }
+            kept.push(day);
+        }
+        kept
+    }
+
     fn meaning(&self, at: usize) -> Option<Meaning> {
         self.words
             .get(at)
@@ -353,7 +373,14 @@ impl Reader<'_> {
         if self.meaning(at) == Some(Meaning::Noon) {
             return Some((12 * 60, None, self.words[at]?.last as usize));
         }
-        let number = self.number(at)?;
+        let spelled = match self.meaning(at) {
+            Some(Meaning::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let number = match &spelled {
+            Some(number) => number.as_str(),
+            None => self.number(at)?,
+        };
         if self.text.tokens[at].class & (class::MONEY | class::PERCENT) != 0 {
             return None;
         }
@@ -367,7 +394,7 @@ impl Reader<'_> {
             Some(Meaning::Evening) => Some(Half::Evening),
             _ => None,
         };
-        let at_before = at > 0 && self.has_before(at, 2, &[Meaning::At, Meaning::By]);
+        let at_before = self.has_before(at, 2, &[Meaning::At]);
         let named = |word: Option<Word>| {
             word.is_some_and(|w| {
                 matches!(
@@ -449,13 +476,21 @@ impl Reader<'_> {
         {
             return Some((minutes, last as usize));
         }
-        let number = self.number(at)?;
         let (unit, last) = match self.words.get(at + 1).copied().flatten() {
             Some(word) if self.same_sentence(at, at + 1) => {
                 (Some(word.meaning), word.last as usize)
             }
             _ => (None, at + 1),
         };
+        if let Some(Meaning::Number(number)) = self.meaning(at) {
+            let number = u16::from(number.unsigned_abs());
+            return match unit {
+                Some(Meaning::Minute) => bounded(number).map(|minutes| (minutes, last)),
+                Some(Meaning::Hour) => bounded(number * 60).map(|minutes| (minutes, last)),
+                _ => None,
+            };
+        }
+        let number = self.number(at)?;
         let minutes = match unit {
             Some(Meaning::Minute) => {
                 // "20-30 minutes": the longer one.
