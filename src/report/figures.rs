@@ -85,6 +85,16 @@ pub(super) fn notable_checks(report: &Report) -> impl Iterator<Item = &Check> {
     checks.filter(|check| check.verdict != GateVerdict::Pass)
 }
 
+pub(super) fn check_line(check: &Check, quote: impl Fn(&str) -> String) -> String {
+    format!(
+        "{}: {} of {}: {}",
+        check_word(check.verdict),
+        check.name,
+        quote(&check.variant),
+        check.reason
+    )
+}
+
 /// What must be equal for two reports to be comparable.
 pub(super) fn plan_parts(report: &Report, quote: impl Fn(&str) -> String) -> Vec<String> {
     let plan = &report.plan;
@@ -358,7 +368,7 @@ pub(super) fn agent_failures(variant: &VariantReport) -> u64 {
 pub(super) const LEGEND: &str = "Pass rate: attempts that satisfied every scorer. Accuracy, \
     macro F1, and cost (from 0, best, to 1) are of the triage decisions. Failures: attempts \
     that the agent did not finish, scored 0. Errors: attempts that infrastructure spoiled, not \
-    scored. In parentheses: the 95 % interval.";
+    scored. In parentheses: the 95% interval.";
 
 pub(super) fn not_judged(report: &Report) -> Option<String> {
     (!report.not_judged.is_empty()).then(|| {

@@ -30,11 +30,20 @@ fn quote(text: &str) -> String {
 }
 
 fn headline(report: &Report) -> String {
-    format!(
-        "# mailproof report\n\n**{}**\n\n{}",
-        figures::headline(report, quote),
-        figures::plan_parts(report, quote).join(" · "),
-    )
+    let mut text = format!(
+        "# mailproof report\n\n**{}**\n",
+        figures::headline(report, quote)
+    );
+    for check in figures::notable_checks(report) {
+        let line = figures::check_line(check, quote);
+        write!(text, "\n- {line}").expect("a String takes any text");
+    }
+    if !text.ends_with("**\n") {
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(&figures::plan_parts(report, quote).join(" · "));
+    text
 }
 
 fn variants(report: &Report) -> String {

@@ -11,8 +11,8 @@ use crate::experiment::Header;
 use crate::score::{Confusion, Key};
 use crate::statistics::{Interval, Z_95, bootstrap_interval, mean_interval};
 
-use super::ClassReport;
 use super::fold::{Cell, ExampleFacts};
+use super::{ClassReport, GroupReport};
 
 /// A figure with what is known of its precision. `docs/scoring.md` says how each is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct Estimate {
     pub value: Option<f64>,
     /// Examples that have a say in it.
     pub n: u64,
-    /// The ends of the 95 % interval; `null` where the data cannot tell.
+    /// The ends of the 95% interval; `null` where the data cannot tell.
     pub low: Option<f64>,
     pub high: Option<f64>,
 }
@@ -156,27 +156,34 @@ impl<'a> Group<'a> {
         }
     }
 
-    pub(super) fn examples(&self) -> u64 {
-        self.pairs.len() as u64
+    pub(super) fn report(&self, metrics: Metrics) -> GroupReport {
+        GroupReport {
+            examples: self.pairs.len() as u64,
+            pass_rate: self.pass_rate(),
+            metrics,
+        }
     }
 
     pub(super) fn pass_rate(&self) -> Estimate {
         self.mean(Cell::pass_share)
     }
 
+    /// Means of scores, by key.
+    pub(super) fn scores(&self) -> Metrics {
+        let means = Key::ALL.map(|key| (key.name(), self.mean(|cell| cell.scores(key).mean())));
+        let scored = means.into_iter().filter(|(_, mean)| mean.n > 0);
+        Metrics(scored.collect())
+    }
+
+    /// All figures, by key.
     pub(super) fn metrics(&self) -> Metrics {
-        let mut metrics = Vec::new();
-        for key in Key::ALL {
-            let estimate = self.mean(|cell| cell.scores(key).mean());
-            if estimate.n == 0 {
-                continue;
-            }
-            metrics.push((key.name(), estimate));
-            if key == Key::TriageAccuracy {
-                let costs = &self.header.triage_costs;
-                metrics.push((MACRO_F1, self.resampled(Confusion::macro_f1)));
-                metrics.push((COST, self.resampled(|decisions| decisions.cost(costs))));
-            }
+        let Metrics(mut metrics) = self.scores();
+        let accuracy = Key::TriageAccuracy.name();
+        if let Some(place) = metrics.iter().position(|(key, _)| *key == accuracy) {
+            let costs = &self.header.triage_costs;
+            let macro_f1 = self.resampled(Confusion::macro_f1);
+            let cost = self.resampled(|decisions| decisions.cost(costs));
+            metrics.splice(place + 1..place + 1, [(MACRO_F1, macro_f1), (COST, cost)]);
         }
         Metrics(metrics)
     }
@@ -187,7 +194,9 @@ impl<'a> Group<'a> {
         if decided.is_empty() {
             return BTreeMap::new();
         }
-        let scores = sum(decided.iter().map(|(_, decisions)| decisions)).classes();
+        let mut sum = Confusion::default();
+        decided.iter().for_each(|(_, decisions)| sum.add(decisions));
+        let scores = sum.classes();
         Triage::ALL
             .into_iter()
             .map(|label| {
@@ -236,20 +245,56 @@ impl<'a> Group<'a> {
         let mut decided = self.decided();
         // Stable, so that the order within a cluster is the plan's.
         decided.sort_by_key(|(cluster, _)| *cluster);
-        let units: Vec<Confusion> = decided
-            .chunk_by(|(one, _), (other, _)| one == other)
-            .map(|unit| sum(unit.iter().map(|(_, decisions)| decisions)))
-            .collect();
-        let interval = bootstrap_interval(units.len(), self.header.seed, 0.95, |drawn| {
-            figure(&sum(drawn.iter().map(|&unit| &units[unit])))
-                .expect("every unit holds a decision")
+        let units = decided.chunk_by(|(one, _), (other, _)| one == other);
+        let sample = Sample::new(units.map(|unit| {
+            let mut sum = Confusion::default();
+            unit.iter().for_each(|(_, decisions)| sum.add(decisions));
+            sum
+        }));
+        let interval = bootstrap_interval(sample.units.len(), self.header.seed, 0.95, |drawn| {
+            figure(&sample.sum(drawn.iter().copied())).expect("every unit holds a decision")
         });
-        Estimate::new(figure(&sum(&units)), decided.len(), interval)
+        let value = figure(&sample.sum(0..sample.units.len()));
+        Estimate::new(value, decided.len(), interval)
     }
 }
 
-fn sum<'a>(parts: impl IntoIterator<Item = &'a Confusion>) -> Confusion {
-    let mut total = Confusion::default();
-    parts.into_iter().for_each(|part| total.add(part));
-    total
+/// The decisions of many units, of which most are alike: with one attempt per example
+/// there are but twelve ways to decide one. A resample counts small numbers and adds up the
+/// few kinds, instead of adding up a matrix per unit.
+struct Sample {
+    kinds: Vec<Confusion>,
+    /// The kind of each unit.
+    units: Vec<u32>,
+}
+
+impl Sample {
+    fn new(units: impl Iterator<Item = Confusion>) -> Sample {
+        let mut numbers = HashMap::new();
+        let mut kinds = Vec::new();
+        let units = units.map(|unit| {
+            let bits = unit.weights.map(|row| row.map(f64::to_bits));
+            *numbers.entry(bits).or_insert_with(|| {
+                kinds.push(unit);
+                kinds.len() as u32 - 1
+            })
+        });
+        let units = units.collect();
+        Sample { kinds, units }
+    }
+
+    fn sum(&self, drawn: impl Iterator<Item = usize>) -> Confusion {
+        let mut counts = vec![0_u32; self.kinds.len()];
+        for unit in drawn {
+            counts[self.units[unit] as usize] += 1;
+        }
+        let mut sum = Confusion::default();
+        for (kind, count) in self.kinds.iter().zip(counts) {
+            let weight = f64::from(count);
+            sum.add(&Confusion {
+                weights: kind.weights.map(|row| row.map(|cell| cell * weight)),
+            });
+        }
+        sum
+    }
 }

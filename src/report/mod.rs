@@ -161,8 +161,9 @@ pub struct VariantReport {
     /// The mean over examples of the share of scored attempts that passed.
     pub pass_rate: Estimate,
     pub metrics: Metrics,
+    /// The splits with the most examples, at most [`GROUPS_SHOWN`].
     pub splits: BTreeMap<String, GroupReport>,
-    /// The tags with the most examples, at most [`TAGS_SHOWN`].
+    /// The tags with the most examples, likewise; without figures that are resampled.
     pub tags: BTreeMap<String, GroupReport>,
     /// Decisions in attempts; `null` where triage was not scored.
     pub confusion: Option<Confusion>,
@@ -182,8 +183,8 @@ pub struct VariantReport {
     pub infrastructure_errors: Vec<Incident>,
 }
 
-/// The most tags a variant's report tells apart.
-pub const TAGS_SHOWN: usize = 40;
+/// The most splits, and the most tags, that a variant's report tells apart.
+pub const GROUPS_SHOWN: usize = 40;
 /// The most examples a variant's report explains.
 pub const WORST_SHOWN: usize = 20;
 /// The most agent failures, and the most infrastructure errors, that a variant's report names.

@@ -14,12 +14,12 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 72.0;
 const PLOT: f64 = 240.0;
 const BOTTOM: f64 = 52.0;
-/// What one variant takes; its two bars stand in the middle.
+/// The least that one variant takes; its two bars stand in the middle.
 const GROUP: f64 = 156.0;
 const BAR: f64 = 44.0;
 const BETWEEN: f64 = 20.0;
 /// So that title and legend fit above a single variant.
-const LEAST_WIDTH: f64 = 420.0;
+const LEAST_WIDTH: f64 = 440.0;
 /// Characters of a label that fit under a group.
 const LABEL_SHOWN: usize = 21;
 
@@ -28,8 +28,8 @@ const STYLE: &str = "  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .value { font-weight: 600 }
   .grid { stroke: #d1d9e0 }
   .whisker { stroke: #1f2328; stroke-width: 1.5 }
-  .pass { fill: #2f6fb2 }
-  .triage { fill: #9cc4ec }
+  .pass { fill: #5b93cf }
+  .triage { fill: #b9d5f1 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 }
     .grid { stroke: #3d444d }
@@ -40,7 +40,9 @@ const STYLE: &str = "  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 ";
 
 pub fn render(report: &Report) -> String {
-    let width = (LEFT + GROUP * report.variants.len() as f64 + RIGHT).max(LEAST_WIDTH);
+    let variants = report.variants.len() as f64;
+    let group = GROUP.max((LEAST_WIDTH - LEFT - RIGHT) / variants.max(1.0));
+    let width = LEFT + group * variants.max(1.0) + RIGHT;
     let height = TOP + PLOT + BOTTOM;
     let mut drawing = Drawing(String::new());
     drawing.add(format_args!(
@@ -60,7 +62,7 @@ pub fn render(report: &Report) -> String {
     drawing.legend();
     drawing.grid(width);
     for (index, variant) in report.variants.iter().enumerate() {
-        drawing.variant(LEFT + GROUP * index as f64, variant);
+        drawing.variant(LEFT + group * (index as f64 + 0.5), variant);
     }
     drawing.add(format_args!("</svg>"));
     drawing.0
@@ -90,7 +92,7 @@ impl Drawing {
             ));
         }
         self.add(format_args!(
-            "<text x=\"{}\" y=\"46\">whiskers: 95 % interval</text>",
+            "<text x=\"{}\" y=\"46\">whiskers: 95% interval</text>",
             LEFT + 222.0
         ));
     }
@@ -109,8 +111,7 @@ impl Drawing {
         }
     }
 
-    fn variant(&mut self, left: f64, variant: &VariantReport) {
-        let middle = left + GROUP / 2.0;
+    fn variant(&mut self, middle: f64, variant: &VariantReport) {
         let none = Estimate::default();
         let accuracy = variant.metrics.get("triage.accuracy").unwrap_or(&none);
         let x = middle - BETWEEN / 2.0 - BAR;

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use textwrap::Options;
 
 use super::escape::{bounded, line, shell};
-use super::{Check, GateVerdict, Incident, Report, VariantReport, WorstExample, figures, table};
+use super::{GateVerdict, Incident, Report, VariantReport, WorstExample, figures, table};
 
 /// Of each list, how many entries; `report.json` and `report.md` have more.
 const LISTED: usize = 5;
@@ -109,7 +109,7 @@ impl Page {
         };
         for check in figures::notable_checks(report) {
             text.push('\n');
-            text.push_str(&self.fold("  ", "    ", &check_line(check)));
+            text.push_str(&self.fold("  ", "    ", &figures::check_line(check, quote)));
         }
         text.push('\n');
         text.push_str(&self.fold_parts("  ", &figures::plan_parts(report, quote)));
@@ -282,14 +282,4 @@ fn placeholder<'a>(name: &'a str, word: &'a str) -> &'a str {
     } else {
         word
     }
-}
-
-fn check_line(check: &Check) -> String {
-    format!(
-        "{} {}, {}: {}",
-        figures::check_word(check.verdict),
-        check.name,
-        quote(&check.variant),
-        check.reason
-    )
 }

@@ -1,5 +1,6 @@
 //! From attempts, one at a time and in any order, to a report.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::email::Triage;
@@ -13,8 +14,8 @@ use super::incident::{Incidents, Lapse};
 use super::latency::Histogram;
 use super::metrics::{self, Group};
 use super::{
-    Confusion, Counts, Coverage, DatasetReport, Environment, FORMAT, Found, GroupReport,
-    PlanReport, Report, TAGS_SHOWN, VariantReport, WORST_SHOWN, WorstExample,
+    Confusion, Counts, Coverage, DatasetReport, Environment, FORMAT, Found, GROUPS_SHOWN,
+    GroupReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
 };
 
 /// Reads attempts, and keeps a few numbers per variant and example.
@@ -291,10 +292,6 @@ impl VariantFold {
                 tags.entry(tag).or_default().push((facts, cell));
             }
         }
-        let mut tags: Vec<_> = tags.into_iter().collect();
-        // The sort is stable, so tags of equal size stay in the order of their names.
-        tags.sort_by_key(|(_, pairs)| std::cmp::Reverse(pairs.len()));
-        tags.truncate(TAGS_SHOWN);
         let confusion = confusion(&pairs);
         VariantReport {
             name: variant.name.clone(),
@@ -308,14 +305,14 @@ impl VariantFold {
             outcomes: self.outcomes.clone(),
             pass_rate: all.pass_rate(),
             metrics: all.metrics(),
-            splits: splits
-                .into_iter()
-                .map(|(name, pairs)| (name.to_owned(), group_report(pairs, header)))
-                .collect(),
-            tags: tags
-                .into_iter()
-                .map(|(name, pairs)| (name.to_owned(), group_report(pairs, header)))
-                .collect(),
+            splits: largest(splits, |pairs| {
+                let group = Group::new(pairs, header);
+                group.report(group.metrics())
+            }),
+            tags: largest(tags, |pairs| {
+                let group = Group::new(pairs, header);
+                group.report(group.scores())
+            }),
             classes: all.classes(),
             confusion,
             usage: self.usage.clone(),
@@ -328,13 +325,19 @@ impl VariantFold {
     }
 }
 
-fn group_report(pairs: Vec<(&ExampleFacts, &Cell)>, header: &Header) -> GroupReport {
-    let group = Group::new(pairs, header);
-    GroupReport {
-        examples: group.examples(),
-        pass_rate: group.pass_rate(),
-        metrics: group.metrics(),
-    }
+/// Reports on the groups with the most examples.
+fn largest<'a>(
+    groups: BTreeMap<&str, Vec<(&'a ExampleFacts, &'a Cell)>>,
+    report: impl Fn(Vec<(&'a ExampleFacts, &'a Cell)>) -> GroupReport,
+) -> BTreeMap<String, GroupReport> {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    // The sort is stable, so groups of equal size stay in the order of their names.
+    groups.sort_by_key(|(_, pairs)| Reverse(pairs.len()));
+    groups.truncate(GROUPS_SHOWN);
+    let groups = groups.into_iter();
+    groups
+        .map(|(name, pairs)| (name.to_owned(), report(pairs)))
+        .collect()
 }
 
 /// `None` where no decision was scored.
@@ -398,3 +401,6 @@ fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<Wor
     };
     failed.into_iter().map(explain).collect()
 }
+
+#[cfg(test)]
+mod tests;
