@@ -111,7 +111,6 @@ pub(super) fn plan_parts(report: &Report, quote: impl Fn(&str) -> String) -> Vec
         plural(plan.repeat.into(), "attempt")
     ));
     parts.push(format!("seed {}", plan.seed));
-    parts.push(format!("date {}", plan.date));
     parts
 }
 

@@ -225,12 +225,16 @@ fn environment(report: &Report) -> String {
         ("experiment", quote(&environment.experiment)),
         ("version", quote(&environment.tool_version)),
         ("created", environment.created.to_string()),
+        ("date in prompts", environment.date.to_string()),
     ];
     if let (Some(finished), Some(reason)) = (environment.finished, environment.end_reason) {
         entries.push(("finished", format!("{finished}, {}", end_word(reason))));
     }
     if let Some(seconds) = environment.wall_seconds {
         entries.push(("wall time", figures::duration(seconds * 1_000.0)));
+    }
+    if let Some(megabytes) = environment.peak_memory_mb {
+        entries.push(("peak memory", format!("{megabytes} MB")));
     }
     if !environment.dataset_paths.is_empty() {
         let paths: Vec<String> = environment

@@ -135,9 +135,6 @@ pub struct PlanReport {
     /// Attempts per example and variant.
     pub repeat: u32,
     pub seed: u64,
-    /// The day that prompts name.
-    #[schemars(with = "String")]
-    pub date: Date,
     pub selection: Selection,
     pub limits: Limits,
     pub triage_costs: TriageCosts,
@@ -337,6 +334,9 @@ pub struct Environment {
     /// When the experiment was first started.
     #[schemars(with = "String")]
     pub created: Timestamp,
+    /// The day that prompts name.
+    #[schemars(with = "String")]
+    pub date: Date,
     /// When the last session ended; `null` where it was killed or still goes on.
     #[schemars(with = "Option<String>")]
     pub finished: Option<Timestamp>,
@@ -348,6 +348,9 @@ pub struct Environment {
     pub sessions: Vec<SessionReport>,
     /// Where the dataset was loaded from; empty for the embedded one.
     pub dataset_paths: Vec<String>,
+    /// The most memory the process of the last session held, in MB; `null` where the report
+    /// was made from the journal later, or the system does not tell.
+    pub peak_memory_mb: Option<f64>,
 }
 
 /// One sitting of an experiment.
@@ -376,6 +379,7 @@ impl Environment {
             experiment: header.experiment.clone(),
             tool_version: header.tool_version.clone(),
             created: header.created,
+            date: header.date,
             finished: ended.map(|ended| ended.at),
             end_reason: ended.map(|ended| ended.because),
             wall_seconds,
@@ -389,6 +393,7 @@ impl Environment {
                 })
                 .collect(),
             dataset_paths: header.dataset.paths.clone(),
+            peak_memory_mb: None,
         }
     }
 }

@@ -34,7 +34,7 @@ fn the_agent_is_told_its_tools_its_duties_and_the_day() {
 
     # About the person
     <background>
-    Robin Okafor leads the Integrations team at Brightloom, which makes planning software for factories, and deals with her team, other colleagues, customers and suppliers.
+    The inbox belongs to the person whom the emails are addressed to: somebody at work, who deals with colleagues, customers and suppliers, and now and then with family and school.
     </background>
 
     # How the person likes to answer
@@ -102,7 +102,7 @@ fn the_router_is_told_the_decisions_and_the_rules() {
 
     # About the person
     <background>
-    Robin Okafor leads the Integrations team at Brightloom, which makes planning software for factories, and deals with her team, other colleagues, customers and suppliers.
+    The inbox belongs to the person whom the emails are addressed to: somebody at work, who deals with colleagues, customers and suppliers, and now and then with family and school.
     </background>
 
     # Decisions

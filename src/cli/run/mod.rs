@@ -92,7 +92,8 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     };
     let because = carry_out(talk, opened, plan, dataset, targets, concurrency, most)?;
 
-    let report = results::make(&folder)?;
+    let mut report = results::make(&folder)?;
+    report.environment.peak_memory_mb = peak_memory_mb();
     results::write(talk, &folder, &report, &outputs)?;
     results::show(talk, &report)?;
     say_where(talk, &folder, because);
@@ -243,6 +244,14 @@ async fn stop_asked() {
     tokio::signal::ctrl_c()
         .await
         .expect("signals can be listened to");
+}
+
+/// The most memory this process has held, as Linux tells it.
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((kib * 1024.0 / 1e6 * 10.0).round() / 10.0)
 }
 
 fn say_where(talk: &Talk, folder: &Path, because: EndReason) {

@@ -216,7 +216,6 @@ impl Fold {
                 examples_hash: header.examples_hash.clone(),
                 repeat: header.repeat,
                 seed: header.seed,
-                date: header.date,
                 selection: header.selection.clone(),
                 limits: header.limits.clone(),
                 triage_costs: header.triage_costs,
