@@ -41,6 +41,10 @@ fn as_json(report: &ImportReport) -> String {
     format!("{report:#}\n")
 }
 
+fn plural(records: usize) -> String {
+    format!("{records} record{}", if records == 1 { "" } else { "s" })
+}
+
 /// What was mapped, what was not and why, and what the format has no place for.
 fn as_lines(report: &ImportReport, args: &ImportArgs) -> String {
     let mut text = String::new();
@@ -59,11 +63,12 @@ fn as_lines(report: &ImportReport, args: &ImportArgs) -> String {
         )),
     }
     for (note, records) in &report.notes {
-        line(format!("  {note}: {records} records"));
+        line(format!("  {note}: {}", plural(*records)));
     }
     for (key, records) in &report.left_out_keys {
         line(format!(
-            "  left out, no place for it: `{key}` of {records} records"
+            "  left out, no place for it: `{key}` of {}",
+            plural(*records)
         ));
     }
     for unmapped in &report.unmapped {

@@ -111,7 +111,8 @@ pub enum PlanError {
     },
     /// Exit code 4.
     #[error(
-        "nothing is selected out of {of} examples ({unasked} fit the filters, but no suite asks anything of them): loosen the filters or name other suites"
+        "nothing is selected out of {of} examples{}",
+        what_to_loosen(*unasked)
     )]
     Nothing { of: usize, unasked: usize },
     #[error("a dataset may have at most 4294967295 examples")]
@@ -125,6 +126,15 @@ pub enum PlanError {
         examples: usize,
         repeat: u32,
     },
+}
+
+fn what_to_loosen(unasked: usize) -> String {
+    match unasked {
+        0 => ": loosen the filters".to_owned(),
+        _ => format!(
+            "; {unasked} fit the filters, but no suite asks anything of them: name other suites"
+        ),
+    }
 }
 
 fn quoted(names: &[String]) -> String {

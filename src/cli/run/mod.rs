@@ -70,7 +70,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let dataset = Arc::new(load(&paths)?);
     let models = Models::open(&choices)?;
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
-        PlanError::Nothing { .. } => Failure::nothing_selected(error),
+        PlanError::Nothing { .. }
+        | PlanError::UnknownExamples { .. }
+        | PlanError::UnknownTag { .. }
+        | PlanError::UnknownSplit { .. } => Failure::nothing_selected(error),
         error => Failure::usage(error),
     })?;
     if args.dry_run {
@@ -249,7 +252,9 @@ async fn stop_asked() {
 /// The most memory this process has held, as Linux tells it.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some((kib * 1024.0 / 1e6 * 10.0).round() / 10.0)
 }
