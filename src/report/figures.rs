@@ -300,13 +300,17 @@ pub(super) fn worst_title(worst: &WorstExample, quote: impl Fn(&str) -> String) 
     if let Some(split) = &worst.split {
         title.push_str(&format!(" ({})", quote(split)));
     }
-    title.push_str(&format!(
-        ": {} of {} passed",
-        count(worst.passed),
-        plural(worst.attempts, "attempt")
-    ));
+    let mut facts = Vec::new();
+    // Of a single attempt it is plain that it failed.
+    if worst.attempts > 1 {
+        let attempts = plural(worst.attempts, "attempt");
+        facts.push(format!("{} of {attempts} passed", count(worst.passed)));
+    }
     if worst.found.total() > 0 {
-        title.push_str(&format!("; {}", decisions(worst.expected, &worst.found)));
+        facts.push(decisions(worst.expected, &worst.found));
+    }
+    if !facts.is_empty() {
+        title.push_str(&format!(": {}", facts.join("; ")));
     }
     title
 }

@@ -11,6 +11,7 @@ use super::figures;
 use crate::experiment::Attempt;
 use crate::message::{Message, PromptContent, Role, ToolCall, ToolStatus};
 use crate::run::{Interrupt, Outcome, ReplyRef, Response, Run, Sent, Step, Usage};
+use crate::score::Feedback;
 
 /// How a trajectory is shown.
 #[derive(Clone, Copy, Debug)]
@@ -118,8 +119,13 @@ impl<'a> Page<'a> {
 
     /// One entry, folded under itself, with `mark` before its first line.
     fn entry(&mut self, mark: &str, text: &str) {
+        self.hanging(mark, INDENT + 2, text);
+    }
+
+    /// One entry whose other lines start at column `rest`.
+    fn hanging(&mut self, mark: &str, rest: usize, text: &str) {
         let first = format!("{:INDENT$}{mark}", "");
-        let rest = " ".repeat(INDENT + 2);
+        let rest = " ".repeat(rest);
         let options = Options::new(self.options.width)
             .initial_indent(&first)
             .subsequent_indent(&rest);
@@ -184,10 +190,22 @@ impl<'a> Page<'a> {
             self.entry("scores: ", "none");
         }
         for feedback in &attempt.feedback {
-            let name = format!("{:<22}{:.2}  ", feedback.key.name(), feedback.score.get());
-            self.entry(&name, feedback.comment.as_deref().unwrap_or_default());
+            self.score(feedback, &attempt.feedback);
         }
         self.error_and_reasoning(attempt.error.as_deref());
+    }
+
+    /// A score, with its comment unless one that has a say comes with the same.
+    fn score(&mut self, feedback: &Feedback, all: &[Feedback]) {
+        let told = all
+            .iter()
+            .any(|other| !other.key.is_diagnostic() && other.comment == feedback.comment);
+        let comment = match &feedback.comment {
+            Some(comment) if !(feedback.key.is_diagnostic() && told) => comment.as_str(),
+            _ => "",
+        };
+        let mark = format!("{:<22}{:.2}  ", feedback.key.name(), feedback.score.get());
+        self.hanging(&mark, INDENT + mark.len(), comment);
     }
 
     fn step(&mut self, number: usize, step: &'a Step) {
@@ -202,11 +220,17 @@ impl<'a> Page<'a> {
                 usage,
                 latency_ms,
             } => {
+                let tokens = match (usage.input_tokens, usage.output_tokens) {
+                    // The offline model counts none.
+                    (0, 0) => String::new(),
+                    (input, output) => {
+                        let (input, output) = (figures::count(input), figures::count(output));
+                        format!("{input} + {output} tokens, ")
+                    }
+                };
                 self.heading(&format!(
-                    "{number}. {node}: asks the {} model ({} + {} tokens, {})",
+                    "{number}. {node}: asks the {} model ({tokens}{})",
                     figures::role(*role),
-                    figures::count(usage.input_tokens),
-                    figures::count(usage.output_tokens),
                     figures::duration(*latency_ms),
                 ));
                 self.prompt(prompt);
