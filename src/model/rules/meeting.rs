@@ -178,9 +178,7 @@ fn nearest_day(said: &Said, time: u32) -> Option<Date> {
             .iter()
             .filter(|day| day.kind != DayKind::Week)
     };
-    let before = days()
-        .filter(|day| day.last <= time && time - day.last <= 12)
-        .next_back();
+    let before = days().rfind(|day| day.last <= time && time - day.last <= 12);
     let after = || days().find(|day| day.first > time && day.first - time <= 6);
     before.or_else(after).map(|day| day.date)
 }

@@ -12,6 +12,7 @@
 mod act;
 mod asks;
 mod book;
+mod clean;
 mod envelope;
 mod facts;
 mod meeting;
@@ -133,10 +134,11 @@ impl Rules {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
         };
-        if let Some(kept) = &lock()[place] {
-            if kept.prompt == request.prompt.hash() && kept.message == message {
-                return Arc::clone(&kept.reading);
-            }
+        if let Some(kept) = &lock()[place]
+            && kept.prompt == request.prompt.hash()
+            && kept.message == message
+        {
+            return Arc::clone(&kept.reading);
         }
         // Text without a header is all body.
         let envelope = envelope::find(message).unwrap_or(Envelope {
@@ -180,3 +182,6 @@ impl Model for Rules {
         Box::pin(std::future::ready(Ok(reply)))
     }
 }
+
+#[cfg(test)]
+mod tests;

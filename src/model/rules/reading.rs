@@ -263,7 +263,7 @@ fn language(book: &Book, new: &Scanned, subject: &Scanned) -> usize {
         .unwrap_or(0)
 }
 
-fn times(book: &Book, scanned: &Scanned, language: usize, sent: Option<Date>) -> Times {
+pub(super) fn times(book: &Book, scanned: &Scanned, language: usize, sent: Option<Date>) -> Times {
     let mut words: Vec<Option<Word>> = vec![None; scanned.text.tokens.len()];
     for hit in &scanned.hits {
         let Payload::Time(of, meaning) = book.payloads[hit.payload as usize] else {

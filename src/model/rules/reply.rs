@@ -77,14 +77,14 @@ pub(super) fn content(book: &Book, reading: &Reading, appointment: Option<&Appoi
             paragraphs.push(words.answer_all.replace("{day}", &by));
         }
     }
-    if let (Some(deadline), false) = (reading.deadline, open.is_empty()) {
-        if promise.is_some_and(|promise| promise < deadline) {
-            paragraphs.push(
-                words
-                    .deadline
-                    .replace("{day}", &day_text(language, deadline)),
-            );
-        }
+    if let (Some(deadline), false) = (reading.deadline, open.is_empty())
+        && promise.is_some_and(|promise| promise < deadline)
+    {
+        paragraphs.push(
+            words
+                .deadline
+                .replace("{day}", &day_text(language, deadline)),
+        );
     }
     let mut text = paragraphs.join("\n\n");
     if !reading.informal {

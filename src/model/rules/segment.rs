@@ -4,7 +4,7 @@
 //! signatures are kept apart, hidden text is kept for suspicion only. Footers are told by
 //! their words, so later.
 
-use std::borrow::Cow;
+use super::clean::clean;
 
 /// Text beyond this many bytes is not read. A person's mail is far shorter, and whoever
 /// writes more cannot make reading it slow.
@@ -23,8 +23,6 @@ pub(super) struct Parts {
     pub hidden: String,
     /// The quoted part was sent on rather than answered.
     pub forwarded: bool,
-    /// Image placeholders, elements and entities that were cleaned away.
-    pub debris: u32,
 }
 
 /// The beginning of `text`, at most `most` bytes of it.
@@ -40,9 +38,12 @@ pub(super) fn prefix(text: &str, most: usize) -> &str {
 }
 
 pub(super) fn split(body: &str) -> Parts {
-    let mut parts = Parts::default();
-    let body = clean(prefix(body, MOST_BYTES), &mut parts);
-    let lines: Vec<&str> = body.lines().map(str::trim_end).collect();
+    let cleaned = clean(prefix(body, MOST_BYTES));
+    let mut parts = Parts {
+        hidden: cleaned.hidden,
+        ..Parts::default()
+    };
+    let lines: Vec<&str> = cleaned.text.lines().map(str::trim_end).collect();
 
     // Pass 1: quoted and forwarded lines.
     let mut fresh: Vec<&str> = Vec::with_capacity(lines.len());
@@ -399,183 +400,136 @@ fn is_sign_off(line: &str) -> bool {
     })
 }
 
-/// Removes what is not text to a reader: invisible characters, elements, image marks;
-/// and writes out entities. Returns the text a person would see.
-fn clean<'a>(body: &'a str, parts: &mut Parts) -> Cow<'a, str> {
-    let suspicious = |c: char| is_invisible(c) || matches!(c, '&' | '<' | '[' | '\r' | '\u{a0}');
-    if !body.contains(suspicious) {
-        return Cow::Borrowed(body);
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn new_text_is_told_from_what_stands_around_it() {
+        for (case, body, new, quoted, signature) in [
+            ("nothing around", "Hi\n\nthere", "Hi\n\nthere\n", "", ""),
+            (
+                "a sign-off",
+                "Hi\n\nBest regards,\nAna\nHead",
+                "Hi\n",
+                "",
+                "Best regards,\n\nAna\nHead\n",
+            ),
+            ("a dash line", "Hi\n-- \nAna", "Hi\n", "", "Ana\n"),
+            ("a device", "Hi\n\nSent from my phone", "Hi\n", "", ""),
+            (
+                "a postscript",
+                "Hi\n\nGruß\nAna\n\nPS: noch was?",
+                "Hi\n\nPS: noch was?\n",
+                "",
+                "Gruß\n\nAna\n",
+            ),
+            (
+                "thanks in a sentence",
+                "Hi\n\nThanks for the file, it works.",
+                "Hi\n\nThanks for the file, it works.\n",
+                "",
+                "",
+            ),
+            (
+                "quote marks",
+                "Yes\n\n> No?\n> > Why\n\nOk",
+                "Yes\n\nOk\n",
+                "No?\nWhy\n",
+                "",
+            ),
+            (
+                "answers between quotes",
+                "> One?\nYes\n> Two?\nNo",
+                "Yes\nNo\n",
+                "One?\nTwo?\n",
+                "",
+            ),
+            (
+                "an attribution",
+                "Ok\n\nOn Mon, Ana wrote:\n> Hi",
+                "Ok\n",
+                "On Mon, Ana wrote:\nHi\n",
+                "",
+            ),
+            (
+                "an attribution over two lines",
+                "Ok\n\nAm 3.3.2026 um 10:00 schrieb Ana\n<a@b.example>:\n> Hi",
+                "Ok\n\nAm 3.3.2026 um 10:00 schrieb Ana\n<a@b.example>:\n",
+                "Hi\n",
+                "",
+            ),
+            (
+                "an attribution without marks",
+                "Ok\n\nLe 3 mars, Ana a écrit :\n\nHi\nthere",
+                "Ok\n",
+                "Le 3 mars, Ana a écrit :\n\nHi\nthere\n",
+                "",
+            ),
+            (
+                "an original message",
+                "Ok\n\n-----Original Message-----\nHi",
+                "Ok\n",
+                "-----Original Message-----\nHi\n",
+                "",
+            ),
+            (
+                "a header block",
+                "Ok\n\nFrom: Ana\nSent: Monday\nTo: Sam\nSubject: x\n\nHi",
+                "Ok\n",
+                "From: Ana\nSent: Monday\nTo: Sam\nSubject: x\n\nHi\n",
+                "",
+            ),
+            (
+                "a line that begins with From",
+                "From: here on it works",
+                "From: here on it works\n",
+                "",
+                "",
+            ),
+        ] {
+            let parts = split(body);
+            assert_eq!(parts.new, new, "{case}");
+            assert_eq!(parts.quoted, quoted, "{case}");
+            assert_eq!(parts.signature, signature, "{case}");
+        }
+        assert!(split("x\n\n---------- Forwarded message ---------\ny").forwarded);
+        assert!(!split("x\n\n-----Original Message-----\ny").forwarded);
     }
-    let mut text = String::with_capacity(body.len());
-    let mut rest = body;
-    // An element that would not close is looked for once, not once for each opening.
-    let mut unclosed_comment = false;
-    while let Some(at) = rest.find(suspicious) {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let c = rest.chars().next().expect("found above");
-        match c {
-            '\r' => rest = &rest[1..],
-            '\u{a0}' => {
-                text.push(' ');
-                rest = &rest[c.len_utf8()..];
-            }
-            '&' => {
-                let (decoded, length) = entity(rest);
-                match decoded {
-                    Some(c) => {
-                        parts.debris += 1;
-                        if !is_invisible(c) {
-                            text.push(if c == '\u{a0}' { ' ' } else { c });
-                        }
-                    }
-                    None => text.push_str(&rest[..length]),
-                }
-                rest = &rest[length..];
-            }
-            '[' => {
-                let lower = prefix(rest, 12).to_ascii_lowercase();
-                let is_image = lower.starts_with("[image") || lower.starts_with("[cid:");
-                match prefix(rest, 200).find(']') {
-                    Some(end) if is_image => {
-                        parts.debris += 1;
-                        rest = &rest[end + 1..];
-                    }
-                    _ => {
-                        text.push('[');
-                        rest = &rest[1..];
-                    }
-                }
-            }
-            '<' if rest.starts_with("<!--") && !unclosed_comment => match rest.find("-->") {
-                Some(end) => {
-                    parts.debris += 1;
-                    push_line(&mut parts.hidden, &rest[4.min(end)..end]);
-                    rest = &rest[end + 3..];
-                }
-                None => unclosed_comment = true,
-            },
-            '<' => match element(rest) {
-                Some(element) => {
-                    parts.debris += 1;
-                    rest = &rest[element.length..];
-                    if element.breaks {
-                        text.push('\n');
-                    }
-                    if element.hides {
-                        // What an invisible element holds, up to any closing tag.
-                        let end = rest.find("</").unwrap_or(rest.len());
-                        push_line(&mut parts.hidden, &rest[..end]);
-                        rest = &rest[end..];
-                    }
-                }
-                None => {
-                    text.push('<');
-                    rest = &rest[1..];
-                }
-            },
-            _ => {
-                parts.debris += 1;
-                rest = &rest[c.len_utf8()..];
-            }
+
+    proptest! {
+        #[test]
+        fn any_body_is_split_into_no_more_than_it_had(body in "(\\PC{0,8}|\n|> |<!--|-->|<div>|</|&#|On x wrote:|From: |-- ){0,200}") {
+            let parts = split(&body);
+            let sizes = [&parts.new, &parts.quoted, &parts.signature, &parts.hidden];
+            // Lines gain an end each, paragraphs a blank line.
+            let most = body.len() + 2 * body.lines().count() + 2 * body.matches('<').count() + 2;
+            prop_assert!(sizes.iter().map(|part| part.len()).sum::<usize>() <= most);
         }
     }
-    text.push_str(rest);
-    Cow::Owned(text)
-}
 
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
-}
-
-/// The character an entity stands for, and how many bytes of `text` it or a bare `&` takes.
-fn entity(text: &str) -> (Option<char>, usize) {
-    let Some(end) = prefix(text, 10).find(';') else {
-        return (None, 1);
-    };
-    let name = &text[1..end];
-    let decoded = match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" | "rsquo" | "lsquo" => Some('\''),
-        "nbsp" | "ensp" | "emsp" | "thinsp" => Some(' '),
-        "mdash" => Some('—'),
-        "ndash" => Some('–'),
-        "hellip" => Some('…'),
-        "bull" | "middot" => Some('•'),
-        "euro" => Some('€'),
-        "pound" => Some('£'),
-        "copy" => Some('©'),
-        "zwnj" | "zwj" | "shy" => Some('\u{200b}'),
-        "auml" => Some('ä'),
-        "ouml" => Some('ö'),
-        "uuml" => Some('ü'),
-        "szlig" => Some('ß'),
-        "eacute" => Some('é'),
-        "egrave" => Some('è'),
-        "agrave" => Some('à'),
-        "ccedil" => Some('ç'),
-        "rarr" => Some('→'),
-        _ => name.strip_prefix('#').and_then(|code| {
-            let code = match code.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => code.parse().ok()?,
-            };
-            char::from_u32(code).filter(|c| !c.is_control())
-        }),
-    };
-    match decoded {
-        Some(c) => (Some(c), end + 1),
-        None => (None, 1),
+    #[test]
+    fn long_bodies_are_read_up_to_a_bound() {
+        for piece in [
+            "a",
+            "<",
+            "<!--",
+            "&",
+            "> x\n",
+            "On \n",
+            "From:\n",
+            "é",
+            "<div style=display:none>",
+            "[image",
+        ] {
+            let parts = split(&piece.repeat(200_000));
+            let sizes = [&parts.new, &parts.quoted, &parts.signature, &parts.hidden];
+            assert!(
+                sizes.iter().map(|part| part.len()).sum::<usize>() <= 2 * MOST_BYTES,
+                "{piece}"
+            );
+        }
     }
-}
-
-struct Element {
-    length: usize,
-    /// Starts a new line.
-    breaks: bool,
-    /// Its content is not shown.
-    hides: bool,
-}
-
-/// An HTML element's tag at the start of `text`; `<https://…>` and `<ana@b.example>` are none.
-fn element(text: &str) -> Option<Element> {
-    const NAMES: [&str; 34] = [
-        "a", "b", "body", "br", "center", "div", "em", "font", "h1", "h2", "h3", "head", "html",
-        "i", "img", "li", "meta", "o:p", "ol", "p", "script", "small", "span", "strong", "style",
-        "table", "tbody", "td", "th", "title", "tr", "u", "ul", "hr",
-    ];
-    let tag = prefix(text, 400);
-    let end = tag.find('>')?;
-    let inside = &tag[1..end];
-    let closing = inside.starts_with('/');
-    let inside = inside.trim_start_matches('/').trim_end_matches('/');
-    let name_end = inside.find(char::is_whitespace).unwrap_or(inside.len());
-    let name = inside[..name_end].to_ascii_lowercase();
-    if !NAMES.contains(&name.as_str()) {
-        return None;
-    }
-    let attributes = inside[name_end..].to_ascii_lowercase().replace(' ', "");
-    Some(Element {
-        length: end + 1,
-        breaks: matches!(
-            name.as_str(),
-            "br" | "p" | "div" | "tr" | "li" | "table" | "h1" | "h2" | "h3"
-        ),
-        hides: !closing
-            && (matches!(name.as_str(), "style" | "script" | "title" | "head")
-                || attributes.contains("display:none")
-                || attributes.contains("visibility:hidden")
-                || attributes.contains("font-size:0")
-                || attributes.contains("font-size:1px")
-                || attributes.contains("opacity:0")
-                || attributes.contains("color:white")
-                || attributes.contains("color:#fff")),
-    })
 }

@@ -151,6 +151,7 @@ impl Tokenizer {
             at = start + length;
             self.chunk(&source, start, at);
         }
+        self.gap(&source, at, source.len());
         self.close(source.len(), false);
         self.text.source = source;
         self.text
@@ -411,6 +412,8 @@ mod tests {
                 "Hi. Can you\ncome? Yes",
                 vec![told("Hi."), asked("Can you\ncome?"), told("Yes")],
             ),
+            ("Now?", vec![asked("Now?")]),
+            ("Now?\n", vec![asked("Now?")]),
             ("Hi Ana,\n\nthanks", vec![told("Hi Ana,"), told("thanks")]),
             ("- one\n- two", vec![told("one"), told("two")]),
             (

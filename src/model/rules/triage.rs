@@ -131,10 +131,11 @@ fn reasoning(triage: Triage, weighed: &[(&str, Points)]) -> String {
         [one] => format!("The email {one}."),
         [first @ .., last] => format!("The email {} and {last}.", first.join(", ")),
     };
-    if let Some((says, against)) = ranked.last() {
-        if *against <= -1.0 && !told.contains(says) {
-            text.push_str(&format!(" It also {says}, which weighs less here."));
-        }
+    if let Some((says, against)) = ranked.last()
+        && *against <= -1.0
+        && !told.contains(says)
+    {
+        text.push_str(&format!(" It also {says}, which weighs less here."));
     }
     text
 }

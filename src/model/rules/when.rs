@@ -6,6 +6,9 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
+mod clock;
+
+use self::clock::{Half, clock, is_ordinal_ending, leading_number};
 use super::book::Meaning;
 use super::text::{Text, class};
 
@@ -129,10 +132,10 @@ impl Reader<'_> {
                 continue;
             }
             let mut day = *day;
-            if let Some(weekday) = before.filter(|weekday| repeats(weekday, &day)) {
-                if day.kind == DayKind::On {
-                    day.kind = weekday.kind;
-                }
+            if let Some(weekday) = before.filter(|weekday| repeats(weekday, &day))
+                && day.kind == DayKind::On
+            {
+                day.kind = weekday.kind;
             }
             kept.push(day);
         }
@@ -194,7 +197,9 @@ impl Reader<'_> {
     }
 
     fn date(&self, at: usize) -> Option<(Date, usize)> {
-        if let Some(number) = self.number(at) {
+        // A number may be part of a word: "4月" is April.
+        let is_month = matches!(self.meaning(at), Some(Meaning::Month(_)));
+        if let Some(number) = self.number(at).filter(|_| !is_month) {
             return self.numeric_date(at, number);
         }
         let sent = self.sent?;
@@ -251,10 +256,10 @@ impl Reader<'_> {
     }
 
     fn numeric_date(&self, at: usize, number: &str) -> Option<(Date, usize)> {
-        if number.len() == 10 {
-            if let Ok(date) = number.parse::<Date>() {
-                return Some((date, at + 1));
-            }
+        if number.len() == 10
+            && let Ok(date) = number.parse::<Date>()
+        {
+            return Some((date, at + 1));
         }
         for separator in ['.', '/'] {
             let mut fields = number.split(separator);
@@ -297,15 +302,14 @@ impl Reader<'_> {
         {
             month_at += 1;
         }
-        if self.same_sentence(at, month_at) {
-            if let Some(Word {
+        if self.same_sentence(at, month_at)
+            && let Some(Word {
                 meaning: Meaning::Month(month),
                 last,
             }) = self.words.get(month_at).copied().flatten()
-            {
-                let (year, last) = self.year(last as usize);
-                return Some((self.complete(day, month, year)?, last));
-            }
+        {
+            let (year, last) = self.year(last as usize);
+            return Some((self.complete(day, month, year)?, last));
         }
         // "the 21st"
         let sent = self.sent?;
@@ -521,66 +525,8 @@ impl Reader<'_> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
-    Morning,
-    Evening,
-}
-
-/// A time of day; a bare hour counts only where `expected`.
-fn clock(number: &str, half: Option<Half>, expected: bool) -> Option<u16> {
-    let lower = number.to_ascii_lowercase();
-    let (digits, half) = match (lower.strip_suffix("am"), lower.strip_suffix("pm")) {
-        (Some(digits), _) => (digits, Some(Half::Morning)),
-        (_, Some(digits)) => (digits, Some(Half::Evening)),
-        _ => (lower.as_str(), half),
-    };
-    let (hour, minute, sure) = match digits.split_once(':').or_else(|| digits.split_once('h')) {
-        Some((hour, "")) => (hour, "0", true),
-        Some((hour, minute)) if minute.len() == 2 => (hour, minute, true),
-        Some(_) => return None,
-        // "3.15" is a time only after "at" and the like.
-        None => match digits.split_once('.') {
-            Some((hour, minute)) if minute.len() == 2 => (hour, minute, false),
-            Some(_) => return None,
-            None => (digits, "0", false),
-        },
-    };
-    if hour.len() > 2 || !(sure || expected || half.is_some()) {
-        return None;
-    }
-    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-    if hour > 23 || minute > 59 {
-        return None;
-    }
-    let hour = match half {
-        Some(Half::Evening) if hour < 12 => hour + 12,
-        Some(Half::Morning) if hour == 12 => 0,
-        Some(_) => hour,
-        // People meet between eight and eight: "at 2" is two in the afternoon.
-        None if (1..8).contains(&hour) && !(sure && digits.starts_with('0')) => hour + 12,
-        None => hour,
-    };
-    Some(hour * 60 + minute)
-}
-
 fn bounded(minutes: u16) -> Option<u16> {
     (5..=480).contains(&minutes).then_some(minutes)
-}
-
-fn leading_number(text: &str) -> Option<(i8, usize)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 || digits > 2 {
-        return None;
-    }
-    Some((text[..digits].parse().ok()?, digits))
-}
-
-fn is_ordinal_ending(text: &str) -> bool {
-    matches!(
-        text,
-        "" | "st" | "nd" | "rd" | "th" | "er" | "º" | "ª" | "ST" | "ND" | "RD" | "TH"
-    )
 }
 
 /// The Monday of the week after `day`.
@@ -588,3 +534,6 @@ pub(super) fn monday_after(day: Date) -> Option<Date> {
     let ahead = 7 - i64::from(day.weekday().to_monday_zero_offset());
     day.checked_add(ahead.days()).ok()
 }
+
+#[cfg(test)]
+mod tests;
