@@ -4,21 +4,21 @@
 // The words.
 pub mod email;
 pub mod message;
-pub mod redact;
 pub mod run;
+pub mod redact;
 
 // What is under test.
-pub mod agent;
 pub mod graph;
 pub mod model;
+pub mod agent;
 pub mod target;
 
 // The test.
 pub mod dataset;
-pub mod experiment;
 pub mod human;
-pub mod score;
 pub mod statistics;
+pub mod score;
+pub mod experiment;
 
 // Reading the result.
 pub mod report;

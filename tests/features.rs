@@ -29,13 +29,14 @@ fn tests_in(text: &str) -> Vec<(String, bool)> {
             is_test = true;
         } else if line.starts_with("#[ignore") || line.starts_with("#[cfg_attr") {
             ignored = true;
-        } else if let Some(rest) = line.split_once("fn ").map(|(_, rest)| rest) {
-            if is_test && !line.starts_with("//") {
-                let name = rest.split(['(', '<']).next().unwrap_or_default();
-                found.push((name.to_owned(), !ignored));
-                is_test = false;
-                ignored = false;
-            }
+        } else if is_test
+            && !line.starts_with("//")
+            && let Some((_, rest)) = line.split_once("fn ")
+        {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            found.push((name.to_owned(), !ignored));
+            is_test = false;
+            ignored = false;
         }
     }
     found

@@ -90,9 +90,7 @@ mod tests {
             let message = opened.err().expect(name).to_string();
             assert!(message.contains(wrong), "{name}: {message}");
         }
-        assert_eq!(
-            open("rules", |_| None).ok().expect("needs no key").name(),
-            "rules"
-        );
+        let rules = open("rules", |_| None).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(rules.name(), "rules");
     }
 }
