@@ -286,6 +286,9 @@ pub struct ValidateArgs {
     /// YAML, JSONL, or folders; default: the built-in emails
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// The same, as `run` takes it; PATH wins over it
+    #[arg(short, long, env = "MAILPROOF_DATASET", value_name = "PATH")]
+    pub dataset: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

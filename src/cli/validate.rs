@@ -13,7 +13,11 @@ use crate::dataset::{Dataset, Limits, Summary};
 use crate::report::escape;
 
 pub fn run(talk: &Talk, args: &ValidateArgs) -> Result<Exit, Failure> {
-    let dataset = load(&args.paths)?;
+    let paths = match args.paths.is_empty() {
+        true => &args.dataset,
+        false => &args.paths,
+    };
+    let dataset = load(paths)?;
     let summary = dataset.summary();
     print(&if talk.json {
         let Summary {

@@ -1,7 +1,7 @@
 //! The tools an agent can call: mocks, with no effect outside the run.
 //!
 //! A tool answers with a sentence, as upstream's do. Behind scheduling stands a
-//! [`Calendar`](calendar::Calendar) that depends on the seed and the day alone, so that
+//! [`Calendar`] that depends on the seed and the day alone, so that
 //! looking before booking is worth something and every run can be repeated.
 
 pub mod calendar;
