@@ -20,7 +20,7 @@ pub(super) fn find(book: &Book, new: &Scanned, closed: &BTreeSet<usize>) -> Vec<
     let mut asks: BTreeSet<usize> = new.sentences_with(book, CueRole::Request);
     asks.extend(set_ups(book, new));
     for (index, sentence) in text.sentences.iter().enumerate() {
-        if sentence.question && sentence.last - sentence.first > 1 {
+        if sentence.question {
             asks.insert(index);
         }
     }

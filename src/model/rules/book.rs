@@ -79,6 +79,7 @@ pub(super) enum Fact {
     Question,
     Questions,
     Person,
+    Organisation,
     Machine,
     Bulk,
     Colleague,
@@ -95,10 +96,11 @@ pub(super) enum Fact {
 }
 
 impl Fact {
-    pub const ALL: [Fact; 16] = [
+    pub const ALL: [Fact; 17] = [
         Fact::Question,
         Fact::Questions,
         Fact::Person,
+        Fact::Organisation,
         Fact::Machine,
         Fact::Bulk,
         Fact::Colleague,

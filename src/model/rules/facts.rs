@@ -30,20 +30,6 @@ pub(super) fn find(it: &Gathered) -> Vec<Fact> {
     let mut facts = Vec::new();
     let evidence = it.evidence;
     let text = it.new;
-    let machine = evidence.has(CueRole::MachineSender);
-    let bulk = evidence.has(CueRole::BulkSender);
-    // A person's name beats a word in the address that machines use too.
-    let person =
-        it.sender.is_person() && !evidence.has_all(&[CueRole::MachineSender, CueRole::BulkSender]);
-    if person && !machine && !bulk {
-        facts.push(Fact::Person);
-    }
-    if machine {
-        facts.push(Fact::Machine);
-    }
-    if bulk && !machine {
-        facts.push(Fact::Bulk);
-    }
     let house = it.sender.house();
     let houses: BTreeSet<String> = it
         .recipients
@@ -52,19 +38,34 @@ pub(super) fn find(it: &Gathered) -> Vec<Fact> {
         .filter(|house| !house.is_empty())
         .collect();
     let own_house = !house.is_empty() && houses.contains(&house);
-    if own_house && !machine && !bulk {
+    let machine = evidence.has(CueRole::MachineSender);
+    // "Sales" in one's own house is a department.
+    let bulk = evidence.has(CueRole::BulkSender) && !own_house && !machine;
+    if machine {
+        facts.push(Fact::Machine);
+    } else if bulk {
+        facts.push(Fact::Bulk);
+    } else if it.sender.is_person() {
+        facts.push(Fact::Person);
+    } else {
+        facts.push(Fact::Organisation);
+    }
+    if own_house && !machine {
         facts.push(Fact::Colleague);
     }
     let labels = || {
         houses
             .iter()
             .filter_map(|house| house.split('.').next())
-            .filter(|label| label.len() >= 5)
+            .filter(|label| label.len() >= 4)
     };
     let sender_words = folded(&format!("{} {}", it.sender.name, it.sender.domain()));
     let look_alike = !own_house
         && !it.sender.address.is_empty()
-        && labels().any(|label| sender_words.contains(label));
+        && labels().any(|label| {
+            let mut words = sender_words.split(|c: char| !c.is_alphanumeric());
+            words.any(|word| word.starts_with(label))
+        });
     if look_alike {
         facts.push(Fact::LookAlike);
     }

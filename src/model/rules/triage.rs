@@ -46,10 +46,6 @@ impl<'a> Evidence<'a> {
             .any(|(cue, found)| *found && cue.role == Some(role))
     }
 
-    pub fn has_all(&self, roles: &[CueRole]) -> bool {
-        roles.iter().all(|role| self.has(*role))
-    }
-
     /// Everything found, as what it says and its points.
     fn found(&self) -> impl Iterator<Item = (&'a str, &'a Points)> {
         let book = self.book;
@@ -74,11 +70,11 @@ impl<'a> Evidence<'a> {
 
 pub(super) fn decide(evidence: &Evidence) -> Decision {
     let book = evidence.book;
-    let damped = evidence
-        .facts
-        .iter()
-        .any(|fact| matches!(fact, Fact::Machine | Fact::Bulk | Fact::Group))
-        || evidence.has(CueRole::Cold);
+    let colleague = evidence.facts.contains(&Fact::Colleague);
+    let nobody = |fact: &Fact| matches!(fact, Fact::Machine | Fact::Bulk | Fact::Group);
+    let damped = evidence.facts.iter().any(nobody)
+        || evidence.has(CueRole::Cold)
+        || evidence.has(CueRole::Phishing) && !colleague;
     let weighed: Vec<(&str, Points)> = evidence
         .found()
         .map(|(says, points)| {
