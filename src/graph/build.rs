@@ -1,11 +1,13 @@
 //! Drawing a graph: nodes, edges, sub-graphs, and breakpoints, checked as a whole.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::compiled::{Branch, CompiledGraph, Exits, Kind, Node, Route, Scope, Target, Vertex};
 use super::node::{NodeContext, NodeFn, NodeResult};
+use super::retry::RetryPolicy;
 use super::state::State;
 
 /// Where a graph begins; the source of its first edges.
@@ -19,6 +21,7 @@ pub struct Graph<S: State, C> {
     vertices: Vec<Drawn<S, C>>,
     edges: Vec<(String, String)>,
     branches: Vec<(String, Vec<String>, Route<S>)>,
+    retries: Vec<(String, RetryPolicy)>,
     interrupt_before: Vec<String>,
     interrupt_after: Vec<String>,
 }
@@ -59,9 +62,9 @@ pub enum CompileError {
     EmptySubgraph(String),
     #[error("node `{0}` cannot be reached: no edge and no declared target leads to it")]
     Unreachable(String),
-    /// Breakpoints stop before or after one node; a sub-graph is several.
-    #[error("a breakpoint names sub-graph `{0}`; set it on a node inside")]
-    BreakpointOnSubgraph(String),
+    /// Breakpoints and retry policies are about one node; a sub-graph is several.
+    #[error("a breakpoint or a retry policy names sub-graph `{0}`; set it on a node inside")]
+    OnSubgraph(String),
 }
 
 fn of_subgraph(path: &str) -> String {
@@ -83,6 +86,7 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
             vertices: Vec::new(),
             edges: Vec::new(),
             branches: Vec::new(),
+            retries: Vec::new(),
             interrupt_before: Vec::new(),
             interrupt_after: Vec::new(),
         }
@@ -131,6 +135,12 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
     {
         self.branches
             .push((from.to_owned(), owned(targets), Arc::new(route)));
+        self
+    }
+
+    /// Runs the node again when it fails, as `policy` says; the last policy given counts.
+    pub fn retry(mut self, node: &str, policy: RetryPolicy) -> Self {
+        self.retries.push((node.to_owned(), policy));
         self
     }
 
@@ -203,6 +213,12 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
         let before = breakpoints("interrupt_before", &self.interrupt_before)?;
         let after = breakpoints("interrupt_after", &self.interrupt_after)?;
 
+        let mut retries = HashMap::new();
+        for (node, policy) in self.retries {
+            let vertex = names.vertex(&node, || "a retry policy".to_owned())?;
+            retries.insert(vertex, policy);
+        }
+
         let scope = compiled.scopes.len();
         compiled.scopes.push(Scope {
             path: path.clone(),
@@ -214,6 +230,7 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
             let full = join(&path, &drawn.name);
             let (interrupt_before, interrupt_after) =
                 (before.contains(&index), after.contains(&index));
+            let retry = retries.remove(&index);
             let (kind, targets) = match drawn.what {
                 What::Node { targets, run } => {
                     let place = || format!("the declaration of `{full}`");
@@ -223,13 +240,14 @@ impl<S: State, C: Send + Sync + 'static> Graph<S, C> {
                         run,
                         scope,
                         vertex: index,
+                        retry,
                         interrupt_before,
                         interrupt_after,
                     });
                     (Kind::Node(compiled.nodes.len() - 1), targets)
                 }
-                What::Subgraph(_) if interrupt_before || interrupt_after => {
-                    return Err(CompileError::BreakpointOnSubgraph(full));
+                What::Subgraph(_) if interrupt_before || interrupt_after || retry.is_some() => {
+                    return Err(CompileError::OnSubgraph(full));
                 }
                 What::Subgraph(graph) => {
                     let inner = graph.flatten(full, Some((scope, index)), compiled)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::build::{CompileError, END, START};
 use super::failure::RunError;
 use super::node::NodeFn;
-
+use super::retry::RetryPolicy;
 use super::state::{Goto, State};
 
 /// A checked graph, shared by all runs. Made by [`Graph::compile`](super::Graph::compile).
@@ -63,6 +63,7 @@ pub(super) struct Node<S: State, C> {
     pub run: NodeFn<S, C>,
     pub scope: usize,
     pub vertex: usize,
+    pub retry: Option<RetryPolicy>,
     pub interrupt_before: bool,
     pub interrupt_after: bool,
 }

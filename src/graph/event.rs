@@ -1,6 +1,7 @@
 //! What happens in a run, as it happens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +28,17 @@ pub enum Event {
     Interrupted { step: u64, interrupt: Interrupt },
     /// The run stands at a breakpoint, before these nodes.
     Paused { step: u64, next: Vec<String> },
+    /// A node, or a task in one, failed and is tried again after a wait.
+    Retried {
+        step: u64,
+        node: String,
+        /// `None` for the node itself.
+        task: Option<String>,
+        /// The one that failed, from 1.
+        attempt: u32,
+        wait: Duration,
+        error: String,
+    },
     /// A node failed.
     Failed {
         step: u64,

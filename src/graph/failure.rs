@@ -22,8 +22,34 @@ pub enum RunError {
         node: String,
         source: Box<dyn Error + Send + Sync>,
     },
-    #[error("step limit of {limit} super-steps reached; `{node}` keeps repeating ({runs} runs)")]
-    StepLimit { limit: u64, node: String, runs: u64 },
+    #[error(
+        "step limit of {limit} super-steps reached{}: `{node}` keeps repeating ({runs} runs); give the loop a way out, or raise the limit",
+        on_thread(thread)
+    )]
+    StepLimit {
+        /// `None` in a run without a checkpointer.
+        thread: Option<String>,
+        limit: u64,
+        node: String,
+        runs: u64,
+    },
+    /// Trying again by itself might do what was done before.
+    #[error(
+        "outcome unknown: task `{task}` of node `{node}` on thread `{thread}` had started when its run ended, and may or may not have taken effect; find out, settle it as done or not done, and resume (a task with an idempotency key runs again by itself)"
+    )]
+    OutcomeUnknown {
+        thread: String,
+        node: String,
+        task: String,
+    },
+    #[error(
+        "nothing to settle: thread `{thread}` has no task `{task}` of node `{node}` that started and was not done; look at the tasks of its state"
+    )]
+    UnknownTask {
+        thread: String,
+        node: String,
+        task: String,
+    },
     #[error("{from} names `{node}`, which is not declared; known: {}", known.join(", "))]
     UnknownNode {
         from: String,
@@ -34,7 +60,9 @@ pub enum RunError {
     NoTarget { from: String },
     #[error("{what} cannot pause without a checkpointer; run the graph on a thread")]
     CheckpointerRequired { what: String },
-    #[error("no state to resume: nobody started thread `{thread}`")]
+    #[error(
+        "no state to resume: nobody started thread `{thread}` here; check its name and the checkpointer, or start it"
+    )]
     UnknownThread { thread: String },
     #[error("thread `{thread}` was started before; resume it or choose another name")]
     ThreadExists { thread: String },
@@ -75,6 +103,13 @@ pub enum RunError {
         error: Box<RunError>,
         source: Box<RunError>,
     },
+}
+
+fn on_thread(thread: &Option<String>) -> String {
+    match thread {
+        Some(thread) => format!(" on thread `{thread}`"),
+        None => String::new(),
+    }
 }
 
 impl RunError {

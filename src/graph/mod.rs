@@ -6,11 +6,13 @@
 //! pause, be looked at and changed, and go on in another process.
 //!
 //! What the rest may rely on: a node's update is applied once, however often the node had
-//! to run for it; an answer, once taken, is never lost and never applied twice; of two
-//! writers on a thread the second is refused before it runs anything.
+//! to run for it; a task in it that is done is not done again; an answer, once taken, is
+//! never lost and never applied twice; of two writers on a thread the second is refused
+//! before it runs anything.
 
 pub mod checkpoint;
 
+mod attempt;
 mod build;
 mod compiled;
 mod diagram;
@@ -18,8 +20,10 @@ mod event;
 mod failure;
 mod interrupt;
 mod node;
+mod retry;
 mod run;
 mod state;
+mod task;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -31,6 +35,8 @@ pub use event::{Event, EventSink};
 pub use failure::{Failure, RunError};
 pub use interrupt::{Interrupt, Resume};
 pub use node::{NodeContext, NodeError, NodeResult};
+pub use retry::{Fault, Random, RetryOn, RetryPolicy};
 pub use run::{Pause, Progress, RunOptions};
 pub use state::{Command, Goto, State};
+pub use task::{Task, TaskContext, TaskError, TaskOutcome, TaskState};
 pub use thread::{Clock, Snapshot, Thread};

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use super::run::RunOptions;
 use super::state::{Command, State};
+use super::task::{Desk, Scope};
 
 /// What a node returns.
 pub type NodeResult<S> = Result<Command<<S as State>::Update>, NodeError>;
@@ -29,6 +31,10 @@ pub struct NodeContext<C> {
     pub(super) step: u64,
     pub(super) answers: BTreeMap<usize, Value>,
     pub(super) asked: Mutex<Asked>,
+    /// Where its tasks are counted, and where they are recorded if the run has a thread.
+    pub(super) root: Arc<Scope>,
+    pub(super) desk: Option<Desk>,
+    pub(super) options: RunOptions,
 }
 
 /// The interrupts that one execution reached.
@@ -62,10 +68,16 @@ impl<C> NodeContext<C> {
         self.step
     }
 
-    /// Whether every interrupt that was reached has an answer.
+    /// Whether nothing stopped it that its own result may not tell of.
     pub(super) fn is_settled(&self) -> bool {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.pending.is_empty() && asked.refused.is_none()
+        asked.pending.is_empty() && asked.refused.is_none() && !self.root.is_halted()
+    }
+
+    /// Makes it ready for running the node once more.
+    pub(super) fn begin_again(&mut self) {
+        self.asked = Mutex::default();
+        self.root = Arc::default();
     }
 
     /// Asks a person: the first time it stops the node, and when the answer is there the
@@ -73,7 +85,8 @@ impl<C> NodeContext<C> {
     ///
     /// # Errors
     /// While there is no answer; hand it on with `?`. A node that swallows it is
-    /// interrupted all the same, and what it returned is dropped.
+    /// interrupted all the same, and what it returned is dropped. Inside a
+    /// [`task`](Self::task), always.
     pub fn interrupt(&self, payload: Value) -> Result<Value, NodeError> {
         self.interrupt_with(payload, Ok)
     }
@@ -89,6 +102,7 @@ impl<C> NodeContext<C> {
         payload: Value,
         parse: impl FnOnce(Value) -> Result<T, String>,
     ) -> Result<T, NodeError> {
+        self.check_may_ask()?;
         // Nothing under this lock can panic half-way, so a poisoned one is still whole.
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let position = asked.next;
@@ -111,6 +125,8 @@ pub struct NodeError(pub(super) Stop);
 
 pub(super) enum Stop {
     Interrupted,
+    /// The run cannot go on, whatever the node does; it knows why.
+    Halted,
     Failed(Box<dyn Error + Send + Sync>),
 }
 
@@ -137,6 +153,7 @@ impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Stop::Interrupted => f.write_str("interrupted"),
+            Stop::Halted => f.write_str("the run cannot go on"),
             Stop::Failed(error) => error.fmt(f),
         }
     }
@@ -146,6 +163,7 @@ impl fmt::Debug for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Stop::Interrupted => f.write_str("Interrupted"),
+            Stop::Halted => f.write_str("Halted"),
             Stop::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
         }
     }

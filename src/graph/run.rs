@@ -7,18 +7,19 @@
 //! the step is tried once more.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::attempt::Attempt;
 use super::checkpoint::{Cause, Status};
 use super::compiled::CompiledGraph;
 use super::event::{Event, EventSink};
 use super::failure::{Failure, RunError};
 use super::interrupt::Interrupt;
-use super::node::{NodeContext, NodeError, Stop};
+use super::retry::Random;
 use super::state::{Command, Goto, State};
+use super::task::TaskRecord;
 use super::thread::Recorder;
 
 /// How to run.
@@ -27,6 +28,8 @@ pub struct RunOptions {
     /// The most super-steps that one input may take, pauses and resumes included.
     pub step_limit: u64,
     pub events: Option<EventSink>,
+    /// Draws the jitter of retries; by chance where there is none.
+    pub random: Option<Random>,
 }
 
 impl RunOptions {
@@ -34,12 +37,26 @@ impl RunOptions {
         RunOptions {
             step_limit,
             events: None,
+            random: None,
         }
     }
 
     pub fn events(mut self, sink: EventSink) -> Self {
         self.events = Some(sink);
         self
+    }
+
+    /// Draws the jitter of retries with `random`.
+    pub fn random(mut self, random: Random) -> Self {
+        self.random = Some(random);
+        self
+    }
+
+    pub(super) fn draw(&self) -> f64 {
+        match &self.random {
+            Some(random) => random(),
+            None => fastrand::f64(),
+        }
     }
 
     pub(super) fn emit(&self, event: impl FnOnce() -> Event) {
@@ -76,6 +93,8 @@ pub(super) struct Cursor<U> {
     pub answers: BTreeMap<usize, BTreeMap<usize, Value>>,
     /// Commands of frontier nodes that are done, while others are not.
     pub writes: BTreeMap<usize, Command<U>>,
+    /// Tasks of frontier nodes that are not done, by full name.
+    pub tasks: BTreeMap<usize, BTreeMap<String, TaskRecord>>,
     /// How often each node ran since the present input.
     pub runs: Vec<u64>,
 }
@@ -89,18 +108,10 @@ impl<U> Cursor<U> {
             interrupts: Vec::new(),
             answers: BTreeMap::new(),
             writes: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             runs: vec![0; nodes],
         }
     }
-}
-
-/// What one attempt at a step came to, beside the writes in the cursor.
-enum Attempt {
-    Done,
-    Interrupted,
-    /// An answer was refused, and its interrupt is pending again.
-    Refused(RunError, Cause),
-    Failed(RunError),
 }
 
 impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
@@ -148,15 +159,16 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
     ) -> Result<Progress<S>, Failure<S>> {
         while !cursor.frontier.is_empty() {
             if cursor.step - cursor.since >= options.step_limit {
-                let error = self.step_limit(&cursor, options.step_limit);
+                let thread = recorder.as_ref().map(Recorder::thread);
+                let error = self.step_limit(&cursor, options.step_limit, thread.as_deref());
                 return Err(self.fail(error, state, &cursor, recorder).await);
             }
-            let thread = recorder.as_ref().map(Recorder::thread);
-            let attempt = self.attempt(&state, &mut cursor, &context, options, thread);
+            let attempt = self.attempt(&state, &mut cursor, &context, options, recorder.as_mut());
             let (cause, refused) = match attempt.await {
                 Attempt::Done => (Cause::Stepped, None),
                 Attempt::Interrupted => (Cause::Interrupted, None),
                 Attempt::Refused(error, cause) => (cause, Some(error)),
+                Attempt::Unrecorded(error) => return Err(Failure::with_state(error, state)),
                 Attempt::Failed(error) => {
                     return Err(self.fail(error, state, &cursor, recorder).await);
                 }
@@ -191,6 +203,7 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
                 }
             };
             cursor.answers.clear();
+            cursor.tasks.clear();
             cursor.step += 1;
             cursor.frontier = next;
             let breakpoint = self.stops_at(&cursor.frontier)
@@ -223,119 +236,6 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
         Ok(Progress::Finished(state))
     }
 
-    /// Runs those nodes of the frontier that are neither done nor waiting for an answer.
-    async fn attempt(
-        &self,
-        state: &S,
-        cursor: &mut Cursor<S::Update>,
-        context: &Arc<C>,
-        options: &RunOptions,
-        thread: Option<Arc<str>>,
-    ) -> Attempt {
-        let step = cursor.step;
-        let contexts: Vec<(usize, NodeContext<C>)> = self
-            .runnable(cursor)
-            .map(|index| {
-                let context = NodeContext {
-                    context: context.clone(),
-                    node: self.nodes[index].name.clone(),
-                    thread: thread.clone(),
-                    step,
-                    answers: cursor.answers.get(&index).cloned().unwrap_or_default(),
-                    asked: Mutex::default(),
-                };
-                (index, context)
-            })
-            .collect();
-        let results = join_all(contexts.iter().map(|(index, context)| async {
-            let node = || context.node.to_string();
-            options.emit(|| Event::Started { step, node: node() });
-            let command = (self.nodes[*index].run)(state, context).await?;
-            if options.events.is_some() && context.is_settled() {
-                let update = command.update.as_ref().map(serde_json::to_value);
-                let update = update.transpose()?;
-                let node = node();
-                options.emit(|| Event::Updated { step, node, update });
-            }
-            Ok::<_, NodeError>(command)
-        }))
-        .await;
-
-        let mut failed = None;
-        let mut refused = None;
-        for ((index, context), result) in contexts.into_iter().zip(results) {
-            cursor.runs[index] += 1;
-            let name = context.node;
-            let asked = context.asked.into_inner();
-            let asked = asked.unwrap_or_else(PoisonError::into_inner);
-            let stopped = !asked.pending.is_empty() || asked.refused.is_some();
-            let error = match result.map_err(|error| error.0) {
-                Ok(command) if !stopped => match self.check_goto(index, &command.goto) {
-                    Ok(()) => {
-                        cursor.writes.insert(index, command);
-                        continue;
-                    }
-                    Err(error) => Some(error),
-                },
-                Ok(_) => None,
-                Err(Stop::Interrupted) if stopped => None,
-                Err(Stop::Interrupted) => Some(RunError::node(
-                    &name,
-                    "it returned an interrupt that another node reached".into(),
-                )),
-                Err(Stop::Failed(source)) => Some(RunError::node(&name, source)),
-            };
-            if let Some(error) = error {
-                options.emit(|| Event::Failed {
-                    step,
-                    node: name.to_string(),
-                    error: error.with_causes(),
-                });
-                failed.get_or_insert(error);
-                continue;
-            }
-            // A run without a thread ends here, so its interrupts need no lasting name.
-            let thread = thread.as_deref().unwrap_or_default();
-            let ask = |position, payload| {
-                let interrupt = Interrupt::new(thread, step, &name, position, payload);
-                options.emit(|| Event::Interrupted {
-                    step,
-                    interrupt: interrupt.clone(),
-                });
-                interrupt
-            };
-            if let Some((position, payload, reason)) = asked.refused {
-                let interrupt = ask(position, payload);
-                let id = interrupt.id.clone();
-                if let Some(answers) = cursor.answers.get_mut(&index) {
-                    answers.remove(&position);
-                }
-                cursor.interrupts.push(interrupt);
-                refused.get_or_insert_with(|| {
-                    let cause = Cause::Refused {
-                        interrupt: id.clone(),
-                        reason: reason.clone(),
-                    };
-                    let node = name.to_string();
-                    (RunError::AnswerRefused { node, id, reason }, cause)
-                });
-                continue;
-            }
-            for (position, payload) in asked.pending {
-                cursor.interrupts.push(ask(position, payload));
-            }
-        }
-        if let Some(error) = failed {
-            Attempt::Failed(error)
-        } else if let Some((error, cause)) = refused {
-            Attempt::Refused(error, cause)
-        } else if cursor.interrupts.is_empty() {
-            Attempt::Done
-        } else {
-            Attempt::Interrupted
-        }
-    }
-
     /// The nodes of the frontier that are neither done nor waiting for an answer.
     pub(super) fn runnable(&self, cursor: &Cursor<S::Update>) -> impl Iterator<Item = usize> {
         cursor.frontier.iter().copied().filter(|index| {
@@ -365,12 +265,13 @@ impl<S: State, C: Send + Sync + 'static> CompiledGraph<S, C> {
         }
     }
 
-    fn step_limit(&self, cursor: &Cursor<S::Update>, limit: u64) -> RunError {
+    fn step_limit(&self, cursor: &Cursor<S::Update>, limit: u64, thread: Option<&str>) -> RunError {
         let runs = |node: &usize| cursor.runs[*node];
         // The one that ran most; the first of them, where several did.
         let node = cursor.frontier.iter().rev().copied().max_by_key(runs);
         let node = node.expect("a run without next nodes is finished");
         RunError::StepLimit {
+            thread: thread.map(str::to_owned),
             limit,
             node: self.nodes[node].name.to_string(),
             runs: cursor.runs[node],

@@ -14,6 +14,7 @@ use super::failure::{Failure, RunError};
 use super::interrupt::{Interrupt, Resume};
 use super::run::{Cursor, Progress, RunOptions};
 use super::state::{Command, Goto, State};
+use super::task::{TaskOutcome, TaskRecord, TaskState};
 
 /// Tells the time that checkpoints are stamped with.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -35,6 +36,8 @@ pub struct Snapshot<S> {
     pub next: Vec<String>,
     /// Questions without an answer.
     pub interrupts: Vec<Interrupt>,
+    /// Tasks of nodes that are not done.
+    pub tasks: Vec<TaskState>,
     pub status: Status,
     /// What went wrong, where `status` is failed.
     pub failure: Option<String>,
@@ -156,7 +159,11 @@ impl<S: State, C: Send + Sync + 'static> Thread<'_, S, C> {
         };
         let pending = || head.interrupts.iter().map(|pending| pending.id.clone());
         let answers = match resume {
-            _ if head.status == Status::Finished => return Err(nothing("is finished")),
+            _ if head.status == Status::Finished => {
+                return Err(nothing(
+                    "is finished; give it a new input, or start another one",
+                ));
+            }
             Resume::Continue => BTreeMap::new(),
             _ if head.interrupts.is_empty() => {
                 return Err(nothing(match head.status {
@@ -288,6 +295,51 @@ impl<S: State, C: Send + Sync + 'static> Thread<'_, S, C> {
         recorder.put(Ok(checkpoint)).await
     }
 
+    /// Records what a person found out about a task that had started, without an
+    /// idempotency key, when its process ended. [`Resume::Continue`] goes on from there:
+    /// the task has its result, or runs again.
+    ///
+    /// # Errors
+    /// [`RunError::UnknownThread`]; [`RunError::UnknownTask`] unless the task, by its full
+    /// name, is one that has started.
+    pub async fn settle_task(
+        &self,
+        node: &str,
+        task: &str,
+        outcome: TaskOutcome,
+    ) -> Result<(), RunError> {
+        let head = self.head().await?;
+        let mut cursor = self.cursor(&head)?;
+        let open = |record: &TaskRecord| matches!(record, TaskRecord::Started { .. });
+        let tasks = self.graph.node_index(node).ok();
+        let tasks = tasks.and_then(|node| cursor.tasks.get_mut(&node));
+        let tasks = tasks.filter(|tasks| tasks.get(task).is_some_and(open));
+        let Some(tasks) = tasks else {
+            return Err(RunError::UnknownTask {
+                thread: self.id.to_string(),
+                node: node.to_owned(),
+                task: task.to_owned(),
+            });
+        };
+        let done = match outcome {
+            TaskOutcome::Done(result) => {
+                let result = TaskRecord::Done(serialised(&result)?);
+                tasks.insert(task.to_owned(), result);
+                true
+            }
+            TaskOutcome::NotDone => {
+                tasks.remove(task);
+                false
+            }
+        };
+        let mut recorder = self.recorder(&head);
+        let (node, task) = (node.to_owned(), task.to_owned());
+        let cause = Cause::TaskSettled { node, task, done };
+        let mut checkpoint = recorder.head(self.graph, &cursor, head.status, cause)?;
+        checkpoint.failure = head.failure;
+        recorder.put(Ok(checkpoint)).await
+    }
+
     async fn head(&self) -> Result<Checkpoint, RunError> {
         let head = self.checkpointer.latest(&self.id).await?;
         head.ok_or_else(|| RunError::UnknownThread {
@@ -322,6 +374,9 @@ impl<S: State, C: Send + Sync + 'static> Thread<'_, S, C> {
             let (node, command): (_, Command<S::Update>) = (index(node)?, deserialised(command)?);
             self.graph.check_goto(node, &command.goto)?;
             cursor.writes.insert(node, command);
+        }
+        for (node, tasks) in &head.tasks {
+            cursor.tasks.insert(index(node)?, tasks.clone());
         }
         for (node, runs) in &head.runs {
             cursor.runs[index(node)?] = *runs;
@@ -369,6 +424,7 @@ impl Recorder<'_> {
         let name = |node: usize| graph.nodes[node].name.to_string();
         let writes = cursor.writes.iter();
         let answers = cursor.answers.iter();
+        let tasks = cursor.tasks.iter().filter(|(_, tasks)| !tasks.is_empty());
         let runs = cursor.runs.iter().enumerate();
         Ok(Checkpoint {
             format: FORMAT,
@@ -388,6 +444,9 @@ impl Recorder<'_> {
             writes: writes
                 .map(|(node, command)| Ok((name(*node), serialised(command)?)))
                 .collect::<Result<_, RunError>>()?,
+            tasks: tasks
+                .map(|(node, tasks)| (name(*node), tasks.clone()))
+                .collect(),
             runs: runs
                 .filter(|(_, runs)| **runs > 0)
                 .map(|(node, runs)| (name(node), *runs))
@@ -424,6 +483,14 @@ fn snapshot<S: State>(checkpoint: Checkpoint) -> Result<Snapshot<S>, RunError> {
         values: deserialised(&checkpoint.state)?,
         next: checkpoint.next,
         interrupts: checkpoint.interrupts,
+        tasks: checkpoint
+            .tasks
+            .into_iter()
+            .flat_map(|(node, tasks)| {
+                let state = move |(task, record)| TaskState::new(node.clone(), task, record);
+                tasks.into_iter().map(state)
+            })
+            .collect::<Result<_, _>>()?,
         status: checkpoint.status,
         failure: checkpoint.failure,
         step: checkpoint.step,

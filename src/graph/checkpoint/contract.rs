@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
-use super::{Cause, Checkpoint, CheckpointError, Checkpointer, FORMAT, Interrupt, Status};
+use super::{
+    Cause, Checkpoint, CheckpointError, Checkpointer, FORMAT, Interrupt, Status, TaskRecord,
+};
 
 /// Checks a checkpointer over an empty place. Run it on a runtime with several threads, or
 /// the races are not real.
@@ -38,6 +40,7 @@ fn checkpoint(thread: &str, sequence: u64) -> Checkpoint {
         interrupts: Vec::new(),
         answers: BTreeMap::new(),
         writes: BTreeMap::new(),
+        tasks: BTreeMap::new(),
         runs: BTreeMap::new(),
         created_at: "2026-03-02T10:20:30.123456789Z".parse().unwrap(),
     }
@@ -66,6 +69,16 @@ fn full(thread: &str, sequence: u64) -> Checkpoint {
             BTreeMap::from([(0, awkward.clone()), (11, json!(null))]),
         )]),
         writes: BTreeMap::from([("b".to_owned(), to_raw_value(&awkward).unwrap().into())]),
+        tasks: BTreeMap::from([(
+            "outer/inner".to_owned(),
+            BTreeMap::from([
+                ("a#2".to_owned(), TaskRecord::Started { key: None }),
+                (
+                    "b/c".to_owned(),
+                    TaskRecord::Done(to_raw_value(&awkward).unwrap().into()),
+                ),
+            ]),
+        )]),
         runs: BTreeMap::from([("outer/inner".to_owned(), 3)]),
         created_at: Timestamp::MAX,
         ..checkpoint(thread, sequence)

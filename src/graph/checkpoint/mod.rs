@@ -25,6 +25,7 @@ use serde_json::value::RawValue;
 pub use memory::MemoryCheckpointer;
 
 use super::interrupt::Interrupt;
+use super::task::TaskRecord;
 
 /// The version of the stored form that this code writes and reads.
 pub const FORMAT: u32 = 1;
@@ -57,6 +58,9 @@ pub struct Checkpoint {
     /// Commands of nodes of the step under way that are done, while others are not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub writes: BTreeMap<String, Arc<RawValue>>,
+    /// Tasks of nodes of the step under way that are not done: by node, by full name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, BTreeMap<String, TaskRecord>>,
     /// How often each node was run since the present input came in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub runs: BTreeMap<String, u64>,
@@ -73,6 +77,22 @@ pub enum Cause {
     Stepped,
     /// Nodes of a step stopped to ask.
     Interrupted,
+    /// A task is about to run.
+    TaskStarted { node: String, task: String },
+    /// A task was done.
+    TaskDone { node: String, task: String },
+    /// A task failed, and was not tried again by itself.
+    TaskFailed {
+        node: String,
+        task: String,
+        error: String,
+    },
+    /// Somebody found out whether a task of unknown outcome was done.
+    TaskSettled {
+        node: String,
+        task: String,
+        done: bool,
+    },
     /// Somebody resumed the thread, with these answers by interrupt id.
     Resumed { answers: BTreeMap<String, Value> },
     /// The node would not take an answer; the question is pending again.
@@ -214,6 +234,8 @@ mod tests {
         "interrupts": [{ "id": "77aa", "node": "review/act", "position": 0, "payload": null }],
         "answers": { "ask": { "0": "yes" } },
         "writes": { "log": { "update": null, "goto": "edges" } },
+        "tasks": { "ask": { "charge": { "started": { "key": "order-17" } },
+            "order/create#2": { "done": { "id": 17 } } } },
         "runs": { "ask": 1 }, "created_at": "2026-03-02T10:20:30Z"
     }"#;
 

@@ -3,7 +3,9 @@
 mod breakpoints;
 mod crashes;
 mod interrupts;
+mod retries;
 mod routing;
+mod tasks;
 mod threads;
 
 use std::sync::{Arc, Mutex};
@@ -48,6 +50,7 @@ type Run = std::result::Result<Progress<Log>, Failure<Log>>;
 const OPTIONS: RunOptions = RunOptions {
     step_limit: 25,
     events: None,
+    random: None,
 };
 
 /// Says its name, and has the effect of that name.

@@ -250,13 +250,16 @@ async fn the_step_limit_names_the_repeating_node_and_keeps_the_state() {
         .edge("pong", "ping");
     let fixture = Fixture::new(graph);
     let (error, state) = failed(fixture.run().await);
-    let RunError::StepLimit { limit, node, runs } = &error else {
+    let RunError::StepLimit {
+        limit, node, runs, ..
+    } = &error
+    else {
         panic!("{error:?}");
     };
     assert_eq!((*limit, node.as_str(), *runs), (25, "ping", 12));
     assert_eq!(
         error.to_string(),
-        "step limit of 25 super-steps reached; `ping` keeps repeating (12 runs)"
+        "step limit of 25 super-steps reached: `ping` keeps repeating (12 runs); give the loop a way out, or raise the limit"
     );
     assert_eq!(state.unwrap().0.len(), 25);
 }
@@ -436,7 +439,7 @@ fn mistakes_in_a_drawing_are_named() {
                 .edge("a", "sub"),
         ),
         (
-            "a breakpoint names sub-graph `sub`; set it on a node inside",
+            "a breakpoint or a retry policy names sub-graph `sub`; set it on a node inside",
             a().subgraph("sub", a())
                 .edge("a", "sub")
                 .interrupt_before("sub"),

@@ -20,7 +20,7 @@ async fn a_finished_thread_has_nothing_to_resume_and_stays_as_it_is() {
         let (error, state) = failed(fixture.resume(resume).await);
         assert_eq!(
             error.to_string(),
-            "nothing to resume: thread `t` is finished"
+            "nothing to resume: thread `t` is finished; give it a new input, or start another one"
         );
         assert_eq!(state, Some(log(&["a=\"yes\""])));
     }
@@ -34,7 +34,7 @@ async fn a_thread_nobody_started_is_named() {
     let fixture = asking();
     paused(fixture.start().await);
     let other = fixture.graph.thread(&fixture.checkpointer, "typo");
-    let expected = "no state to resume: nobody started thread `typo`";
+    let expected = "no state to resume: nobody started thread `typo` here; check its name and the checkpointer, or start it";
     let resumed = other.resume(Resume::Continue, Arc::default(), &OPTIONS);
     let (error, state) = failed(resumed.await);
     assert_eq!((error.to_string().as_str(), state), (expected, None));
@@ -286,11 +286,16 @@ async fn an_approval_loop_without_a_way_out_ends_at_the_step_limit() {
             other => break failed(other).0,
         }
     };
-    let RunError::StepLimit { limit, node, runs } = error else {
+    let text = error.to_string();
+    let RunError::StepLimit {
+        limit, node, runs, ..
+    } = error
+    else {
         panic!("{error:?}");
     };
     // A node that asks runs twice a round.
     assert_eq!((limit, node.as_str(), runs), (25, "review", 24));
+    insta::assert_snapshot!(text, @"step limit of 25 super-steps reached on thread `t`: `review` keeps repeating (24 runs); give the loop a way out, or raise the limit");
 }
 
 #[tokio::test]
