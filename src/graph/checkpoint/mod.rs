@@ -11,6 +11,12 @@
 #[cfg(test)]
 pub(crate) mod contract;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongodb;
+mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,6 +29,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use memory::MemoryCheckpointer;
+#[cfg(feature = "mongodb")]
+pub use mongodb::MongoCheckpointer;
+pub use open::{OpenError, open};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresCheckpointer;
+pub use sqlite::SqliteCheckpointer;
 
 use super::interrupt::Interrupt;
 use super::task::TaskRecord;
