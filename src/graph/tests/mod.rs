@@ -6,6 +6,7 @@ mod interrupts;
 mod retries;
 mod routing;
 mod tasks;
+mod thousand;
 mod threads;
 
 use std::sync::{Arc, Mutex};
