@@ -260,6 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_example_can_be_read() {
+        let documentation = include_str!("../../../docs/checkpoints.md");
+        let example = documentation
+            .split("```")
+            .find_map(|part| part.strip_prefix("json"));
+        let checkpoint = Checkpoint::from_json(example.expect("an example")).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&checkpoint.to_json()).unwrap();
+        assert_eq!(read["tasks"]["tools"]["look up"]["done"]["found"], 0);
+        assert_eq!(
+            read["interrupts"][0]["payload"]["query"],
+            "Can I return opened shoes?"
+        );
+    }
+
+    #[test]
     fn another_format_is_refused_by_naming_both() {
         let newer = r#"{ "format": 2, "shape": "unknown" }"#;
         let error = Checkpoint::from_json(newer).unwrap_err();

@@ -561,9 +561,8 @@ async fn a_mistake_in_a_task_is_told_once() {
         (
             |_, context| {
                 async {
-                    let ask = context.task(Task::new("t"), |_| async {
-                        Ok(context.interrupt(json!("?"))?)
-                    });
+                    let ask =
+                        context.task(Task::new("t"), |_| async { context.interrupt(json!("?")) });
                     ask.await?;
                     Ok(Command::new())
                 }

@@ -231,6 +231,11 @@ async fn settle(
     let Ok(state) = thread.get_state().await else {
         return;
     };
+    // Not before a run has met it: otherwise it would not show that runs stop there.
+    let failure = state.failure.unwrap_or_default();
+    if !failure.contains("outcome unknown") {
+        return;
+    }
     for task in state.tasks {
         if task.result.is_some() || task.key.is_some() {
             continue;
@@ -287,7 +292,8 @@ async fn no_answer_is_lost_and_nothing_is_done_twice(kept: Arc<dyn Checkpointer>
         process.unwrap();
     }
 
-    assert_eq!(*world.mistakes.lock().unwrap(), [""; 0]);
+    let mistake = world.mistakes.lock().unwrap().pop();
+    assert_eq!(mistake, None);
     let finished = kept.list(Some(Status::Finished)).await.unwrap();
     assert_eq!(finished.len(), THREADS);
     let effects = world.effects.lock().unwrap().clone();

@@ -330,7 +330,7 @@ async fn defects_of_a_graph_are_not_the_agents_fault() {
     }
     insta::assert_snapshot!(text, @r#"
     node `broken` failed: no such thing
-    step limit of 58 super-steps reached; `idle` keeps repeating (58 runs)
+    step limit of 58 super-steps reached on thread `t`: `idle` keeps repeating (58 runs); give the loop a way out, or raise the limit
     `odd` asked what is no interrupt: invalid type: string "What?", expected struct Interrupt
     the run stands at a breakpoint before `idle` and asks nothing
     "#);
