@@ -545,7 +545,7 @@ fn one_email_is_handled_and_told() {
     );
     place.write(
         "mail.eml",
-        "From: Ana Ruiz <ana@northwind.example>\r\nTo: Sam Lee <sam@acme.example>\r\nSubject: Invoice 1042\r\n\r\nHi Sam, could you tell me when invoice 1042 will be paid?\r\n",
+        "From: Ana Ruiz <ana@northwind.example>\r\nTo: sam@acme.example\r\nSubject: Invoice 1042\r\n\r\nHi Sam, could you tell me when invoice 1042 will be paid?\r\n",
     );
     for file in ["mail.json", "mail.eml"] {
         let shown = place.run(&["run", "--email", file, "-a", "workflow"], 0);

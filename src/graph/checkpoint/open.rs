@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Checkpointer, FORMAT, MemoryCheckpointer, SqliteCheckpointer};
 
 /// How long a server has to answer before a checkpointer counts as unreachable.
-#[cfg_attr(not(any(feature = "postgres", feature = "mongodb")), expect(dead_code))]
-pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+pub(super) const OPEN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Why a checkpointer could not be opened. None of these show a URL's credentials.
 #[derive(Debug, thiserror::Error)]

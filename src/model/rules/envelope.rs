@@ -124,6 +124,13 @@ impl Mailbox {
         self.address.rsplit_once('@').map_or("", |(local, _)| local)
     }
 
+    /// Whether it is an address of one word, without a name beside it.
+    pub fn is_bare_word(&self) -> bool {
+        self.name.is_empty()
+            && !self.local().is_empty()
+            && self.local().chars().all(char::is_alphabetic)
+    }
+
     /// Whether it names a person rather than a team or a machine: the name and the
     /// address share a word, as those of people do.
     pub fn is_person(&self) -> bool {

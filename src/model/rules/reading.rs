@@ -53,7 +53,12 @@ pub(super) fn read(book: &Book, envelope: &Envelope, today: Option<Date>) -> Rea
     let recipients = Mailbox::parse_list(prefix(envelope.to, 4000));
     let reader = recipients
         .iter()
-        .find(|mailbox| mailbox.is_person() && !is_group(book, mailbox));
+        .find(|mailbox| mailbox.is_person() && !is_group(book, mailbox))
+        .or_else(|| match &recipients[..] {
+            // Alone, an address such as `sam@acme.example` is the reader's own.
+            [only] if only.is_bare_word() && !is_group(book, only) => Some(only),
+            _ => None,
+        });
     let (reader_given, reader_family) = reader.map(Mailbox::names).unwrap_or_default();
 
     let subject = Scanned::new(book, prefix(envelope.subject, 500));
