@@ -29,6 +29,8 @@ pub enum Outcome {
     Harness,
     /// The simulated or scripted person failed, not the agent.
     Simulator,
+    /// The agent asked what the script has no answer for.
+    Unmatched,
     /// The user stopped the run.
     Cancelled,
     /// The money limit was reached.
@@ -58,6 +60,7 @@ impl Outcome {
             Outcome::Provider => "provider",
             Outcome::Harness => "harness",
             Outcome::Simulator => "simulator",
+            Outcome::Unmatched => "unmatched",
             Outcome::Cancelled => "cancelled",
             Outcome::Budget => "budget",
         }
@@ -82,6 +85,13 @@ pub struct Run {
     pub usage: Usage,
     /// Wall time of the attempt in milliseconds, waiting for people excluded.
     pub latency_ms: f64,
+    /// How many entries `steps` had when each question of `steps` came up, in order: where
+    /// the number is not the question's own place, something was done before the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<usize>,
+    /// What the agent remembered of the person, where it has a memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryRecord>,
     /// The prompts that `steps` name by hash, for the journal to keep once.
     #[serde(skip)]
     pub prompts: Vec<Arc<Prompt>>,
@@ -117,9 +127,43 @@ pub enum Step {
         node: String,
         interrupt: Interrupt,
         response: Response,
-        /// Who or what answered: `accept-all`, `scripted`, a person.
+        /// Who or what answered: `accept-all`, `scripted`, a person; `timeout` where nobody
+        /// did in time.
         answered_by: String,
     },
+    /// Something was remembered.
+    Memory {
+        node: String,
+        namespace: String,
+        key: String,
+        /// `None` where there was nothing under the key.
+        before: Option<String>,
+        after: String,
+        /// Why, in the model's words.
+        reason: String,
+    },
+}
+
+/// A memory before and after a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryRecord {
+    pub before: Memory,
+    pub after: Memory,
+}
+
+/// What is remembered: by namespace, by key, as text. A profile is one entry, a collection
+/// any number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Memory(pub BTreeMap<String, BTreeMap<String, String>>);
+
+impl Memory {
+    /// All of a namespace as one text, in the order of the keys; empty where nothing is.
+    pub fn text(&self, namespace: &str) -> String {
+        let entries = self.0.get(namespace).into_iter().flat_map(BTreeMap::values);
+        let texts: Vec<&str> = entries.map(String::as_str).collect();
+        texts.join("\n")
+    }
 }
 
 /// What a model call was sent, beside its prompt.

@@ -5,6 +5,7 @@
 //! expected, and what happens to it is kept in an [`AgentState`].
 
 mod baseline;
+pub mod memory;
 pub mod prompts;
 pub mod state;
 pub mod steps;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::prompts::Preferences;
@@ -24,7 +27,7 @@ use self::state::AgentState;
 use self::tools::calendar::Calendar;
 use self::tools::{Tool, Toolbox};
 use crate::email::Email;
-use crate::graph::{CompiledGraph, Graph};
+use crate::graph::{CompiledGraph, Graph, Store};
 use crate::message::Prompt;
 use crate::model::Model;
 
@@ -85,6 +88,13 @@ impl AgentKind {
             AgentKind::Baseline | AgentKind::Workflow => false,
         }
     }
+
+    /// Whether what people answer is kept for later emails.
+    pub fn remembers(self) -> bool {
+        match self {
+            AgentKind::Baseline | AgentKind::Workflow => false,
+        }
+    }
 }
 
 impl fmt::Display for AgentKind {
@@ -122,7 +132,55 @@ pub struct Settings {
     pub date: Date,
     /// The calendar is drawn from it.
     pub seed: u64,
+    /// What a memory that was never written to holds.
     pub preferences: Preferences,
+    pub behaviour: Behaviour,
+}
+
+/// What may be chosen about agents that ask a person or remember.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Behaviour {
+    /// Tools whose calls a person reviews before they run; `question` always asks.
+    pub review: Vec<String>,
+    /// Whether a notice may be accepted, which ends the run like ignoring it, without
+    /// teaching anything.
+    pub notify_accept: bool,
+    pub memory: MemoryAccess,
+    pub background: Background,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Behaviour {
+            review: vec!["write_email".to_owned(), "schedule_meeting".to_owned()],
+            notify_accept: true,
+            memory: MemoryAccess::default(),
+            background: Background::default(),
+        }
+    }
+}
+
+/// How an agent with a memory comes to know what is in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryAccess {
+    /// Its prompts hold the profiles.
+    #[default]
+    Inline,
+    /// It searches them by tools.
+    Tools,
+}
+
+/// When facts about the person's world are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    /// From every email that was handled and not ignored.
+    #[default]
+    Extract,
+    /// From actions that the person accepted.
+    Accept,
+    Off,
 }
 
 /// Who answers, by role.
@@ -130,6 +188,8 @@ pub struct Settings {
 pub struct Models {
     pub agent: Arc<dyn Model>,
     pub router: Arc<dyn Model>,
+    /// Writes what is remembered.
+    pub memory: Arc<dyn Model>,
 }
 
 impl Models {
@@ -137,7 +197,8 @@ impl Models {
     pub fn one(model: Arc<dyn Model>) -> Self {
         Models {
             agent: Arc::clone(&model),
-            router: model,
+            router: Arc::clone(&model),
+            memory: model,
         }
     }
 }
@@ -197,6 +258,8 @@ impl Agent {
 /// What the steps of one attempt share: the agent, and how far they may go.
 pub struct Attempt {
     pub agent: Arc<Agent>,
+    /// What an agent with a memory reads and writes.
+    pub store: Arc<dyn Store>,
     pub limits: Limits,
     /// Time that it took before `since`, where it goes on after a pause.
     pub spent: Duration,
@@ -219,6 +282,7 @@ impl Attempt {
     pub fn again(&self, spent: Duration) -> Attempt {
         Attempt {
             agent: Arc::clone(&self.agent),
+            store: Arc::clone(&self.store),
             limits: self.limits,
             spent,
             since: Instant::now(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::memory::Namespace;
 use crate::email::{Email, Triage};
 use crate::graph::State;
 use crate::message::{Message, Prompt, ToolCall, visible};
-use crate::run::{Outcome, Run, Step, Usage};
+use crate::run::{Outcome, Response, Run, Step, Usage};
 
 /// An attempt so far. It grows and never forgets: an edited message is appended under the
 /// id of the one it replaces.
@@ -24,7 +25,33 @@ pub struct AgentState {
     /// The prompts that `steps` name, each once.
     #[serde(with = "prompt_contents")]
     pub prompts: Vec<Arc<Prompt>>,
+    /// What the person said of a call that is not dealt with yet.
+    pub review: Option<Review>,
+    /// What the person's answers taught and is not remembered yet.
+    pub lessons: Vec<Lesson>,
+    /// Whether the run ends as soon as everything is remembered.
+    pub over: bool,
     pub failure: Option<Failure>,
+}
+
+/// A person's answer to a proposed call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    /// Id of the call.
+    pub call: String,
+    pub response: Response,
+    /// Who or what answered; `timeout` where nobody did in time.
+    pub answered_by: String,
+}
+
+/// What a person's answer teaches about one memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    pub namespace: Namespace,
+    /// What happened, for the model that writes the memory.
+    pub note: String,
+    /// Whether the conversation so far is needed to understand it.
+    pub conversation: bool,
 }
 
 /// Why an attempt ended before it was finished.
@@ -52,6 +79,13 @@ pub struct Update {
     pub steps: Vec<Step>,
     #[serde(with = "prompt_contents")]
     pub prompts: Vec<Arc<Prompt>>,
+    pub review: Option<Review>,
+    /// The review was dealt with.
+    pub reviewed: bool,
+    pub lessons: Vec<Lesson>,
+    /// All lessons so far were remembered.
+    pub remembered: bool,
+    pub over: bool,
     pub failure: Option<Failure>,
 }
 
@@ -75,6 +109,17 @@ impl State for AgentState {
                 self.prompts.push(prompt);
             }
         }
+        if update.reviewed {
+            self.review = None;
+        }
+        if update.review.is_some() {
+            self.review = update.review;
+        }
+        if update.remembered {
+            self.lessons.clear();
+        }
+        self.lessons.extend(update.lessons);
+        self.over |= update.over;
         if update.failure.is_some() {
             self.failure = update.failure;
         }
@@ -90,6 +135,9 @@ impl AgentState {
             reasoning: None,
             steps: Vec::new(),
             prompts: Vec::new(),
+            review: None,
+            lessons: Vec::new(),
+            over: false,
             failure: None,
         }
     }
@@ -134,6 +182,8 @@ impl AgentState {
             steps: self.steps,
             usage,
             latency_ms,
+            pauses: Vec::new(),
+            memory: None,
             prompts: self.prompts,
         }
     }

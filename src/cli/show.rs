@@ -92,7 +92,7 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
 
     let mut prompts = BTreeMap::new();
     if args.prompts {
-        for step in &attempt.run.steps {
+        for step in attempt.runs.iter().flat_map(|run| &run.steps) {
             if let Step::Model { prompt, .. } = step
                 && !prompts.contains_key(prompt)
                 && let Some(content) = reader.prompt(prompt).map_err(Failure::from_error)?

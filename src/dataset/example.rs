@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{Episode, Scenario};
 use crate::email::{Email, Triage};
 
 /// A named set of examples, validated, in file order.
@@ -15,6 +16,8 @@ pub struct Dataset {
     /// What reports call it: the file or folder name, or `email` for the embedded one.
     pub name: String,
     pub examples: Vec<Example>,
+    pub scenarios: Vec<Scenario>,
+    pub episodes: Vec<Episode>,
     /// SHA-256 over the content of the examples, hexadecimal; ignores order and formatting.
     pub hash: String,
 }

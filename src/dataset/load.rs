@@ -85,6 +85,8 @@ impl<'a> Loading<'a> {
         Ok(Dataset {
             name,
             examples: self.examples,
+            scenarios: Vec::new(),
+            episodes: Vec::new(),
             hash: hash::of_examples(self.hashes),
         })
     }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use super::grid::Case;
 use super::plan::Plan;
-use super::record::Attempt;
+use super::record::{Attempt, CaseKind};
 use crate::dataset::Dataset;
 use crate::human::{AcceptAll, drive};
 use crate::run::{Outcome, Run, Usage};
@@ -35,6 +35,8 @@ pub async fn attempt(
         until: plan.until(),
         timeout: Duration::from_millis(plan.limits.timeout_ms),
         max_steps: plan.limits.max_steps,
+        store: None,
+        restart: false,
     };
     let mut human = AcceptAll;
     let running = async { drive(target, start, &example.email, &mut human).await };
@@ -55,14 +57,19 @@ pub async fn attempt(
         split: example.split.clone(),
         cluster: example.cluster.clone(),
         tags: example.tags.clone(),
-        expected: example.expect.triage,
+        kind: CaseKind::Example,
+        expected: Some(example.expect.triage),
         found: run.triage,
         outcome: run.outcome,
         error: run.error.clone(),
         feedback,
+        notes: Vec::new(),
+        memory: Vec::new(),
+        learning: None,
         usage: run.usage.clone(),
         latency_ms: run.latency_ms,
-        run,
+        runs: vec![run],
+        ablation: Vec::new(),
     }
 }
 
@@ -82,6 +89,8 @@ fn broken(panic: &(dyn Any + Send)) -> Run {
         steps: Vec::new(),
         usage: Usage::default(),
         latency_ms: 0.0,
+        pauses: Vec::new(),
+        memory: None,
         prompts: Vec::new(),
     }
 }

@@ -21,8 +21,8 @@ pub use grid::{Case, Done, Grid};
 pub use name::{ExperimentName, NameError};
 pub use plan::{Choices, Plan, PlanError};
 pub use record::{
-    Attempt, CaseKey, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun, RerunWhich,
-    Selection, Session, Variant, Verdict,
+    Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun,
+    RerunWhich, Selection, Session, Variant, Verdict,
 };
 
 #[cfg(test)]

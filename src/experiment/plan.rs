@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::grid::{Case, Grid};
 use super::record::{CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
 use super::select::{Selected, select};
-use crate::agent::{AgentKind, UnknownAgent};
+use crate::agent::{AgentKind, Behaviour, UnknownAgent};
 use crate::dataset::{Dataset, Example};
 use crate::email::Triage;
 use crate::score::{Suite, TriageCosts, keys_for};
@@ -237,6 +237,8 @@ impl Plan {
                 name: dataset.name.clone(),
                 hash: dataset.hash.clone(),
                 examples: dataset.examples.len(),
+                scenarios: dataset.scenarios.len(),
+                episodes: dataset.episodes.len(),
                 paths: choices.dataset_paths.clone(),
                 labelled_by: labellers(&dataset.examples),
             },
@@ -314,8 +316,11 @@ impl Plan {
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
             examples: self.examples.len(),
+            scenarios: 0,
+            episodes: 0,
             examples_hash: self.examples_hash.clone(),
             limits: self.limits.clone(),
+            behaviour: Behaviour::default(),
             triage_costs: self.triage_costs,
             min_pass_rate: self.min_pass_rate,
         }
@@ -324,7 +329,7 @@ impl Plan {
 
 /// The suites chosen, once each and in the order of the reports.
 fn suites(chosen: &[Suite]) -> Vec<Suite> {
-    Suite::ALL
+    [Suite::Triage, Suite::Response]
         .into_iter()
         .filter(|suite| chosen.is_empty() || chosen.contains(suite))
         .collect()
@@ -350,6 +355,7 @@ fn variants(choices: &Choices) -> Result<Vec<Variant>, PlanError> {
                 agent: agent.name().to_owned(),
                 model: model.clone(),
                 router_model,
+                memory_model: None,
             };
             let file_name = variant.file_name();
             if let Some(other) = variants.iter().find(|v| v.file_name() == file_name) {

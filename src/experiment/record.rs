@@ -7,9 +7,10 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Behaviour;
 use crate::email::Triage;
 use crate::run::{Outcome, Usage};
-use crate::score::{Feedback, Score, Suite, TriageCosts};
+use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
 
 /// Format of the journal; a reader that meets another names both.
 pub const FORMAT: &str = "mailproof.journal/1";
@@ -34,9 +35,17 @@ pub struct Header {
     pub selection: Selection,
     /// Examples selected, out of [`DatasetInfo::examples`].
     pub examples: usize,
+    /// Scenarios selected; their cases come after those of the examples.
+    #[serde(default)]
+    pub scenarios: usize,
+    /// Episodes selected; their cases come last.
+    #[serde(default)]
+    pub episodes: usize,
     /// SHA-256 over the ids selected, in plan order.
     pub examples_hash: String,
     pub limits: Limits,
+    #[serde(default)]
+    pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     /// The simple gate, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +61,9 @@ pub struct Variant {
     /// The router's model, where it differs from the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub router_model: Option<String>,
+    /// The model that writes what is remembered, where it differs from the agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_model: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +72,10 @@ pub struct DatasetInfo {
     pub hash: String,
     /// Examples in the dataset.
     pub examples: usize,
+    #[serde(default)]
+    pub scenarios: usize,
+    #[serde(default)]
+    pub episodes: usize,
     /// Where it was loaded from; empty for the embedded one.
     #[serde(default)]
     pub paths: Vec<String>,
@@ -115,25 +131,74 @@ pub struct Limits {
 
 /// One line of the journal: an attempt that ended.
 ///
-/// What aggregation needs stands here; the trajectory (`run`) is of type `R`, so that a
-/// reader which only counts can skip it ([`serde::de::IgnoredAny`]).
+/// What aggregation needs stands here; the trajectories (`runs`) are of type `R`, so that a
+/// reader which only counts can skip them ([`serde::de::IgnoredAny`]).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempt<R> {
     pub case: CaseKey,
+    #[serde(default, skip_serializing_if = "CaseKind::is_example")]
+    pub kind: CaseKind,
     /// What the example says about itself, so that a report needs the journal alone.
     pub split: Option<String>,
     pub cluster: Option<String>,
     pub tags: Vec<String>,
-    pub expected: Triage,
+    /// `None` for an episode, whose steps expect one each.
+    pub expected: Option<Triage>,
     pub found: Option<Triage>,
+    /// Of an episode, that of the first step that did not finish.
     pub outcome: Outcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Empty where the outcome is an infrastructure error.
     pub feedback: Vec<Feedback>,
+    /// What the harness noticed about the case and not the agent, such as answers of a
+    /// script that were never given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What the attempt changed in the agent's memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryChange>,
+    /// What an episode's steps came to, with the agent's memory and without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Learning>,
+    /// Of all runs together.
     pub usage: Usage,
+    /// Of all runs with memory together.
     pub latency_ms: f64,
-    pub run: R,
+    /// One run; of an episode, one for each step.
+    pub runs: Vec<R>,
+    /// An episode's steps once more, each with a memory of its own.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub ablation: Vec<R>,
+}
+
+/// What a case is made of.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum CaseKind {
+    #[default]
+    Example,
+    Scenario,
+    Episode,
+}
+
+impl CaseKind {
+    fn is_example(&self) -> bool {
+        *self == CaseKind::Example
+    }
 }
 
 /// What an attempt came to.
@@ -164,7 +229,9 @@ impl<R> Attempt<R> {
             .iter()
             .filter(|feedback| !feedback.key.is_diagnostic())
             .peekable();
-        if self.outcome.is_error() {
+        // An error leaves nothing to judge, with one exception: a question that nobody
+        // expected may be needless by what the scenario says.
+        if self.outcome.is_error() && judged.peek().is_none() {
             Verdict::Unscored
         } else if self.outcome.is_agent_failure() {
             Verdict::Failed
@@ -267,7 +334,8 @@ mod tests {
                 split: None,
                 cluster: None,
                 tags: Vec::new(),
-                expected: Triage::Notify,
+                kind: CaseKind::Example,
+                expected: Some(Triage::Notify),
                 found: None,
                 outcome,
                 error: None,
@@ -277,11 +345,16 @@ mod tests {
                         key,
                         score: Score::try_from(score).unwrap(),
                         comment: None,
+                        checks: Vec::new(),
                     })
                     .collect(),
+                notes: Vec::new(),
+                memory: Vec::new(),
+                learning: None,
                 usage: Usage::default(),
                 latency_ms: 0.0,
-                run: (),
+                runs: vec![()],
+                ablation: Vec::new(),
             };
             assert_eq!(attempt.verdict(), verdict, "{case}");
         }

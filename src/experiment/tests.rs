@@ -52,6 +52,8 @@ pub fn dataset(examples: usize) -> Dataset {
         examples: (0..examples)
             .map(|n| example(&format!("e{n}"), Triage::Respond))
             .collect(),
+        scenarios: Vec::new(),
+        episodes: Vec::new(),
         hash: "cafe".into(),
     }
 }
@@ -95,6 +97,8 @@ pub fn run(triage: Triage) -> Run {
         steps: Vec::new(),
         usage,
         latency_ms: 1.5,
+        pauses: Vec::new(),
+        memory: None,
         prompts: vec![Prompt::new("You sort mail.".into(), Vec::new())],
     }
 }

@@ -11,6 +11,7 @@
 //! before it runs anything.
 
 pub mod checkpoint;
+pub mod store;
 
 mod attempt;
 mod build;
@@ -38,5 +39,6 @@ pub use node::{NodeContext, NodeError, NodeResult};
 pub use retry::{Fault, Random, RetryOn, RetryPolicy};
 pub use run::{Pause, Progress, RunOptions};
 pub use state::{Command, Goto, State};
+pub use store::{MemoryStore, Store};
 pub use task::{Task, TaskContext, TaskError, TaskOutcome, TaskState};
 pub use thread::{Clock, Snapshot, Thread};

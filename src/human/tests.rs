@@ -41,6 +41,8 @@ fn empty_run(outcome: Outcome, error: Option<String>) -> Run {
         steps: Vec::new(),
         usage: Usage::default(),
         latency_ms: 0.0,
+        pauses: Vec::new(),
+        memory: None,
         prompts: Vec::new(),
     }
 }
@@ -82,6 +84,10 @@ impl Paused for Pause {
         &self.interrupt
     }
 
+    fn steps(&self) -> usize {
+        0
+    }
+
     fn resume(self: Box<Self>, response: Response, by: &str) -> BoxFuture<'static, Progress> {
         self.answers.lock().unwrap().push((response, by.to_owned()));
         Box::pin(async { next(self.left, self.answers) })
@@ -103,6 +109,8 @@ async fn run(asks: Vec<Allowed>, mut human: impl Human) -> (Run, Vec<(Response, 
         until: Until::End,
         timeout: Duration::from_secs(1),
         max_steps: 1,
+        store: None,
+        restart: false,
     };
     let email = Email {
         from: String::new(),

@@ -306,8 +306,10 @@ pub(super) fn worst_title(worst: &WorstExample, quote: impl Fn(&str) -> String) 
         let attempts = plural(worst.attempts, "attempt");
         facts.push(format!("{} of {attempts} passed", count(worst.passed)));
     }
-    if worst.found.total() > 0 {
-        facts.push(decisions(worst.expected, &worst.found));
+    if let Some(expected) = worst.expected
+        && worst.found.total() > 0
+    {
+        facts.push(decisions(expected, &worst.found));
     }
     if !facts.is_empty() {
         title.push_str(&format!(": {}", facts.join("; ")));

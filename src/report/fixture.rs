@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::agent::Behaviour;
 use crate::email::Triage;
 use crate::experiment::{
-    Attempt, CaseKey, DatasetInfo, EndReason, Ended, Header, Limits, Selection, Session, Suite,
-    TriageCosts, Variant,
+    Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, Header, Limits, Selection, Session,
+    Suite, TriageCosts, Variant,
 };
 use crate::run::{ModelRole, Outcome, TokenUsage, Usage};
 use crate::score::{Feedback, Key, Score};
@@ -20,6 +21,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         agent: agent.to_owned(),
         model: "rules".to_owned(),
         router_model: None,
+        memory_model: None,
     };
     Header {
         format: crate::experiment::FORMAT.to_owned(),
@@ -35,16 +37,21 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
             name: "email".to_owned(),
             hash: "0123456789abcdef".repeat(4),
             examples,
+            scenarios: 0,
+            episodes: 0,
             paths: Vec::new(),
             labelled_by: BTreeMap::from([("author".to_owned(), examples)]),
         },
         selection: Selection::default(),
         examples,
+        scenarios: 0,
+        episodes: 0,
         examples_hash: "fedcba9876543210".repeat(4),
         limits: Limits {
             timeout_ms: 300_000,
             max_steps: 25,
         },
+        behaviour: Behaviour::default(),
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
     }
@@ -77,14 +84,19 @@ pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
         ),
         cluster: None,
         tags: vec!["work".to_owned()],
-        expected: [Respond, Notify, Ignore][position as usize % 3],
+        kind: CaseKind::Example,
+        expected: Some([Respond, Notify, Ignore][position as usize % 3]),
         found: Some([Respond, Notify, Ignore][position as usize % 3]),
         outcome: Outcome::Finished,
         error: None,
         feedback: vec![feedback(Key::TriageAccuracy, 1.0, None)],
+        notes: Vec::new(),
+        memory: Vec::new(),
+        learning: None,
         usage,
         latency_ms: 0.4 + f64::from(position) * 0.05 + f64::from(repeat) * 0.01,
-        run: (),
+        runs: vec![()],
+        ablation: Vec::new(),
     }
 }
 
@@ -93,18 +105,17 @@ pub(super) fn feedback(key: Key, score: f64, comment: Option<&str>) -> Feedback 
         key,
         score: Score::try_from(score).unwrap(),
         comment: comment.map(str::to_owned),
+        checks: Vec::new(),
     }
 }
 
 /// Turns the decision into a wrong one.
 pub(super) fn decides(attempt: Attempt<()>, found: Option<Triage>) -> Attempt<()> {
-    let right = found == Some(attempt.expected);
+    let expected = attempt.expected.expect("an attempt at an example");
+    let right = found == Some(expected);
     let comment = match found {
-        Some(found) => format!("expected {}, got {found}", attempt.expected),
-        None => format!(
-            "expected {}, no decision: it said `maybe`",
-            attempt.expected
-        ),
+        Some(found) => format!("expected {expected}, got {found}"),
+        None => format!("expected {expected}, no decision: it said `maybe`"),
     };
     let mut feedback = attempt.feedback.clone();
     feedback[0].score = right.into();
@@ -163,7 +174,7 @@ pub(super) fn attempts() -> Vec<Attempt<()>> {
                     attempt.cluster = Some("invoices".to_owned());
                     attempt.tags.push("billing".to_owned());
                 }
-                if attempt.expected == Respond {
+                if attempt.expected == Some(Respond) {
                     let recall = if position == 6 && repeat < 2 {
                         0.5
                     } else {

@@ -116,11 +116,14 @@ const DECISIONS: [Option<Triage>; 4] = [
 /// One example's decisions, all of them together with the weight of 1.
 pub(super) fn decisions(facts: &ExampleFacts, cell: &Cell) -> Confusion {
     let mut confusion = Confusion::default();
+    let Some(expected) = facts.expected else {
+        return confusion;
+    };
     let total = cell.found.total() as f64;
     for decision in DECISIONS {
         let count = cell.found.of(decision) as f64;
         if count > 0.0 {
-            confusion.record(facts.expected, decision, count / total);
+            confusion.record(expected, decision, count / total);
         }
     }
     confusion

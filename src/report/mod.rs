@@ -297,7 +297,8 @@ pub struct WorstExample {
     pub passed: u64,
     /// Scored attempts.
     pub attempts: u64,
-    pub expected: Triage,
+    /// `null` for an episode, whose steps expect one each.
+    pub expected: Option<Triage>,
     /// All decisions made; all zero where triage was not scored.
     pub found: Found,
     /// The failing attempt with the lowest number tells the rest.

@@ -18,6 +18,8 @@ pub fn run(messages: Vec<Message>) -> Run {
         steps: Vec::new(),
         usage: Usage::default(),
         latency_ms: 0.0,
+        pauses: Vec::new(),
+        memory: None,
         prompts: Vec::new(),
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Check;
+
 /// How well a run did on one question: finite, from 0 (worst) to 1 (best).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
@@ -61,17 +63,23 @@ pub enum Key {
     ToolCallsExact,
     #[serde(rename = "tool_calls.forbidden")]
     ToolCallsForbidden,
+    #[serde(rename = "hitl.pass")]
+    HitlPass,
+    #[serde(rename = "memory.pass")]
+    MemoryPass,
 }
 
 impl Key {
     /// In the order of the reports.
-    pub const ALL: [Key; 6] = [
+    pub const ALL: [Key; 8] = [
         Key::TriageAccuracy,
         Key::ToolCallsReference,
         Key::ToolCallsRecall,
         Key::ToolCallsPrecision,
         Key::ToolCallsExact,
         Key::ToolCallsForbidden,
+        Key::HitlPass,
+        Key::MemoryPass,
     ];
 
     pub fn name(self) -> &'static str {
@@ -82,6 +90,8 @@ impl Key {
             Key::ToolCallsPrecision => "tool_calls.precision",
             Key::ToolCallsExact => "tool_calls.exact",
             Key::ToolCallsForbidden => "tool_calls.forbidden",
+            Key::HitlPass => "hitl.pass",
+            Key::MemoryPass => "memory.pass",
         }
     }
 
@@ -109,4 +119,7 @@ pub struct Feedback {
     /// One line: what was expected and what happened. Absent where all was well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The conditions that the score is made of, where it is made of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
 }

@@ -4,14 +4,18 @@
 //! from the records alone: no clock, network, or model, so a stored run can be scored
 //! again on any day. `docs/scoring.md` has the rules in words.
 
+mod check;
 #[cfg(test)]
 mod fixture;
 mod key;
+mod learning;
 mod suite;
 pub mod tool_calls;
 pub mod triage;
 
+pub use check::{Check, CheckName};
 pub use key::{Feedback, Key, Score, ScoreOutOfRange};
+pub use learning::{Learning, MemoryChange, StepLearning};
 pub use suite::Suite;
 pub use triage::{Confusion, TriageCosts};
 
@@ -37,6 +41,8 @@ pub fn keys_for(example: &Example, suites: &[Suite]) -> Vec<Key> {
             | Key::ToolCallsExact => calls,
             // A call can be wrong whatever the email wants.
             Key::ToolCallsForbidden => response && !expect.forbidden.is_empty(),
+            // These are asked of scenarios and episodes.
+            Key::HitlPass | Key::MemoryPass => false,
         })
         .collect()
 }
@@ -58,6 +64,7 @@ pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
                 key,
                 score: Score::WORST,
                 comment: Some(comment.clone()),
+                checks: Vec::new(),
             })
             .collect();
     }
@@ -70,6 +77,7 @@ pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
             Key::ToolCallsPrecision => calls.precision(),
             Key::ToolCallsExact => calls.exact(),
             Key::ToolCallsForbidden => calls.forbidden(),
+            Key::HitlPass | Key::MemoryPass => unreachable!("not asked of an example"),
         })
         .collect()
 }
@@ -114,7 +122,7 @@ mod tests {
     use crate::run::Outcome;
     use serde_json::json;
 
-    const BOTH: [Suite; 2] = Suite::ALL;
+    const BOTH: [Suite; 2] = [Suite::Triage, Suite::Response];
 
     fn asked(triage: Triage) -> Example {
         let mut example = example(triage);

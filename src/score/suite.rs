@@ -13,15 +13,21 @@ pub enum Suite {
     Triage,
     /// What is done about the emails that want an answer.
     Response,
+    /// Scenarios: what agents ask a person, and what they make of the answers.
+    Hitl,
+    /// Episodes: what agents learn from the answers.
+    Memory,
 }
 
 impl Suite {
-    pub const ALL: [Suite; 2] = [Suite::Triage, Suite::Response];
+    pub const ALL: [Suite; 4] = [Suite::Triage, Suite::Response, Suite::Hitl, Suite::Memory];
 
     pub fn name(self) -> &'static str {
         match self {
             Suite::Triage => "triage",
             Suite::Response => "response",
+            Suite::Hitl => "hitl",
+            Suite::Memory => "memory",
         }
     }
 }

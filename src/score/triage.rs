@@ -25,6 +25,7 @@ pub fn feedback(expected: Triage, run: &Run) -> Feedback {
         key: Key::TriageAccuracy,
         score: passed.into(),
         comment: (!passed).then_some(comment),
+        checks: Vec::new(),
     }
 }
 

@@ -12,7 +12,9 @@ use crate::agent::state::{AgentState, Failure};
 use crate::agent::steps::{Resumption, milliseconds};
 use crate::agent::{Agent, Attempt, Limits};
 use crate::email::Email;
-use crate::graph::{self, CompiledGraph, MemoryCheckpointer, Pause, Resume, RunError, RunOptions};
+use crate::graph::{
+    self, CompiledGraph, MemoryCheckpointer, MemoryStore, Pause, Resume, RunError, RunOptions,
+};
 use crate::run::{Interrupt, Outcome, Response, Run};
 
 /// Runs an agent. Attempts share nothing but the agent, which does not change, so any
@@ -39,6 +41,7 @@ impl Target for Local {
         Box::pin(async move {
             let attempt = Arc::new(Attempt {
                 agent: Arc::clone(&self.agent),
+                store: start.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
                 limits: Limits {
                     until_triage: start.until == Until::Triage,
                     max_model_calls: start.max_steps,
@@ -151,6 +154,10 @@ struct LocalPause {
 impl Paused for LocalPause {
     fn interrupt(&self) -> &Interrupt {
         &self.interrupt
+    }
+
+    fn steps(&self) -> usize {
+        self.state.steps.len()
     }
 
     fn resume(

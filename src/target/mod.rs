@@ -6,15 +6,17 @@
 
 pub mod local;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::email::Email;
+use crate::graph::Store;
 use crate::run::{Interrupt, Outcome, Response, Run};
 
 /// How one attempt is to be run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Start {
     /// The lasting identity of the conversation; unique per attempt in an experiment.
     pub thread: String,
@@ -23,6 +25,12 @@ pub struct Start {
     pub timeout: Duration,
     /// The most model calls it may make.
     pub max_steps: u32,
+    /// What an agent with a memory reads and writes, shared by all runs that are given the
+    /// same; one of its own where there is none.
+    pub store: Option<Arc<dyn Store>>,
+    /// Whether every answer finds the run as after a restart of its process: all but what
+    /// was stored is dropped.
+    pub restart: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +54,9 @@ pub enum Progress {
 /// A run that waits for a person.
 pub trait Paused: Send {
     fn interrupt(&self) -> &Interrupt;
+
+    /// How many [`crate::run::Step`]s the record has so far.
+    fn steps(&self) -> usize;
 
     /// Goes on with the person's answer. `answered_by` is kept in the record.
     fn resume(

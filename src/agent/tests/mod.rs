@@ -5,7 +5,7 @@ mod faults;
 
 use super::*;
 use crate::email::Triage;
-use crate::graph::RunOptions;
+use crate::graph::{MemoryStore, RunOptions};
 use crate::message::{Message, ToolStatus, visible};
 use crate::model::scripted::{Scripted, call, calls, decision, text};
 use crate::model::{ModelError, Reply, Request, ToolChoice};
@@ -26,6 +26,7 @@ fn settings() -> Settings {
         date: date(2026, 3, 2),
         seed: 0,
         preferences: Preferences::default(),
+        behaviour: Default::default(),
     }
 }
 
@@ -51,6 +52,7 @@ async fn run_on(kind: AgentKind, model: Arc<dyn Model>, email: &Email, limits: L
     let state = agent.begin(email);
     let attempt = Arc::new(Attempt {
         agent,
+        store: Arc::new(MemoryStore::new()),
         limits,
         spent: Duration::ZERO,
         since: Instant::now(),

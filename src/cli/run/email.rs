@@ -41,6 +41,8 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs) -> Result<Exit, Failure> {
                 until: Until::End,
                 timeout: std::time::Duration::from_millis(choices.limits.timeout_ms),
                 max_steps: choices.limits.max_steps,
+                store: None,
+                restart: false,
             };
             let run = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
             if run.outcome.is_error() {

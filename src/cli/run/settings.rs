@@ -16,7 +16,7 @@ use super::super::config::Config;
 use super::super::exit::Failure;
 use super::super::results;
 use crate::agent::prompts::Preferences;
-use crate::agent::{self, Agent, AgentKind, Settings};
+use crate::agent::{self, Agent, AgentKind, Behaviour, Settings};
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
 use crate::experiment::{Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
@@ -202,11 +202,13 @@ impl Models {
         let models = agent::Models {
             agent: self.get(model),
             router: self.get(router),
+            memory: self.get(model),
         };
         let settings = Settings {
             date,
             seed,
             preferences: Preferences::default(),
+            behaviour: Behaviour::default(),
         };
         Arc::new(Local::new(Agent::new(kind, models, settings)))
     }

@@ -310,6 +310,10 @@ impl Paused for Asks {
         &self.0
     }
 
+    fn steps(&self) -> usize {
+        0
+    }
+
     fn resume(self: Box<Self>, response: Response, by: &str) -> BoxFuture<'static, Progress> {
         let mut run = run(Triage::Respond);
         run.reasoning = Some(format!("{by}: {}", response.kind()));
@@ -344,7 +348,7 @@ async fn what_a_target_stops_to_ask_is_accepted() {
         execute(execution).await.unwrap();
         for attempt in attempts(&bench.path()) {
             assert_eq!(attempt.outcome, outcome);
-            assert_eq!(attempt.run.reasoning.as_deref(), Some(reasoning));
+            assert_eq!(attempt.runs[0].reasoning.as_deref(), Some(reasoning));
         }
     }
 }

@@ -66,7 +66,7 @@ async fn a_journal_is_header_session_prompt_attempts_and_end() {
     assert_eq!(kinds[11..], ["ended"]);
     insta::assert_snapshot!(lines[2], @r#"{"prompt":{"hash":"0d0a9773311150af","content":{"system":"You sort mail."}}}"#);
     let first = attempts(&bench.path()).remove(0);
-    insta::assert_snapshot!(serde_json::to_string(&first).unwrap(), @r#"{"case":{"variant":0,"position":0,"repeat":0,"example":"e0"},"split":null,"cluster":null,"tags":[],"expected":"respond","found":"respond","outcome":"finished","feedback":[{"key":"triage.accuracy","score":1.0}],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2}},"latency_ms":1.5,"run":{"outcome":"finished","triage":"respond","reasoning":"because","messages":[],"steps":[],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2}},"latency_ms":1.5}}"#);
+    insta::assert_snapshot!(serde_json::to_string(&first).unwrap(), @r#"{"case":{"variant":0,"position":0,"repeat":0,"example":"e0"},"split":null,"cluster":null,"tags":[],"expected":"respond","found":"respond","outcome":"finished","feedback":[{"key":"triage.accuracy","score":1.0}],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2}},"latency_ms":1.5,"runs":[{"outcome":"finished","triage":"respond","reasoning":"because","messages":[],"steps":[],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2}},"latency_ms":1.5}]}"#);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn what_was_written_is_read_again() {
     for entry in entries {
         let again: Attempt<Run> = read_attempt(&bench.path(), entry.offset).unwrap();
         assert_eq!(again.case, entry.attempt.case);
-        assert_eq!(again.run, entry.attempt.run);
+        assert_eq!(again.runs, entry.attempt.runs);
         let nowhere = read_attempt::<Run>(&bench.path(), entry.offset + 1);
         assert!(matches!(nowhere, Err(JournalError::Corrupt { .. })));
     }

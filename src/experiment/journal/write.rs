@@ -190,7 +190,9 @@ impl Journal {
     /// [`JournalError::Io`]; every later call then fails too.
     pub async fn append(&self, attempt: &Attempt<Run>) -> Result<(), JournalError> {
         let line: Line<(), &Attempt<Run>> = Line::Attempt(attempt);
-        self.write(attempt.run.prompts.clone(), &line, false).await
+        let runs = attempt.runs.iter().chain(&attempt.ablation);
+        let prompts = runs.flat_map(|run| run.prompts.iter().cloned()).collect();
+        self.write(prompts, &line, false).await
     }
 
     /// Records the start of a sitting.

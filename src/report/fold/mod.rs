@@ -55,7 +55,7 @@ pub enum FoldError {
 #[derive(Debug)]
 pub(super) struct ExampleFacts {
     pub id: String,
-    pub expected: Triage,
+    pub expected: Option<Triage>,
     pub split: Option<String>,
     pub cluster: Option<String>,
     pub tags: Vec<String>,
@@ -344,15 +344,16 @@ fn confusion(pairs: &[(&ExampleFacts, &Cell)]) -> Option<Confusion> {
     let mut confusion = Confusion::default();
     let mut total = 0;
     for (facts, cell) in pairs {
+        let Some(expected) = facts.expected else {
+            continue;
+        };
         for found in [
             None,
             Some(Triage::Ignore),
             Some(Triage::Notify),
             Some(Triage::Respond),
         ] {
-            confusion
-                .row_mut(facts.expected)
-                .add(found, cell.found.of(found));
+            confusion.row_mut(expected).add(found, cell.found.of(found));
         }
         total += cell.found.total();
     }

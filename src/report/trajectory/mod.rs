@@ -34,9 +34,21 @@ const INDENT: usize = 4;
 
 /// Lays out one attempt of `variant`: what was expected and found, then each step.
 pub fn render(attempt: &Attempt<Run>, variant: &str, options: TrajectoryOptions<'_>) -> String {
-    let mut page = Page::new(&attempt.run, options);
+    let Some(first) = attempt.runs.first() else {
+        return String::new();
+    };
+    let mut page = Page::new(first, options);
     page.header(attempt, variant);
-    page.steps();
+    let several = attempt.runs.len() > 1;
+    for (number, run) in attempt.runs.iter().enumerate() {
+        if several {
+            page.begin(run);
+            page.heading(&format!("email {} of {}", number + 1, attempt.runs.len()));
+            page.ending(run.outcome, &run.usage, run.latency_ms);
+            page.error_and_reasoning(run.error.as_deref());
+        }
+        page.steps();
+    }
     page.text
 }
 
@@ -75,6 +87,13 @@ impl<'a> Page<'a> {
             shown: HashSet::new(),
             prompts_shown: HashSet::new(),
         }
+    }
+
+    /// Goes on with another run.
+    fn begin(&mut self, run: &'a Run) {
+        self.run = run;
+        self.shown.clear();
+        self.text.push('\n');
     }
 
     fn steps(&mut self) {
@@ -179,12 +198,14 @@ impl<'a> Page<'a> {
             case.example,
             case.repeat + 1
         ));
-        let decision = match attempt.found {
-            Some(found) if found == attempt.expected => format!("{found}, as expected"),
-            Some(found) => format!("expected {}, found {found}", attempt.expected),
-            None => format!("expected {}, found no decision", attempt.expected),
-        };
-        self.entry("decision: ", &decision);
+        if let Some(expected) = attempt.expected {
+            let decision = match attempt.found {
+                Some(found) if found == expected => format!("{found}, as expected"),
+                Some(found) => format!("expected {expected}, found {found}"),
+                None => format!("expected {expected}, found no decision"),
+            };
+            self.entry("decision: ", &decision);
+        }
         self.ending(attempt.outcome, &attempt.usage, attempt.latency_ms);
         if attempt.feedback.is_empty() {
             self.entry("scores: ", "none");
@@ -192,7 +213,9 @@ impl<'a> Page<'a> {
         for feedback in &attempt.feedback {
             self.score(feedback, &attempt.feedback);
         }
-        self.error_and_reasoning(attempt.error.as_deref());
+        if attempt.runs.len() == 1 {
+            self.error_and_reasoning(attempt.error.as_deref());
+        }
     }
 
     /// A score, with its comment unless one that has a say comes with the same.
@@ -278,6 +301,25 @@ impl<'a> Page<'a> {
                     interrupt.action
                 ));
                 self.interrupt(interrupt, response, answered_by);
+            }
+            Step::Memory {
+                node,
+                namespace,
+                before,
+                after,
+                reason,
+                ..
+            } => {
+                self.heading(&format!("{number}. {node}: remembers in {namespace}"));
+                if !reason.is_empty() {
+                    self.entry("", &format!("because: {reason}"));
+                }
+                for (title, text) in [("before:", before.as_deref()), ("after:", Some(after))] {
+                    if let Some(text) = text {
+                        self.entry("", title);
+                        self.quote(text);
+                    }
+                }
             }
         }
     }

@@ -140,6 +140,8 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
         steps,
         usage: usage.clone(),
         latency_ms: 2_450.0,
+        pauses: Vec::new(),
+        memory: None,
         prompts: vec![Arc::clone(&router), Arc::clone(&agent)],
     };
     let prompts = run.prompts.iter();
@@ -148,6 +150,7 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
         .collect();
     let attempt = Attempt {
         case: counted.case,
+        kind: counted.kind,
         split: counted.split,
         cluster: counted.cluster,
         tags: counted.tags,
@@ -156,9 +159,13 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
         outcome: counted.outcome,
         error: counted.error,
         feedback: counted.feedback,
+        notes: Vec::new(),
+        memory: Vec::new(),
+        learning: None,
         usage,
         latency_ms: 2_450.0,
-        run,
+        runs: vec![run],
+        ablation: Vec::new(),
     };
     (attempt, prompts)
 }
@@ -213,8 +220,8 @@ fn hostile_text_is_shown_and_does_nothing() {
     attempt.case.example = body.clone();
     attempt.error = Some(body.clone());
     attempt.feedback[0].comment = Some(body.clone());
-    attempt.run.messages[3].tool_calls[0].name = body.clone();
-    attempt.run.messages[3].tool_calls[0].arguments = json!({ (body.as_str()): body.as_str() });
+    attempt.runs[0].messages[3].tool_calls[0].name = body.clone();
+    attempt.runs[0].messages[3].tool_calls[0].arguments = json!({ (body.as_str()): body.as_str() });
     for width in [40, 80, 160] {
         let options = TrajectoryOptions { width, ..PLAIN };
         let text = render(&attempt, &body, options);

@@ -167,5 +167,6 @@ fn feedback(key: Key, score: Score, parts: impl IntoIterator<Item = Option<Strin
         key,
         score,
         comment: (!parts.is_empty()).then(|| parts.join("; ")),
+        checks: Vec::new(),
     }
 }

@@ -28,6 +28,8 @@ fn start() -> Start {
         until: Until::End,
         timeout: Duration::from_secs(10),
         max_steps: 25,
+        store: None,
+        restart: false,
     }
 }
 
@@ -36,6 +38,7 @@ fn agent(kind: AgentKind, model: Arc<dyn Model>) -> Agent {
         date: date(2026, 3, 2),
         seed: 0,
         preferences: Preferences::default(),
+        behaviour: Default::default(),
     };
     Agent::new(kind, Models::one(model), settings)
 }
