@@ -11,6 +11,7 @@ mod hash;
 pub mod import;
 mod json;
 mod load;
+mod matching;
 mod read;
 mod scenario;
 mod summary;

@@ -4,7 +4,6 @@
 //! [`ToolCallCheck`] turn it into one feedback a key. The edge rules are those of the
 //! table in `docs/scoring.md`.
 
-mod address;
 mod argument;
 mod assign;
 mod comment;
@@ -175,7 +174,7 @@ fn fit(pattern: &CallPattern, call: &Call) -> Option<Fit> {
         let held = pattern
             .arguments
             .iter()
-            .filter(|(name, matcher)| argument::holds(matcher, name, call.arguments.get(name)))
+            .filter(|(name, matcher)| matcher.holds(name, call.arguments.get(name)))
             .count();
         Fit::new(held, asked)
     })
@@ -185,7 +184,7 @@ fn mismatches(position: usize, pattern: &CallPattern, call: &Call) -> Vec<Mismat
     pattern
         .arguments
         .iter()
-        .filter(|(name, matcher)| !argument::holds(matcher, name, call.arguments.get(name)))
+        .filter(|(name, matcher)| !matcher.holds(name, call.arguments.get(name)))
         .map(|(name, matcher)| Mismatch {
             call: position,
             name: call.name.clone(),
@@ -215,7 +214,7 @@ fn forbidden(patterns: &[CallPattern], run: &Run) -> Vec<String> {
         .filter_map(|call| {
             let pattern = patterns
                 .iter()
-                .find(|pattern| fit(pattern, &call).is_some_and(Fit::is_full))?;
+                .find(|pattern| pattern.fits(&call.name, &call.arguments))?;
             let arguments: Vec<String> = pattern
                 .arguments
                 .iter()
