@@ -4,6 +4,7 @@
 //! either all of a dataset or all of its mistakes, so that what follows meets valid
 //! examples only.
 
+mod address;
 mod embedded;
 mod error;
 mod example;
@@ -11,7 +12,7 @@ mod hash;
 pub mod import;
 mod json;
 mod load;
-mod matching;
+mod matcher;
 mod read;
 mod scenario;
 mod summary;

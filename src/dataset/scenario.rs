@@ -113,6 +113,34 @@ pub enum RuleAnswer {
     Timeout,
 }
 
+impl Rule {
+    /// Whether it answers an interrupt about `action` (a tool's name, or `notify`), the
+    /// `nth` about it in its run, from 1.
+    pub fn fits(&self, action: &str, args: &Map<String, Value>, nth: u32) -> bool {
+        self.on.is(action)
+            && self.nth.is_none_or(|wanted| wanted == nth)
+            && self
+                .when
+                .iter()
+                .all(|(name, matcher)| matcher.holds(name, args.get(name)))
+    }
+}
+
+impl On {
+    /// Whether an interrupt about `action` is meant.
+    pub fn is(&self, action: &str) -> bool {
+        action.eq_ignore_ascii_case(self.name())
+    }
+
+    /// `notify`, or the tool's name.
+    pub fn name(&self) -> &str {
+        match self {
+            On::Notify => "notify",
+            On::Tool(name) => name,
+        }
+    }
+}
+
 impl StatedExpect {
     /// `expect` with what is stated here in its place.
     pub fn over(&self, expect: &Expect) -> Expect {
@@ -136,6 +164,93 @@ impl StatedExpect {
                 .criteria
                 .clone()
                 .unwrap_or_else(|| expect.criteria.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_rule_answers_the_interrupts_it_was_written_for() {
+        let rule = |on: On, nth| Rule {
+            on,
+            nth,
+            when: Vec::new(),
+            answer: RuleAnswer::Accept,
+            then: Vec::new(),
+        };
+        let tool = || On::Tool("write_email".into());
+        let to_ana = Rule {
+            when: vec![(
+                "to".into(),
+                ArgumentMatcher {
+                    contains: Some("ana".into()),
+                    ..ArgumentMatcher::default()
+                },
+            )],
+            ..rule(tool(), None)
+        };
+        let (ana, bo) = (
+            json!({"to": "Ana@x.example"}),
+            json!({"to": "bo@x.example"}),
+        );
+        for (case, rule, action, args, nth, fits) in [
+            ("its tool", rule(tool(), None), "write_email", &ana, 3, true),
+            (
+                "in any case",
+                rule(tool(), None),
+                "Write_Email",
+                &ana,
+                1,
+                true,
+            ),
+            (
+                "another tool",
+                rule(tool(), None),
+                "question",
+                &ana,
+                1,
+                false,
+            ),
+            (
+                "the decision",
+                rule(On::Notify, None),
+                "notify",
+                &ana,
+                1,
+                true,
+            ),
+            (
+                "the n-th",
+                rule(tool(), Some(2)),
+                "write_email",
+                &ana,
+                2,
+                true,
+            ),
+            (
+                "not the n-th",
+                rule(tool(), Some(2)),
+                "write_email",
+                &ana,
+                1,
+                false,
+            ),
+            (
+                "arguments hold",
+                to_ana.clone(),
+                "write_email",
+                &ana,
+                1,
+                true,
+            ),
+            ("arguments do not", to_ana, "write_email", &bo, 1, false),
+        ] {
+            let args = args.as_object().unwrap();
+            assert_eq!(rule.fits(action, args, nth), fits, "{case}");
         }
     }
 }

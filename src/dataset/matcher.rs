@@ -1,10 +1,8 @@
 //! Whether a call, an argument, or a text is as a pattern describes it.
 
-mod address;
-
 use serde_json::{Map, Value};
 
-use self::address::addresses;
+use super::address::addresses;
 use super::{ArgumentMatcher, CallPattern};
 
 /// Arguments that hold addresses: compared as sets, by address alone.
