@@ -4,8 +4,10 @@
 //! by the next one. A store is told nothing of what it keeps.
 
 mod memory;
+mod search;
 
 pub use memory::MemoryStore;
+pub use search::{Hit, search};
 
 use std::error::Error;
 
