@@ -4,6 +4,8 @@
 //! What a person may come to prefer stands in a block whose tag is the name of its memory
 //! namespace (`<cal_preferences>…</cal_preferences>`), wherever the prompt shows it.
 
+pub mod memory;
+
 use jiff::civil::Date;
 
 use super::tools::Tool;
@@ -42,13 +44,14 @@ pub fn router(preferences: &Preferences) -> String {
 
 /// System text of the agent that answers emails which were triaged before it saw them.
 pub fn agent(tools: &[Tool], preferences: &Preferences, today: Date) -> String {
-    system(
-        tools,
-        preferences,
-        today,
-        include_str!("first_handle.md"),
-        "",
-    )
+    let memory = profiles(preferences);
+    system(tools, &memory, today, include_str!("first_handle.md"), "")
+}
+
+/// System text of the agent that looks up by tools what is known of the person.
+pub fn searching_agent(tools: &[Tool], today: Date) -> String {
+    let memory = include_str!("agent_search.md");
+    system(tools, memory, today, include_str!("first_handle.md"), "")
 }
 
 /// System text of the agent that triages by a tool of its own.
@@ -57,31 +60,31 @@ pub fn triaging_agent(tools: &[Tool], preferences: &Preferences, today: Date) ->
         include_str!("triage.md"),
         &[("triage_preferences", &preferences.triage_preferences)],
     );
-    system(
-        tools,
-        preferences,
-        today,
-        include_str!("first_triage.md"),
-        &triage,
+    let memory = profiles(preferences);
+    let first = include_str!("first_triage.md");
+    system(tools, &memory, today, first, &triage)
+}
+
+/// What is known of the person, for an agent that answers.
+fn profiles(preferences: &Preferences) -> String {
+    fill(
+        include_str!("agent_profiles.md"),
+        &[
+            ("background", &preferences.background),
+            ("response_preferences", &preferences.response_preferences),
+            ("cal_preferences", &preferences.cal_preferences),
+        ],
     )
 }
 
-fn system(
-    tools: &[Tool],
-    preferences: &Preferences,
-    today: Date,
-    first: &str,
-    triage: &str,
-) -> String {
+fn system(tools: &[Tool], memory: &str, today: Date, first: &str, triage: &str) -> String {
     fill(
         include_str!("agent.md"),
         &[
             ("tools", &signatures(tools)),
             ("first", first.trim_end()),
             ("triage", triage),
-            ("background", &preferences.background),
-            ("response_preferences", &preferences.response_preferences),
-            ("cal_preferences", &preferences.cal_preferences),
+            ("memory", memory),
             ("today", &format!("{} ({today})", long_date(today))),
         ],
     )

@@ -6,11 +6,15 @@
 
 mod act;
 mod person;
+mod prompt;
+mod remember;
 mod respond;
+pub(in crate::agent) mod structured;
 mod triage;
 
 pub use act::act;
 pub use person::Resumption;
+pub use remember::remember;
 pub use respond::respond;
 pub use triage::triage;
 

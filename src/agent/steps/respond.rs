@@ -8,7 +8,7 @@ use super::Turn;
 use crate::agent::state::{AgentState, Failure, name_calls};
 use crate::agent::{Attempt, prompts};
 use crate::graph::{NodeContext, NodeResult};
-use crate::message::Message;
+use crate::message::{Message, Prompt};
 use crate::model::{Request, ToolChoice};
 use crate::run::{ModelRole, Outcome, ReplyRef, Sent};
 
@@ -20,11 +20,12 @@ pub fn respond<'a>(
 ) -> BoxFuture<'a, NodeResult<AgentState>> {
     Box::pin(async move {
         let mut turn = Turn::new(state, node);
+        let prompt = turn.agent_prompt().await?;
         for reminded in [false, true] {
             if reminded {
                 turn.say(Message::user(turn.next_id(), prompts::remind_tool()));
             }
-            match turn.ask_agent().await {
+            match turn.ask_agent(&prompt).await {
                 Err(failure) => return Ok(turn.fail(failure)),
                 Ok(true) => return Ok(turn.go_on()),
                 Ok(false) => {}
@@ -37,11 +38,11 @@ pub fn respond<'a>(
 
 impl Turn<'_> {
     /// Adds the model's reply to the conversation; whether it calls a tool.
-    async fn ask_agent(&mut self) -> Result<bool, Failure> {
+    async fn ask_agent(&mut self, prompt: &Arc<Prompt>) -> Result<bool, Failure> {
         let agent = &self.attempt().agent;
         let request = Request {
             role: ModelRole::Agent,
-            prompt: Arc::clone(&agent.prompts.agent),
+            prompt: Arc::clone(prompt),
             messages: self.conversation(),
             tool_choice: ToolChoice::Required,
             output: None,

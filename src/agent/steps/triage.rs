@@ -3,16 +3,17 @@
 use std::sync::{Arc, LazyLock};
 
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Turn;
+use super::structured::{Wanted, short, string};
 use crate::agent::state::{AgentState, Failure};
 use crate::agent::{Attempt, prompts};
 use crate::email::Triage;
 use crate::graph::{NodeContext, NodeResult};
-use crate::message::Message;
-use crate::model::{OutputSchema, Reply, Request, ToolChoice};
-use crate::run::{ModelRole, Outcome, ReplyRef, Sent};
+use crate::message::{Message, Prompt};
+use crate::model::{OutputSchema, Request, ToolChoice};
+use crate::run::ModelRole;
 
 /// Decides by one model call with structured output, and hands an email that wants an
 /// answer over to the agent. A reply that is no decision is answered with a reminder,
@@ -23,7 +24,8 @@ pub fn triage<'a>(
 ) -> BoxFuture<'a, NodeResult<AgentState>> {
     Box::pin(async move {
         let mut turn = Turn::new(state, node);
-        let decision = match turn.route().await {
+        let prompt = turn.router_prompt().await?;
+        let decision = match turn.route(prompt).await {
             Ok(decision) => decision,
             Err(failure) => return Ok(turn.fail(failure)),
         };
@@ -41,46 +43,22 @@ pub fn triage<'a>(
 
 impl Turn<'_> {
     /// The decision of the router's model.
-    async fn route(&mut self) -> Result<Decision, Failure> {
-        let agent = &self.attempt().agent;
-        let mut request = Request {
+    async fn route(&mut self, prompt: Arc<Prompt>) -> Result<Decision, Failure> {
+        let request = Request {
             role: ModelRole::Router,
-            prompt: Arc::clone(&agent.prompts.router),
+            prompt,
             messages: vec![Message::user("r0", self.state.email.to_prompt())],
             tool_choice: ToolChoice::None,
             output: Some(Arc::clone(&OUTPUT)),
         };
-        let unusable = match self.ask_router(&request).await? {
-            Ok(decision) => return Ok(decision),
-            Err(unusable) => unusable,
+        let wanted = Wanted {
+            fault: "the router's reply was no decision",
+            keys: KEYS,
+            read: Decision::read,
+            remind: prompts::remind_router,
         };
-        let reminder = prompts::remind_router(&unusable.problem);
-        request.messages.extend([
-            Message::assistant("r1", unusable.content, Vec::new()),
-            Message::user("r2", reminder),
-        ]);
-        match self.ask_router(&request).await? {
-            Ok(decision) => Ok(decision),
-            Err(again) => Err(Failure::new(
-                Outcome::Protocol,
-                format!(
-                    "the router's reply was no decision: {}; after a reminder: {}",
-                    unusable.problem, again.problem
-                ),
-            )),
-        }
-    }
-
-    async fn ask_router(
-        &mut self,
-        request: &Request,
-    ) -> Result<Result<Decision, Unusable>, Failure> {
         let model = &self.attempt().agent.models.router;
-        let answered = self.ask(model, request).await?;
-        let sent = Sent::Messages(request.messages.clone());
-        let content = answered.reply.content.clone();
-        self.record_model(request, sent, &answered, ReplyRef::Text(content.clone()));
-        Ok(Decision::parse(&answered.reply).map_err(|problem| Unusable { content, problem }))
+        self.ask_object(model, request, wanted).await
     }
 
     /// Opens the agent's conversation with the email.
@@ -89,6 +67,8 @@ impl Turn<'_> {
         self.say(Message::user(self.next_id(), request));
     }
 }
+
+const KEYS: &[&str] = &["reasoning", "classification"];
 
 /// What the router is asked for.
 static OUTPUT: LazyLock<Arc<OutputSchema>> = LazyLock::new(|| {
@@ -107,7 +87,7 @@ static OUTPUT: LazyLock<Arc<OutputSchema>> = LazyLock::new(|| {
                     "enum": Triage::ALL.map(Triage::name),
                 },
             },
-            "required": ["reasoning", "classification"],
+            "required": KEYS,
             "additionalProperties": false,
         }),
     })
@@ -119,41 +99,11 @@ struct Decision {
     classification: Triage,
 }
 
-/// A reply that is no decision, and why.
-struct Unusable {
-    content: String,
-    problem: String,
-}
-
 impl Decision {
-    /// Reads the object that [`OUTPUT`] describes and nothing else; or says what is wrong,
-    /// as a clause.
-    fn parse(reply: &Reply) -> Result<Decision, String> {
-        if reply.content.trim().is_empty() {
-            return Err(match reply.tool_calls.len() {
-                0 => "it was empty".to_owned(),
-                _ => "it called a tool, and none was offered".to_owned(),
-            });
-        }
-        let value: Value = serde_json::from_str(&reply.content)
-            .map_err(|error| format!("it was not JSON ({error})"))?;
-        let object = value.as_object().ok_or("it was not a JSON object")?;
-        if let Some(key) = object
-            .keys()
-            .find(|key| !["reasoning", "classification"].contains(&key.as_str()))
-        {
-            return Err(format!(
-                "it had a key that was not asked for, `{}`",
-                short(key)
-            ));
-        }
-        let text = |key: &str| match object.get(key) {
-            Some(Value::String(text)) => Ok(text.as_str()),
-            Some(_) => Err(format!("`{key}` was not a string")),
-            None => Err(format!("`{key}` was missing")),
-        };
-        let reasoning = text("reasoning")?.to_owned();
-        let label = text("classification")?;
+    /// Reads an object of [`KEYS`]; or says what is wrong, as a clause.
+    fn read(object: &Map<String, Value>) -> Result<Decision, String> {
+        let reasoning = string(object, "reasoning")?.to_owned();
+        let label = string(object, "classification")?;
         let classification = label.parse().map_err(|_| {
             format!(
                 "`classification` was `{}`, not one of ignore, notify, respond",
@@ -167,14 +117,15 @@ impl Decision {
     }
 }
 
-fn short(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::scripted;
+    use crate::agent::steps::structured::object;
+    use crate::model::{Reply, scripted};
+
+    fn read(reply: &Reply) -> Result<Decision, String> {
+        Decision::read(&object(reply, KEYS)?)
+    }
 
     #[test]
     fn only_the_object_asked_for_is_a_decision() {
@@ -187,7 +138,7 @@ mod tests {
             r#" {"classification":"Respond","reasoning":"A question."} "#,
         ] {
             assert_eq!(
-                Decision::parse(&scripted::text(content)).as_ref(),
+                read(&scripted::text(content)).as_ref(),
                 Ok(&good),
                 "{content}"
             );
@@ -223,14 +174,14 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                Decision::parse(&scripted::text(content)),
+                read(&scripted::text(content)),
                 Err(problem.to_owned()),
                 "{content}"
             );
         }
         let called = scripted::call("done", json!({}));
         assert_eq!(
-            Decision::parse(&called),
+            read(&called),
             Err("it called a tool, and none was offered".to_owned())
         );
     }

@@ -158,6 +158,10 @@ impl Toolbox {
         Toolbox { tools, calendar }
     }
 
+    pub fn tools(&self) -> Vec<Tool> {
+        self.tools.iter().map(|(tool, _)| *tool).collect()
+    }
+
     pub fn specs(&self) -> Vec<ToolSpec> {
         self.tools.iter().map(|(_, spec)| spec.clone()).collect()
     }
