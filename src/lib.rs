@@ -15,8 +15,8 @@ pub mod target;
 
 // The test.
 pub mod dataset;
-pub mod human;
 pub mod statistics;
+pub mod human;
 pub mod score;
 pub mod experiment;
 

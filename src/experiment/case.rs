@@ -39,7 +39,7 @@ pub async fn attempt(
         restart: false,
     };
     let mut human = AcceptAll;
-    let running = async { drive(target, start, &example.email, &mut human).await };
+    let running = async { drive(target, start, &example.email, &mut human).await.run };
     // What a panic leaves behind is dropped with the case, so nobody sees it half changed.
     let mut run = match AssertUnwindSafe(running).catch_unwind().await {
         Ok(run) => run,

@@ -44,7 +44,8 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs) -> Result<Exit, Failure> {
                 store: None,
                 restart: false,
             };
-            let run = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
+            let driven = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
+            let run = driven.run;
             if run.outcome.is_error() {
                 exit = Exit::Indecisive;
             }
