@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::agent::MemoryAccess;
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::score::Suite;
 
@@ -171,6 +172,13 @@ pub struct Choices {
     /// Model of the workflow's router; default: the agent's
     #[arg(long, env = "MAILPROOF_ROUTER_MODEL", value_name = "PROVIDER:NAME")]
     pub router_model: Option<String>,
+    /// How `hitl-memory` knows what it remembers: its prompts hold it (`inline`), or it searches
+    /// (`tools`) [default: inline]
+    #[arg(long, env = "MAILPROOF_MEMORY", value_name = "ACCESS", value_parser = parse_memory)]
+    pub memory: Option<MemoryAccess>,
+    /// Model that writes what is remembered; default: the agent's
+    #[arg(long, env = "MAILPROOF_MEMORY_MODEL", value_name = "PROVIDER:NAME")]
+    pub memory_model: Option<String>,
     /// Attempts per example [default: 1]
     #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
@@ -334,6 +342,14 @@ fn parse_suite(text: &str) -> Result<Suite, String> {
             let known: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
             format!("unknown suite; the suites are {}", known.join(", "))
         })
+}
+
+fn parse_memory(text: &str) -> Result<MemoryAccess, String> {
+    match text {
+        "inline" => Ok(MemoryAccess::Inline),
+        "tools" => Ok(MemoryAccess::Tools),
+        _ => Err("use `inline` or `tools`".to_owned()),
+    }
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {

@@ -13,6 +13,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::args::{self, Choices};
+use crate::agent::{Background, MemoryAccess};
 use crate::score::{Suite, TriageCosts};
 
 /// Read where no file is named.
@@ -32,6 +33,16 @@ pub struct Config {
     pub agent: Option<OneOrMany<String>>,
     pub model: Option<OneOrMany<String>>,
     pub router_model: Option<String>,
+    pub memory: Option<MemoryAccess>,
+    pub memory_model: Option<String>,
+    pub background: Option<Background>,
+    pub review_tools: Option<OneOrMany<String>>,
+    pub notify_accept: Option<bool>,
+    pub checkpointer: Option<String>,
+    /// Who may answer what agents ask; anybody where it is not set.
+    pub approvers: Option<OneOrMany<String>>,
+    /// A program and its arguments, told of every new question.
+    pub notify_command: Option<OneOrMany<String>>,
     pub repeat: Option<Positive>,
     pub seed: Option<u64>,
     pub max_concurrency: Option<Concurrency>,
@@ -136,6 +147,8 @@ impl Config {
         many(&mut choices.tag, &self.tag);
         many(&mut choices.output, &self.output);
         one(&mut choices.router_model, self.router_model.clone());
+        one(&mut choices.memory, self.memory);
+        one(&mut choices.memory_model, self.memory_model.clone());
         one(&mut choices.repeat, self.repeat.map(|n| n.0));
         one(&mut choices.seed, self.seed);
         one(
