@@ -16,6 +16,7 @@ pub mod store;
 mod attempt;
 mod build;
 mod compiled;
+mod database;
 mod diagram;
 mod event;
 mod failure;

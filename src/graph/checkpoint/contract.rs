@@ -23,7 +23,7 @@ pub(crate) async fn check(checkpointer: Arc<dyn Checkpointer>) {
     threads_are_listed_by_name_and_status(&*checkpointer).await;
 }
 
-pub(super) fn checkpoint(thread: &str, sequence: u64) -> Checkpoint {
+pub(crate) fn checkpoint(thread: &str, sequence: u64) -> Checkpoint {
     Checkpoint {
         format: FORMAT,
         thread: thread.to_owned(),

@@ -31,16 +31,42 @@ use serde_json::value::RawValue;
 pub use memory::MemoryCheckpointer;
 #[cfg(feature = "mongodb")]
 pub use mongodb::MongoCheckpointer;
-pub use open::{OpenError, open};
+pub use open::open;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresCheckpointer;
 pub use sqlite::SqliteCheckpointer;
 
+pub use super::database::{OpenError, Place};
+
+use super::database::{Fault, Layout};
 use super::interrupt::Interrupt;
 use super::task::TaskRecord;
 
 /// The version of the stored form that this code writes and reads.
 pub const FORMAT: u32 = 1;
+
+/// Where databases keep it.
+static LAYOUT: Layout = Layout {
+    name: "checkpoints",
+    format: FORMAT,
+    sqlite: "CREATE TABLE mailproof_checkpoints (
+        thread TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        checkpoint TEXT NOT NULL,
+        PRIMARY KEY (thread, sequence)
+    ) STRICT",
+    #[cfg(feature = "postgres")]
+    postgres: r#"CREATE TABLE IF NOT EXISTS mailproof_checkpoints (
+        thread text COLLATE "C" NOT NULL,
+        sequence bigint NOT NULL,
+        status text NOT NULL,
+        created_at text NOT NULL,
+        checkpoint text NOT NULL,
+        PRIMARY KEY (thread, sequence)
+    )"#,
+};
 
 /// A thread at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -169,6 +195,15 @@ pub enum CheckpointError {
         checkpointer: String,
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl CheckpointError {
+    fn unavailable(place: &str, source: Fault) -> Self {
+        CheckpointError::Unavailable {
+            checkpointer: place.to_owned(),
+            source,
+        }
+    }
 }
 
 /// Stores threads. Shared by every run that uses it.

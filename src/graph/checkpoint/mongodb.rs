@@ -14,8 +14,10 @@ use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::open::{OPEN_TIMEOUT, bad_url};
-use super::{Checkpoint, CheckpointError, Checkpointer, FORMAT, OpenError, Status, ThreadSummary};
+use super::super::database::{Fault, OPEN_TIMEOUT, bad_url};
+use super::{
+    Checkpoint, CheckpointError, Checkpointer, FORMAT, LAYOUT, OpenError, Status, ThreadSummary,
+};
 
 /// How long the server has to answer once it is open.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,8 +29,6 @@ pub struct MongoCheckpointer {
     place: String,
 }
 
-type Fault = Box<dyn Error + Send + Sync>;
-
 impl MongoCheckpointer {
     /// Connects to the server and makes the index, unless it is there.
     ///
@@ -39,7 +39,7 @@ impl MongoCheckpointer {
         // `mongodb+srv` asks the name server where the database is.
         let options = timeout(OPEN_TIMEOUT, ClientOptions::parse(url)).await;
         let options = options.map_err(|_| OpenError::TimedOut {
-            checkpointer: format!("`{scheme}:`"),
+            place: format!("`{scheme}:`"),
             seconds: OPEN_TIMEOUT.as_secs(),
         })?;
         let mut options = options.map_err(|error| match *error.kind {
@@ -47,7 +47,7 @@ impl MongoCheckpointer {
                 bad_url(scheme, format!("cannot be used: {message}"))
             }
             _ => OpenError::Unreachable {
-                checkpointer: format!("`{scheme}:`"),
+                place: format!("`{scheme}:`"),
                 source: error.into(),
             },
         })?;
@@ -70,17 +70,19 @@ impl MongoCheckpointer {
         // Choosing a server may take the whole time by itself.
         let found = timeout(OPEN_TIMEOUT * 2, prepare(&database)).await;
         let found = found.map_err(|_| OpenError::TimedOut {
-            checkpointer: place.clone(),
+            place: place.clone(),
             seconds: OPEN_TIMEOUT.as_secs() * 2,
         })?;
         let found = found.map_err(|source| OpenError::Unreachable {
-            checkpointer: place.clone(),
+            place: place.clone(),
             source,
         })?;
         if found != i64::from(FORMAT) {
             return Err(OpenError::UnknownFormat {
-                checkpointer: place,
+                place,
+                kept: LAYOUT.name,
                 found,
+                known: FORMAT,
             });
         }
         Ok(MongoCheckpointer {

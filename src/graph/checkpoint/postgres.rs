@@ -1,37 +1,16 @@
 //! Threads in a PostgreSQL server, shared by any number of processes and machines.
-//!
-//! A checkpoint is as durable as the server's own commits (`synchronous_commit`).
-//! Connections are made without TLS; a URL that requires it is refused.
 
-use std::error::Error;
-use std::str::FromStr;
-use std::time::Duration;
-
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::time::timeout;
-use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, NoTls};
 
-use super::open::{OPEN_TIMEOUT, bad_url};
-use super::{Checkpoint, CheckpointError, Checkpointer, FORMAT, OpenError, Status, ThreadSummary};
-
-/// How long the server has to answer once it is open.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// Well below the 100 that a server allows all of its clients unless told otherwise.
-const CONNECTIONS: usize = 8;
-/// Only one process at a time makes tables: `CREATE … IF NOT EXISTS` alone may collide.
-const TABLES_LOCK: i64 = 0x6d61_696c_7072_6f6f;
+use super::super::database::postgres::Postgres;
+use super::{Checkpoint, CheckpointError, Checkpointer, LAYOUT, OpenError, Status, ThreadSummary};
 
 pub struct PostgresCheckpointer {
-    pool: Pool,
-    place: String,
+    postgres: Postgres,
 }
-
-type Fault = Box<dyn Error + Send + Sync>;
 
 impl PostgresCheckpointer {
     /// Connects to the server and makes the tables, unless they are there.
@@ -39,68 +18,8 @@ impl PostgresCheckpointer {
     /// # Errors
     /// [`OpenError`], within a few seconds.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        // The reason may quote the URL's parts, but never its password.
-        let config = Config::from_str(url);
-        let mut config = config.map_err(|error| bad_url("postgres", with_source(&error)))?;
-        config.connect_timeout(OPEN_TIMEOUT);
-        let place = place(&config);
-        let manager = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
-            .max_size(CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .expect("a pool without timeouts needs no runtime");
-        let checkpointer = PostgresCheckpointer { pool, place };
-        let found = timeout(OPEN_TIMEOUT, checkpointer.prepare()).await;
-        let checkpointer_name = || checkpointer.place.clone();
-        let found = found.map_err(|_| OpenError::TimedOut {
-            checkpointer: checkpointer_name(),
-            seconds: OPEN_TIMEOUT.as_secs(),
-        })?;
-        let found = found.map_err(|source| OpenError::Unreachable {
-            checkpointer: checkpointer_name(),
-            source,
-        })?;
-        if found != i64::from(FORMAT) {
-            return Err(OpenError::UnknownFormat {
-                checkpointer: checkpointer.place,
-                found,
-            });
-        }
-        Ok(checkpointer)
-    }
-
-    /// Makes the tables, unless they are there; returns their format.
-    async fn prepare(&self) -> Result<i64, Fault> {
-        let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
-        let lock = "SELECT pg_advisory_xact_lock($1)";
-        transaction.execute(lock, &[&TABLES_LOCK]).await?;
-        transaction
-            .batch_execute(
-                r#"CREATE TABLE IF NOT EXISTS mailproof_formats (
-                    name text NOT NULL PRIMARY KEY,
-                    format bigint NOT NULL
-                );
-                CREATE TABLE IF NOT EXISTS mailproof_checkpoints (
-                    thread text COLLATE "C" NOT NULL,
-                    sequence bigint NOT NULL,
-                    status text NOT NULL,
-                    created_at text NOT NULL,
-                    checkpoint text NOT NULL,
-                    PRIMARY KEY (thread, sequence)
-                );"#,
-            )
-            .await?;
-        let sql = "INSERT INTO mailproof_formats (name, format) VALUES ('checkpoints', $1)
-            ON CONFLICT DO NOTHING";
-        transaction.execute(sql, &[&i64::from(FORMAT)]).await?;
-        let sql = "SELECT format FROM mailproof_formats WHERE name = 'checkpoints'";
-        let found = transaction.query_one(sql, &[]).await?.get(0);
-        transaction.commit().await?;
-        Ok(found)
+        let postgres = Postgres::open(url, &LAYOUT).await?;
+        Ok(PostgresCheckpointer { postgres })
     }
 
     async fn checkpoints(
@@ -108,49 +27,11 @@ impl PostgresCheckpointer {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Checkpoint>, CheckpointError> {
-        let rows = self.in_time(async {
-            let client = self.pool.get().await?;
-            let statement = client.prepare_cached(sql).await?;
-            Ok(client.query(&statement, parameters).await?)
-        });
-        let rows = rows.await?;
+        let rows = self.postgres.query(sql, parameters).await;
+        let rows =
+            rows.map_err(|source| CheckpointError::unavailable(self.postgres.place(), source))?;
         let json = rows.iter().map(|row| row.get::<_, &str>(0));
         json.map(Checkpoint::from_json).collect()
-    }
-
-    async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, CheckpointError> {
-        let late = || format!("it did not answer within {} s", TIMEOUT.as_secs()).into();
-        let done = timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(late()));
-        done.map_err(|source| CheckpointError::Unavailable {
-            checkpointer: self.place.clone(),
-            source,
-        })
-    }
-}
-
-/// Host, port, and database: what may be shown of a URL.
-fn place(config: &Config) -> String {
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.clone(),
-        #[cfg(unix)]
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => String::new(),
-    };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    let database = config.get_dbname().or(config.get_user());
-    format!(
-        "`postgres://{host}:{port}/{}`",
-        database.unwrap_or_default()
-    )
-}
-
-fn with_source(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => format!("cannot be used: {error}: {source}"),
-        None => format!("cannot be used: {error}"),
     }
 }
 
@@ -162,31 +43,28 @@ impl Checkpointer for PostgresCheckpointer {
                 sequence: checkpoint.sequence,
             };
             let sequence = i64::try_from(checkpoint.sequence).map_err(|_| conflict())?;
-            let stored = self.in_time(async {
-                let client = self.pool.get().await?;
-                let sql = "INSERT INTO mailproof_checkpoints
-                    SELECT $1::text, $2::bigint, $3::text, $4::text, $5::text WHERE $2 = (
-                        SELECT coalesce(max(sequence) + 1, 0)
-                        FROM mailproof_checkpoints WHERE thread = $1
-                    )";
-                let statement = client.prepare_cached(sql).await?;
-                let row: [&(dyn ToSql + Sync); 5] = [
-                    &checkpoint.thread,
-                    &sequence,
-                    &checkpoint.status.name(),
-                    &checkpoint.created_at.to_string(),
-                    &checkpoint.to_json(),
-                ];
-                match client.execute(&statement, &row).await {
-                    Ok(rows) => Ok(rows == 1),
+            let sql = "INSERT INTO mailproof_checkpoints
+                SELECT $1::text, $2::bigint, $3::text, $4::text, $5::text WHERE $2 = (
+                    SELECT coalesce(max(sequence) + 1, 0)
+                    FROM mailproof_checkpoints WHERE thread = $1
+                )";
+            let row: [&(dyn ToSql + Sync); 5] = [
+                &checkpoint.thread,
+                &sequence,
+                &checkpoint.status.name(),
+                &checkpoint.created_at.to_string(),
+                &checkpoint.to_json(),
+            ];
+            match self.postgres.execute(sql, &row).await {
+                Ok(1) => Ok(()),
+                Ok(_) => Err(conflict()),
+                Err(source) => match source.downcast_ref::<tokio_postgres::Error>() {
                     // Another writer was as fast.
-                    Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            });
-            match stored.await? {
-                true => Ok(()),
-                false => Err(conflict()),
+                    Some(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                        Err(conflict())
+                    }
+                    _ => Err(CheckpointError::unavailable(self.postgres.place(), source)),
+                },
             }
         }
         .boxed()
@@ -241,30 +119,10 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::net::TcpListener;
-    use tokio_postgres::NoTls;
 
+    use super::super::super::database::postgres::tests::{connect, empty};
     use super::super::{CheckpointError, OpenError, contract, open};
     use super::PostgresCheckpointer;
-
-    const URL: &str = "MAILPROOF_TEST_POSTGRES_URL";
-
-    fn server() -> String {
-        std::env::var(URL).unwrap_or_else(|_| {
-            panic!("{URL} is not set: `scripts/postgres COMMAND…` runs a command with a server")
-        })
-    }
-
-    /// An empty schema on the server, by the name of the test.
-    async fn empty(schema: &str) -> String {
-        let server = server();
-        let (client, connection) = tokio_postgres::connect(&server, NoTls).await.unwrap();
-        tokio::spawn(connection);
-        let schema = format!("mailproof_test_{schema}");
-        let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-        client.batch_execute(&sql).await.unwrap();
-        let separator = if server.contains('?') { '&' } else { '?' };
-        format!("{server}{separator}options=-csearch_path%3D{schema}")
-    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn postgres_keeps_the_contract() {
@@ -296,10 +154,8 @@ mod tests {
     async fn a_database_of_another_format_is_refused_by_naming_both() {
         let url = empty("format").await;
         drop(open(&url).await.unwrap());
-        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-        tokio::spawn(connection);
         let sql = "UPDATE mailproof_formats SET format = 7";
-        client.batch_execute(sql).await.unwrap();
+        connect(&url).await.batch_execute(sql).await.unwrap();
         let error = open(&url).await.err().unwrap();
         assert!(
             matches!(error, OpenError::UnknownFormat { found: 7, .. }),
@@ -330,7 +186,7 @@ mod tests {
         let error = open(&format!("postgres://me@127.0.0.1:{port}/threads")).await;
         let text = error.err().unwrap().to_string();
         let text = text.replace(&port.to_string(), "PORT");
-        insta::assert_snapshot!(text, @"the checkpointer `postgres://127.0.0.1:PORT/threads` did not answer within 5 s; is it running?");
+        insta::assert_snapshot!(text, @"`postgres://127.0.0.1:PORT/threads` did not answer within 5 s; is it running?");
     }
 
     #[tokio::test]
@@ -338,7 +194,7 @@ mod tests {
         let error = open("postgres://me:secret@host:port/threads").await;
         let text = error.err().unwrap().to_string();
         assert!(
-            text.starts_with("the `postgres:` URL of the checkpointer cannot be used"),
+            text.starts_with("the `postgres:` URL cannot be used"),
             "{text}"
         );
         assert!(!text.contains("secret"), "{text}");

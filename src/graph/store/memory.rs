@@ -81,3 +81,16 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(list)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::contract;
+    use super::MemoryStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_keeps_the_contract() {
+        contract::check(Arc::new(MemoryStore::new())).await;
+    }
+}
