@@ -7,6 +7,7 @@
 mod check;
 #[cfg(test)]
 mod fixture;
+pub mod judge;
 mod key;
 mod learning;
 mod suite;
