@@ -5,6 +5,7 @@
 pub mod email;
 pub mod message;
 pub mod run;
+pub mod inbox;
 pub mod redact;
 
 // What is under test.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 /// The modules in reading order. A module imports only from those before it, and a group
 /// in one pair of brackets (`graph` and `model`) may not import its neighbours out of order
 /// either: the order within it is the order here.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "email",
     "message",
     "run",
+    "inbox",
     "redact",
     "graph",
     "model",

@@ -134,7 +134,7 @@ fn the_default_run_reports_two_variants_over_the_embedded_emails() {
         .iter()
         .map(|v| &v["name"])
         .collect();
-    assert_eq!(names, ["baseline@rules", "workflow@rules"]);
+    assert_eq!(names, ["baseline@rules", "workflow@rules", "hitl@rules"]);
     for variant in report["variants"].as_array().unwrap() {
         let counts = &variant["counts"];
         assert_eq!(counts["attempts"], report["dataset"]["examples"]);

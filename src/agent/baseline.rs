@@ -17,10 +17,10 @@ pub const TOOLS: [Tool; 5] = [
 pub fn graph() -> Graph<AgentState, Attempt> {
     Graph::new()
         .node("respond", &[END], steps::respond)
-        .node("act", &[END], steps::act)
+        .node("act", &[], steps::act)
         .edge(START, "respond")
         .edge("respond", "act")
-        .edge("act", "respond")
+        .conditional_edge("act", &["respond", END], steps::what_is_left)
 }
 
 /// The conversation begins with one request for everything.

@@ -5,6 +5,7 @@
 //! expected, and what happens to it is kept in an [`AgentState`].
 
 mod baseline;
+mod hitl;
 pub mod memory;
 pub mod prompts;
 pub mod state;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::prompts::Preferences;
-use self::state::AgentState;
+use self::state::{AgentState, Setup};
 use self::tools::calendar::Calendar;
 use self::tools::{Tool, Toolbox};
 use crate::email::Email;
@@ -32,19 +33,22 @@ use crate::message::Prompt;
 use crate::model::Model;
 
 /// The variants, in the order of the reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AgentKind {
     Baseline,
     Workflow,
+    Hitl,
 }
 
 impl AgentKind {
-    pub const ALL: [AgentKind; 2] = [AgentKind::Baseline, AgentKind::Workflow];
+    pub const ALL: [AgentKind; 3] = [AgentKind::Baseline, AgentKind::Workflow, AgentKind::Hitl];
 
     pub fn name(self) -> &'static str {
         match self {
             AgentKind::Baseline => "baseline",
             AgentKind::Workflow => "workflow",
+            AgentKind::Hitl => "hitl",
         }
     }
 
@@ -53,6 +57,7 @@ impl AgentKind {
         match self {
             AgentKind::Baseline => "one loop of tool calls, triage among them",
             AgentKind::Workflow => "a router decides, then a loop of tool calls answers",
+            AgentKind::Hitl => "the workflow, and a person reviews what it proposes",
         }
     }
 
@@ -61,6 +66,7 @@ impl AgentKind {
         match self {
             AgentKind::Baseline => &baseline::TOOLS,
             AgentKind::Workflow => &workflow::TOOLS,
+            AgentKind::Hitl => &hitl::TOOLS,
         }
     }
 
@@ -68,6 +74,7 @@ impl AgentKind {
         match self {
             AgentKind::Baseline => baseline::graph(),
             AgentKind::Workflow => workflow::graph(),
+            AgentKind::Hitl => hitl::graph(),
         }
     }
 
@@ -86,13 +93,14 @@ impl AgentKind {
     pub fn interrupts(self) -> bool {
         match self {
             AgentKind::Baseline | AgentKind::Workflow => false,
+            AgentKind::Hitl => true,
         }
     }
 
     /// Whether what people answer is kept for later emails.
     pub fn remembers(self) -> bool {
         match self {
-            AgentKind::Baseline | AgentKind::Workflow => false,
+            AgentKind::Baseline | AgentKind::Workflow | AgentKind::Hitl => false,
         }
     }
 }
@@ -227,6 +235,7 @@ impl Agent {
         let system = match kind {
             AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
             AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
+            AgentKind::Hitl => prompts::asking_agent(kind.tools(), preferences, *date),
         };
         let prompts = Prompts {
             agent: Prompt::new(system, toolbox.specs()),
@@ -245,13 +254,40 @@ impl Agent {
         self.kind
     }
 
+    /// The same agent made anew, as another process would make it.
+    pub fn again(&self) -> Agent {
+        Agent::new(self.kind, self.models.clone(), self.settings.clone())
+    }
+
     /// Where an attempt at `email` begins.
-    pub fn begin(&self, email: &Email) -> AgentState {
-        let mut state = AgentState::new(Arc::new(email.clone()));
+    pub fn begin(&self, email: &Email, limits: Limits) -> AgentState {
+        let mut state = AgentState::new(self.setup(limits), Arc::new(email.clone()));
         if self.kind == AgentKind::Baseline {
             baseline::begin(&mut state);
         }
         state
+    }
+
+    fn setup(&self, limits: Limits) -> Setup {
+        let name = |model: &Arc<dyn Model>| model.name().to_owned();
+        Setup {
+            agent: self.kind,
+            model: name(&self.models.agent),
+            router_model: name(&self.models.router),
+            memory_model: name(&self.models.memory),
+            date: self.settings.date,
+            seed: self.settings.seed,
+            behaviour: self.settings.behaviour.clone(),
+            max_model_calls: limits.max_model_calls,
+            timeout: limits.timeout,
+        }
+    }
+
+    /// Whether a person reviews calls of `tool` before they run.
+    fn reviews(&self, tool: Tool) -> bool {
+        let chosen = &self.settings.behaviour.review;
+        let chosen = || chosen.iter().any(|name| tool.is_called(name));
+        self.kind.interrupts() && tool.is_reviewable() && (tool == Tool::Question || chosen())
     }
 }
 

@@ -2,19 +2,25 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Namespace;
+use super::{AgentKind, Behaviour};
 use crate::email::{Email, Triage};
 use crate::graph::State;
 use crate::message::{Message, Prompt, ToolCall, visible};
-use crate::run::{Outcome, Response, Run, Step, Usage};
+use crate::run::{Memory, ModelRole, Outcome, Response, Run, Step, Usage};
 
 /// An attempt so far. It grows and never forgets: an edited message is appended under the
 /// id of the one it replaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentState {
+    pub setup: Setup,
+    /// What was remembered when it began, where the agent remembers.
+    pub memory: Option<Memory>,
     pub email: Arc<Email>,
     /// The log of the conversation; read it through [`visible`].
     pub messages: Vec<Message>,
@@ -32,6 +38,22 @@ pub struct AgentState {
     /// Whether the run ends as soon as everything is remembered.
     pub over: bool,
     pub failure: Option<Failure>,
+}
+
+/// What another process needs to go on with a thread, beside keys and the thread itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    pub agent: AgentKind,
+    /// Names of the models, as [`crate::model::catalog::open`] knows them.
+    pub model: String,
+    pub router_model: String,
+    pub memory_model: String,
+    /// The day the prompts call today.
+    pub date: Date,
+    pub seed: u64,
+    pub behaviour: Behaviour,
+    pub max_model_calls: u32,
+    pub timeout: Duration,
 }
 
 /// A person's answer to a proposed call.
@@ -127,8 +149,10 @@ impl State for AgentState {
 }
 
 impl AgentState {
-    pub fn new(email: Arc<Email>) -> Self {
+    pub fn new(setup: Setup, email: Arc<Email>) -> Self {
         AgentState {
+            setup,
+            memory: None,
             email,
             messages: Vec::new(),
             triage: None,
@@ -140,6 +164,42 @@ impl AgentState {
             over: false,
             failure: None,
         }
+    }
+
+    /// The calls that the assistant proposed last and that are not answered, in order.
+    pub fn open_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        let answers = || {
+            self.messages
+                .iter()
+                .filter_map(|message| message.tool_call_id.as_ref())
+        };
+        let answered = move |call: &ToolCall| answers().any(|id| *id == call.id);
+        self.last_calls().iter().filter(move |call| !answered(call))
+    }
+
+    /// Whether the person ignored something since the agent's model was asked last.
+    pub fn was_ignored(&self) -> bool {
+        self.steps
+            .iter()
+            .rev()
+            .take_while(|step| {
+                !matches!(
+                    step,
+                    Step::Model {
+                        role: ModelRole::Agent,
+                        ..
+                    }
+                )
+            })
+            .any(|step| {
+                matches!(
+                    step,
+                    Step::Interrupt {
+                        response: Response::Ignore,
+                        ..
+                    }
+                )
+            })
     }
 
     /// The calls that the assistant proposed last, as edited since.
@@ -266,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_last_calls_are_those_of_the_edited_message() {
-        let mut state = AgentState::new(Arc::new(email()));
+        let mut state = AgentState::new(setup(), Arc::new(email()));
         assert!(state.last_calls().is_empty());
         state.messages = vec![
             Message::assistant("m0", "", vec![call("a")]),
@@ -278,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_state_survives_being_stored() {
-        let mut state = AgentState::new(Arc::new(email()));
+        let mut state = AgentState::new(setup(), Arc::new(email()));
         state.apply(Update {
             messages: vec![Message::user("m0", "hi")],
             triage: Some(Triage::Notify),
@@ -288,6 +348,20 @@ mod tests {
         });
         let json = serde_json::to_string(&state).unwrap();
         assert_eq!(serde_json::from_str::<AgentState>(&json).unwrap(), state);
+    }
+
+    fn setup() -> Setup {
+        Setup {
+            agent: AgentKind::Hitl,
+            model: "rules".into(),
+            router_model: "rules".into(),
+            memory_model: "rules".into(),
+            date: jiff::civil::date(2026, 3, 2),
+            seed: 0,
+            behaviour: Behaviour::default(),
+            max_model_calls: 25,
+            timeout: Duration::from_secs(300),
+        }
     }
 
     fn email() -> Email {

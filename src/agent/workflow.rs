@@ -17,12 +17,12 @@ pub fn graph() -> Graph<AgentState, Attempt> {
     Graph::new()
         .node("triage", &[END], steps::triage)
         .node("respond", &[END], steps::respond)
-        .node("act", &[END], steps::act)
+        .node("act", &[], steps::act)
         .edge(START, "triage")
         .conditional_edge("triage", &["respond", END], |state| match state.triage {
             Some(Triage::Respond) => vec!["respond"],
             _ => vec![END],
         })
         .edge("respond", "act")
-        .edge("act", "respond")
+        .conditional_edge("act", &["respond", END], steps::what_is_left)
 }

@@ -1,4 +1,10 @@
 //! Our own agents as targets: a graph run in this process.
+//!
+//! A thread may outlive the process: [`Local::on`] keeps it in a checkpointer, and
+//! [`Local::take_up`] goes on with it anywhere. [`setup`] tells how the agent must be made
+//! for that.
+
+mod thread;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,15 +13,21 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Paused, Progress, Start, Target, Until};
-use crate::agent::state::{AgentState, Failure};
-use crate::agent::steps::{Resumption, milliseconds};
-use crate::agent::{Agent, Attempt, Limits};
+use self::thread::LocalThread;
+use super::{Progress, Start, Target, Until};
+use crate::agent::state::{AgentState, Failure, Setup};
+use crate::agent::steps::milliseconds;
+use crate::agent::{Agent, AgentKind, Attempt, Limits};
 use crate::email::Email;
 use crate::graph::{
-    self, CompiledGraph, MemoryCheckpointer, MemoryStore, Pause, Resume, RunError, RunOptions,
+    self, CheckpointError, Checkpointer, CompiledGraph, MemoryCheckpointer, MemoryStore, Resume,
+    RunError, RunOptions, Status, Store,
 };
-use crate::run::{Interrupt, Outcome, Response, Run};
+use crate::run::{Outcome, Run, Step};
+
+/// Questions that a run may ask before it counts as an endless loop of ours: far more than
+/// a person would answer.
+const MAX_QUESTIONS: u64 = 1000;
 
 /// Runs an agent. Attempts share nothing but the agent, which does not change, so any
 /// number of them may be in flight.
@@ -24,14 +36,153 @@ pub struct Local {
     graph: Arc<CompiledGraph<AgentState, Attempt>>,
     /// Whether attempts run on a thread, which costs a checkpoint at every step.
     pauses: bool,
+    lasting: Option<Lasting>,
+}
+
+/// Where threads and what is remembered outlive the process.
+struct Lasting {
+    checkpointer: Arc<dyn Checkpointer>,
+    store: Arc<dyn Store>,
+}
+
+/// Why a thread cannot be taken up. It is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeUpError {
+    #[error("nobody started thread `{0}` here; check its name and the checkpointer")]
+    UnknownThread(String),
+    #[error("thread `{0}` is finished and asks nothing")]
+    Finished(String),
+    #[error("thread `{thread}` is one of `{found}`, and this is `{wanted}`")]
+    OtherAgent {
+        thread: String,
+        found: AgentKind,
+        wanted: AgentKind,
+    },
+    #[error("thread `{thread}` holds no state of an email agent, or one of another version")]
+    Unreadable {
+        thread: String,
+        source: serde_json::Error,
+    },
+    #[error("thread `{thread}` cannot be taken up: {error}")]
+    Refused { thread: String, error: String },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// What an agent must be made with to go on with a thread.
+///
+/// # Errors
+/// [`TakeUpError::UnknownThread`], [`TakeUpError::Unreadable`], [`TakeUpError::Checkpoint`].
+pub async fn setup(checkpointer: &dyn Checkpointer, thread: &str) -> Result<Setup, TakeUpError> {
+    Ok(head(checkpointer, thread).await?.1.setup)
+}
+
+async fn head(
+    checkpointer: &dyn Checkpointer,
+    thread: &str,
+) -> Result<(Status, AgentState), TakeUpError> {
+    let head = checkpointer.latest(thread).await?;
+    let head = head.ok_or_else(|| TakeUpError::UnknownThread(thread.to_owned()))?;
+    let state = serde_json::from_str(head.state.get());
+    let state = state.map_err(|source| TakeUpError::Unreadable {
+        thread: thread.to_owned(),
+        source,
+    })?;
+    Ok((head.status, state))
 }
 
 impl Local {
+    /// For attempts that end with this process: each has a checkpointer of its own.
     pub fn new(agent: Agent) -> Self {
         Local {
             graph: Arc::new(agent.kind().graph()),
             pauses: agent.kind().interrupts(),
             agent: Arc::new(agent),
+            lasting: None,
+        }
+    }
+
+    /// For threads that outlive this process. `store` is what an agent with a memory reads
+    /// and writes where a [`Start`] brings none.
+    pub fn on(agent: Agent, checkpointer: Arc<dyn Checkpointer>, store: Arc<dyn Store>) -> Self {
+        Local {
+            pauses: true,
+            lasting: Some(Lasting {
+                checkpointer,
+                store,
+            }),
+            ..Local::new(agent)
+        }
+    }
+
+    /// Goes on with a thread where it stands. One that waits for a person is paused, and
+    /// nothing runs; one whose process died, or that failed, runs on.
+    ///
+    /// Limits count from the beginning of the thread. An answer that the agent does not take
+    /// ends this run as [`Outcome::Simulator`] and leaves the thread waiting as it was.
+    ///
+    /// # Errors
+    /// See [`TakeUpError`].
+    pub async fn take_up(&self, thread: &str, start: Start) -> Result<Progress, TakeUpError> {
+        let unknown = || TakeUpError::UnknownThread(thread.to_owned());
+        let lasting = self.lasting.as_ref().ok_or_else(unknown)?;
+        let (status, state) = head(&*lasting.checkpointer, thread).await?;
+        if status == Status::Finished {
+            return Err(TakeUpError::Finished(thread.to_owned()));
+        }
+        let (found, wanted) = (state.setup.agent, self.agent.kind());
+        if found != wanted {
+            let thread = thread.to_owned();
+            return Err(TakeUpError::OtherAgent {
+                thread,
+                found,
+                wanted,
+            });
+        }
+        let attempt = self.attempt(&start, time_spent(&state));
+        let thread = self
+            .thread(thread.to_owned(), start.restart)
+            .reopened()
+            .await?;
+        let result = thread.resume(Resume::Continue, &attempt).await;
+        match result {
+            Err(failure) if is_refusal(&failure.error) => Err(TakeUpError::Refused {
+                thread: thread.id,
+                error: with_causes(&failure.error),
+            }),
+            result => Ok(thread.progress(result, state, attempt).await),
+        }
+    }
+
+    fn attempt(&self, start: &Start, spent: Duration) -> Arc<Attempt> {
+        let lasting = || self.lasting.as_ref().map(|lasting| &lasting.store);
+        let store = start.store.as_ref().or_else(lasting).map(Arc::clone);
+        Arc::new(Attempt {
+            agent: Arc::clone(&self.agent),
+            store: store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
+            limits: Limits {
+                until_triage: start.until == Until::Triage,
+                max_model_calls: start.max_steps,
+                timeout: start.timeout,
+            },
+            spent,
+            since: Instant::now(),
+        })
+    }
+
+    fn thread(&self, id: String, restart: bool) -> LocalThread {
+        let checkpointer = match &self.lasting {
+            Some(lasting) => Arc::clone(&lasting.checkpointer),
+            // Fresh, so that no attempt can meet another's state under its name.
+            None => Arc::new(MemoryCheckpointer::new()),
+        };
+        LocalThread {
+            graph: Arc::clone(&self.graph),
+            checkpointer,
+            id,
+            lasting: self.lasting.is_some(),
+            restart,
+            pauses: Vec::new(),
         }
     }
 }
@@ -39,164 +190,57 @@ impl Local {
 impl Target for Local {
     fn start<'a>(&'a self, start: Start, email: &'a Email) -> BoxFuture<'a, Progress> {
         Box::pin(async move {
-            let attempt = Arc::new(Attempt {
-                agent: Arc::clone(&self.agent),
-                store: start.store.unwrap_or_else(|| Arc::new(MemoryStore::new())),
-                limits: Limits {
-                    until_triage: start.until == Until::Triage,
-                    max_model_calls: start.max_steps,
-                    timeout: start.timeout,
-                },
-                spent: Duration::ZERO,
-                since: Instant::now(),
-            });
-            let state = self.agent.begin(email);
-            let options = options(&attempt);
-            if !self.pauses {
-                let result = self.graph.run(state, Arc::clone(&attempt), &options).await;
-                return Progress::Finished(record(result, || self.agent.begin(email), &attempt));
-            }
-            let thread = LocalThread {
-                graph: Arc::clone(&self.graph),
-                // Fresh, so that no attempt can meet another's state under its name.
-                checkpointer: Arc::new(MemoryCheckpointer::new()),
-                id: start.thread,
-            };
+            let attempt = self.attempt(&start, Duration::ZERO);
+            let state = self.agent.begin(email, attempt.limits);
             let begin = state.clone();
-            let result = thread
-                .open()
-                .start(state, Arc::clone(&attempt), &options)
-                .await;
-            thread.progress(result, begin, attempt)
+            if !self.pauses {
+                let options = options(&attempt);
+                let result = self.graph.run(state, Arc::clone(&attempt), &options).await;
+                return Progress::Finished(record(result, begin, &attempt));
+            }
+            let thread = self.thread(start.thread, start.restart);
+            let result = thread.start(state, &attempt).await;
+            thread.progress(result, begin, attempt).await
         })
     }
 }
 
-/// Every model call is followed by at most one other step, and few come before the first.
-/// The model calls are what limits an attempt; this only turns an endless loop of ours
-/// into an error.
+/// Every model call is followed by at most three other steps, each question by three, and
+/// few come before the first. The model calls are what limits an attempt; this only turns
+/// an endless loop of ours into an error.
 fn options(attempt: &Attempt) -> RunOptions {
-    RunOptions::new(u64::from(attempt.limits.max_model_calls) * 2 + 8)
+    let calls = u64::from(attempt.limits.max_model_calls);
+    RunOptions::new((calls + MAX_QUESTIONS) * 4 + 8)
 }
 
-/// Where an attempt that may pause lives.
-struct LocalThread {
-    graph: Arc<CompiledGraph<AgentState, Attempt>>,
-    checkpointer: Arc<MemoryCheckpointer>,
-    id: String,
+/// What the steps so far took, where nobody kept the time.
+fn time_spent(state: &AgentState) -> Duration {
+    let latencies = state.steps.iter().map(|step| match step {
+        Step::Model { latency_ms, .. } | Step::Tool { latency_ms, .. } => *latency_ms,
+        Step::Interrupt { .. } | Step::Memory { .. } => 0.0,
+    });
+    let seconds = latencies.sum::<f64>() / 1000.0;
+    // A stored number may be anything.
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-impl LocalThread {
-    fn open(&self) -> graph::Thread<'_, AgentState, Attempt> {
-        self.graph.thread(&*self.checkpointer, &self.id)
-    }
-
-    /// `before` is the state the call began with.
-    fn progress(
-        self,
-        result: Result<graph::Progress<AgentState>, graph::Failure<AgentState>>,
-        before: AgentState,
-        attempt: Arc<Attempt>,
-    ) -> Progress {
-        let pause = match result {
-            Ok(graph::Progress::Paused(pause)) => pause,
-            Ok(graph::Progress::Finished(state)) => {
-                return Progress::Finished(record(Ok(state), || before, &attempt));
-            }
-            Err(failure) => {
-                return Progress::Finished(record(Err(failure), || before, &attempt));
-            }
-        };
-        match question(&pause) {
-            Ok(interrupt) => Progress::Paused(Box::new(LocalPause {
-                spent: attempt.time_spent(),
-                thread: self,
-                attempt,
-                state: pause.state,
-                interrupt,
-            })),
-            Err(failure) => Progress::Finished(failed(pause.state, failure, &attempt)),
-        }
-    }
-}
-
-/// What the person is asked first. Others that are pending come up in their turn.
-fn question(pause: &Pause<AgentState>) -> Result<Interrupt, Failure> {
-    let harness = |error| Failure::new(Outcome::Harness, error);
-    let pending = pause.interrupts.first().ok_or_else(|| {
-        let next = pause.next.join("`, `");
-        harness(format!(
-            "the run stands at a breakpoint before `{next}` and asks nothing"
-        ))
-    })?;
-    let interrupt: Interrupt =
-        serde_json::from_value(pending.payload.clone()).map_err(|error| {
-            harness(format!(
-                "`{}` asked what is no interrupt: {error}",
-                pending.node
-            ))
-        })?;
-    Ok(Interrupt {
-        id: pending.id.clone(),
-        ..interrupt
-    })
-}
-
-struct LocalPause {
-    thread: LocalThread,
-    attempt: Arc<Attempt>,
-    /// Time that the attempt took, before the person was asked.
-    spent: Duration,
-    state: AgentState,
-    interrupt: Interrupt,
-}
-
-impl Paused for LocalPause {
-    fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
-    }
-
-    fn steps(&self) -> usize {
-        self.state.steps.len()
-    }
-
-    fn resume(
-        self: Box<Self>,
-        response: Response,
-        answered_by: &str,
-    ) -> BoxFuture<'static, Progress> {
-        let answer = Resumption {
-            interrupt: self.interrupt.id.clone(),
-            response,
-            answered_by: answered_by.to_owned(),
-        };
-        Box::pin(async move {
-            let attempt = Arc::new(self.attempt.again(self.spent));
-            let answer = serde_json::to_value(answer).expect("an answer has string keys only");
-            let answers = Resume::Answers([(self.interrupt.id, answer)].into());
-            let options = options(&attempt);
-            let result = self
-                .thread
-                .open()
-                .resume(answers, Arc::clone(&attempt), &options)
-                .await;
-            self.thread.progress(result, self.state, attempt)
-        })
-    }
-
-    fn abandon(self: Box<Self>, outcome: Outcome, error: String) -> BoxFuture<'static, Run> {
-        Box::pin(async move {
-            let attempt = self.attempt.again(self.spent);
-            failed(self.state, Failure::new(outcome, error), &attempt)
-        })
-    }
+/// Whether the graph would not go on, and did nothing.
+fn is_refusal(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::NothingToResume { .. }
+            | RunError::UnknownThread { .. }
+            | RunError::UnknownNode { .. }
+            | RunError::State { .. }
+            | RunError::Checkpoint(_)
+    )
 }
 
 /// The record of an attempt whose graph came to its end, or failed. `before` is the state
 /// to tell of, where the failure tells of none.
 fn record(
     result: Result<AgentState, graph::Failure<AgentState>>,
-    before: impl FnOnce() -> AgentState,
+    before: AgentState,
     attempt: &Attempt,
 ) -> Run {
     let failure = match result {
@@ -210,7 +254,7 @@ fn record(
         _ => Outcome::Harness,
     };
     let error = Failure::new(outcome, with_causes(&failure.error));
-    let state = failure.state.map_or_else(before, |state| *state);
+    let state = failure.state.map_or(before, |state| *state);
     failed(state, error, attempt)
 }
 

@@ -51,7 +51,13 @@ pub fn agent(tools: &[Tool], preferences: &Preferences, today: Date) -> String {
 /// System text of the agent that looks up by tools what is known of the person.
 pub fn searching_agent(tools: &[Tool], today: Date) -> String {
     let memory = include_str!("agent_search.md");
-    system(tools, memory, today, include_str!("first_handle.md"), "")
+    system(tools, memory, today, include_str!("first_ask.md"), "")
+}
+
+/// System text of the agent that answers, and may ask the person it acts for.
+pub fn asking_agent(tools: &[Tool], preferences: &Preferences, today: Date) -> String {
+    let memory = profiles(preferences);
+    system(tools, &memory, today, include_str!("first_ask.md"), "")
 }
 
 /// System text of the agent that triages by a tool of its own.
@@ -107,9 +113,32 @@ pub fn remind_tool() -> String {
 
 /// Sent once, after a reply of the router that was not a decision.
 pub fn remind_router(problem: &str) -> String {
-    fill(include_str!("remind_router.md"), &[("problem", problem)])
-        .trim_end()
-        .to_owned()
+    blank(include_str!("remind_router.md"), "problem", problem)
+}
+
+/// Follows the email where the person, told of it, wants something done.
+pub fn notice(feedback: &str) -> String {
+    blank(include_str!("notice.md"), "feedback", feedback)
+}
+
+/// Answers a call that the person wants changed.
+pub fn feedback(feedback: &str) -> String {
+    blank(include_str!("feedback.md"), "feedback", feedback)
+}
+
+/// Answers a call that the person does not want.
+pub fn turned_down() -> String {
+    include_str!("turned_down.md").trim_end().to_owned()
+}
+
+/// Answers a call that nobody reviewed in time.
+pub fn nobody_answered() -> String {
+    include_str!("nobody_answered.md").trim_end().to_owned()
+}
+
+/// A template with one blank.
+fn blank(template: &str, name: &str, value: &str) -> String {
+    fill(template, &[(name, value)]).trim_end().to_owned()
 }
 
 /// `Tuesday, 3 March 2026`.

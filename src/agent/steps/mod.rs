@@ -5,6 +5,9 @@
 //! trajectory up to there is kept; an `Err` is a defect of ours.
 
 mod act;
+mod ask;
+mod describe;
+mod notice;
 mod person;
 mod prompt;
 mod remember;
@@ -13,7 +16,8 @@ pub(in crate::agent) mod structured;
 mod triage;
 
 pub use act::act;
-pub use person::Resumption;
+pub use ask::ask;
+pub use notice::notice;
 pub use remember::remember;
 pub use respond::respond;
 pub use triage::triage;
@@ -21,15 +25,38 @@ pub use triage::triage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::Attempt;
 use super::state::{AgentState, Failure, Update};
-use crate::graph::{Command, NodeContext};
+use crate::email::Triage;
+use crate::graph::{Command, END, NodeContext};
 use crate::message::{Message, ToolCall, ToolStatus, visible};
 use crate::model::{Model, Reply, Request};
 use crate::run::{Outcome, ReplyRef, Sent, Step};
+
+/// Where a wiring with a person leads after triage.
+pub fn by_decision(state: &AgentState) -> Vec<&'static str> {
+    match state.triage {
+        Some(Triage::Respond) => vec!["respond"],
+        Some(Triage::Notify) => vec!["notice"],
+        Some(Triage::Ignore) | None => vec![END],
+    }
+}
+
+/// Where a wiring leads after something was dealt with: to the calls that are left, to the
+/// model, or to the end.
+pub fn what_is_left(state: &AgentState) -> Vec<&'static str> {
+    if state.over {
+        vec![END]
+    } else if state.open_calls().next().is_some() {
+        vec!["ask"]
+    } else {
+        vec!["respond"]
+    }
+}
 
 /// One execution of a step: what it sees, and what it adds.
 pub struct Turn<'a> {
@@ -55,6 +82,12 @@ impl<'a> Turn<'a> {
 
     pub fn attempt(&self) -> &'a Attempt {
         self.node.context()
+    }
+
+    /// The day that days in the email are counted from: when it was written, or today.
+    pub fn today(&self) -> Date {
+        let today = self.attempt().agent.settings.date;
+        self.state.email.date.unwrap_or(today)
     }
 
     /// Entries of the log, those of this turn included.

@@ -19,7 +19,7 @@ impl Turn<'_> {
         }
         let preferences =
             memory::preferences(&*self.attempt().store, &settings.preferences).await?;
-        let system = prompts::agent(&agent.toolbox.tools(), &preferences, settings.date);
+        let system = prompts::asking_agent(&agent.toolbox.tools(), &preferences, settings.date);
         Ok(Prompt::new(system, agent.toolbox.specs()))
     }
 

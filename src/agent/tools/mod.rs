@@ -57,11 +57,24 @@ impl Tool {
         Tool::ALL.into_iter().find(|tool| call.is(tool.name()))
     }
 
+    /// Whether `name` is its name, without regard to case.
+    pub fn is_called(self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name.trim())
+    }
+
     pub fn spec(self) -> ToolSpec {
         ToolSpec {
             name: self.name().to_owned(),
             description: self.description().to_owned(),
             parameters: self.parameters(),
+        }
+    }
+
+    /// Whether a person can be asked to review its calls: what it does is felt outside.
+    pub fn is_reviewable(self) -> bool {
+        match self {
+            Tool::WriteEmail | Tool::ScheduleMeeting | Tool::Question => true,
+            Tool::CheckCalendarAvailability | Tool::TriageEmail | Tool::Done => false,
         }
     }
 
@@ -166,23 +179,57 @@ impl Toolbox {
         self.tools.iter().map(|(_, spec)| spec.clone()).collect()
     }
 
-    /// The tool that `call` means and its checked arguments.
+    /// The tool that `call` means and its checked arguments; or what is wrong, as the model
+    /// is told it. Days are checked to be readable, counted from `today`.
+    pub fn check<'a>(
+        &self,
+        call: &'a ToolCall,
+        today: Date,
+    ) -> Result<(Tool, &'a Map<String, Value>), String> {
+        let (tool, spec) = self.find(call)?;
+        match schema::check(&spec.parameters, &call.arguments) {
+            Ok(arguments) => {
+                check_day(arguments, today)?;
+                Ok((tool, arguments))
+            }
+            Err(problem) => Err(format!("`{}` was not run: {problem}.", spec.name)),
+        }
+    }
+
+    /// `call` with a person's `arguments`. A form may have turned their values into text;
+    /// where the tool wants a number, a truth value, a list, or an object, they are read as
+    /// such.
     ///
     /// # Errors
-    /// A sentence for the model where the tool is not one of this box, or the arguments are
-    /// not those of its specification.
-    pub fn check<'a>(&self, call: &'a ToolCall) -> Result<(Tool, &'a Map<String, Value>), String> {
-        let Some((tool, spec)) = self.tools.iter().find(|(tool, _)| call.is(tool.name())) else {
-            let known: Vec<&str> = self.tools.iter().map(|(tool, _)| tool.name()).collect();
-            return Err(format!(
-                "There is no tool `{}`. The tools are {}.",
-                echo(&call.name),
-                known.join(", ")
-            ));
+    /// What is wrong with the arguments, naming the one.
+    pub fn edited(
+        &self,
+        call: &ToolCall,
+        arguments: Map<String, Value>,
+        today: Date,
+    ) -> Result<ToolCall, String> {
+        let (_, spec) = self.find(call)?;
+        let call = ToolCall {
+            arguments: Value::Object(schema::coerce(&spec.parameters, arguments)),
+            ..call.clone()
         };
-        match schema::check(&spec.parameters, &call.arguments) {
-            Ok(arguments) => Ok((*tool, arguments)),
-            Err(problem) => Err(format!("`{}` was not run: {problem}.", spec.name)),
+        let arguments = schema::check(&spec.parameters, &call.arguments)
+            .map_err(|problem| format!("the edit does not fit `{}`: {problem}", spec.name))?;
+        check_day(arguments, today)?;
+        Ok(call)
+    }
+
+    fn find(&self, call: &ToolCall) -> Result<(Tool, &ToolSpec), String> {
+        match self.tools.iter().find(|(tool, _)| call.is(tool.name())) {
+            Some((tool, spec)) => Ok((*tool, spec)),
+            None => {
+                let known: Vec<&str> = self.tools.iter().map(|(tool, _)| tool.name()).collect();
+                Err(format!(
+                    "There is no tool `{}`. The tools are {}.",
+                    echo(&call.name),
+                    known.join(", ")
+                ))
+            }
         }
     }
 
@@ -191,22 +238,22 @@ impl Toolbox {
     /// Never fails: what is wrong with a call is the content of a `Failed` result, so that
     /// the model can mend it.
     pub fn run(&self, call: &ToolCall, today: Date) -> ToolResult {
-        let (tool, arguments) = match self.check(call) {
+        let (tool, arguments) = match self.check(call, today) {
             Ok(checked) => checked,
             Err(problem) => return ToolResult::failed(problem),
         };
         let text = |name: &str| arguments[name].as_str().unwrap_or_default();
+        let day = |name: &str| parse_day(text(name), today).expect("checked to be a day");
         match tool {
             Tool::WriteEmail => ToolResult::executed(format!(
                 "The email to {} with the subject \"{}\" was sent.",
                 echo(text("to")),
                 echo(text("subject")),
             )),
-            Tool::ScheduleMeeting => self.schedule_meeting(arguments, today),
-            Tool::CheckCalendarAvailability => match parse_day(text("day"), today) {
-                Ok(day) => ToolResult::executed(self.calendar.describe(day)),
-                Err(problem) => ToolResult::failed(problem.to_string()),
-            },
+            Tool::ScheduleMeeting => self.schedule_meeting(arguments, day("preferred_day")),
+            Tool::CheckCalendarAvailability => {
+                ToolResult::executed(self.calendar.describe(day("day")))
+            }
             Tool::TriageEmail => {
                 let category = text("category").trim().to_ascii_lowercase();
                 ToolResult::executed(format!("The decision for this email is {category}."))
@@ -216,14 +263,7 @@ impl Toolbox {
         }
     }
 
-    fn schedule_meeting(&self, arguments: &Map<String, Value>, today: Date) -> ToolResult {
-        let day = match parse_day(
-            arguments["preferred_day"].as_str().unwrap_or_default(),
-            today,
-        ) {
-            Ok(day) => day,
-            Err(problem) => return ToolResult::failed(problem.to_string()),
-        };
+    fn schedule_meeting(&self, arguments: &Map<String, Value>, day: Date) -> ToolResult {
         let number = |name: &str| {
             let value = arguments[name].as_f64().expect("checked to be a number");
             value as u32
@@ -246,6 +286,17 @@ impl Toolbox {
         }
         ToolResult::executed(content)
     }
+}
+
+/// Checks that what should be a day can be read as one.
+fn check_day(arguments: &Map<String, Value>, today: Date) -> Result<(), String> {
+    let days = ["day", "preferred_day"]
+        .iter()
+        .filter_map(|name| arguments.get(*name));
+    for day in days.filter_map(Value::as_str) {
+        parse_day(day, today).map_err(|problem| problem.to_string())?;
+    }
+    Ok(())
 }
 
 /// The start of a text that a model wrote, on one line.

@@ -49,6 +49,70 @@ pub fn check<'a>(
     }
 }
 
+/// `arguments` in the types that `parameters` want, where a form has turned them into text:
+/// numbers, truth values, lists (as JSON, or separated by commas), objects (as JSON). What
+/// cannot be read so stays as it is, for [`check`] to name.
+pub fn coerce(parameters: &Value, arguments: Map<String, Value>) -> Map<String, Value> {
+    let schema = |name: &String| &parameters["properties"][name];
+    arguments
+        .into_iter()
+        .map(|(name, value)| {
+            let value = coerced(schema(&name), value);
+            (name, value)
+        })
+        .collect()
+}
+
+fn coerced(schema: &Value, value: Value) -> Value {
+    let wanted = schema["type"].as_str();
+    let text = match value {
+        Value::String(text) => text,
+        Value::Array(items) if wanted == Some("array") => {
+            let items = items
+                .into_iter()
+                .map(|item| coerced(&schema["items"], item));
+            return items.collect();
+        }
+        other => return other,
+    };
+    let trimmed = text.trim();
+    let json = || serde_json::from_str::<Value>(trimmed).ok();
+    let meant = match wanted {
+        Some("integer" | "number") => json().filter(Value::is_number),
+        Some("boolean") => match trimmed.to_ascii_lowercase().as_str() {
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        Some("array") => {
+            let list = json().filter(Value::is_array);
+            let list = list.unwrap_or_else(|| split(trimmed).into_iter().collect());
+            let Value::Array(items) = list else {
+                unreachable!("both are lists");
+            };
+            let items = items
+                .into_iter()
+                .map(|item| coerced(&schema["items"], item));
+            Some(items.collect())
+        }
+        Some("object") => json().filter(Value::is_object),
+        _ => None,
+    };
+    meant.unwrap_or(Value::String(text))
+}
+
+/// The parts between commas, without those that are empty. A comma within quotes, as in
+/// `"Lee, Sam" <sam@acme.example>`, separates nothing.
+fn split(text: &str) -> Vec<String> {
+    let mut quoted = false;
+    let parts = text.split(|symbol: char| {
+        quoted ^= symbol == '"';
+        symbol == ',' && !quoted
+    });
+    let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
+}
+
 fn fits(schema: &Value, value: &Value) -> bool {
     if let Some(choices) = schema["enum"].as_array() {
         let text = value.as_str().unwrap_or_default().trim();
@@ -147,7 +211,86 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn what_a_form_turned_into_text_is_read_as_what_the_tool_wants() {
+        let integer = json!({ "type": "integer" });
+        let boolean = json!({ "type": "boolean" });
+        let list = json!({ "type": "array", "items": { "type": "string" } });
+        let numbers = json!({ "type": "array", "items": { "type": "integer" } });
+        let object = json!({ "type": "object" });
+        let string = json!({ "type": "string" });
+        for (schema, text, value) in [
+            (&integer, "45", json!(45)),
+            (&integer, " -3 ", json!(-3)),
+            (&integer, "30.0", json!(30.0)),
+            (&integer, "45 minutes", json!("45 minutes")),
+            (&integer, "", json!("")),
+            (&integer, "[1]", json!("[1]")),
+            (&boolean, "True", json!(true)),
+            (&boolean, "false", json!(false)),
+            (&boolean, "no", json!("no")),
+            (&list, "[\"a\", \"b, c\"]", json!(["a", "b, c"])),
+            (
+                &list,
+                "a@x.example, b@x.example,",
+                json!(["a@x.example", "b@x.example"]),
+            ),
+            (
+                &list,
+                "\"Lee, Sam\" <s@x.example>, Ana",
+                json!(["\"Lee, Sam\" <s@x.example>", "Ana"]),
+            ),
+            (&list, "Ana", json!(["Ana"])),
+            (&list, " ", json!([])),
+            (&numbers, "1, 2", json!([1, 2])),
+            (&numbers, "1, two", json!([1, "two"])),
+            (&object, "{\"a\": 1}", json!({ "a": 1 })),
+            (&object, "a", json!("a")),
+            (&string, "45", json!("45")),
+            (&string, "[\"a\"]", json!("[\"a\"]")),
+        ] {
+            assert_eq!(coerced(schema, json!(text)), value, "{schema} {text:?}");
+        }
+        // What is not text was meant as it is, except within a list.
+        assert_eq!(coerced(&integer, json!(null)), json!(null));
+        assert_eq!(coerced(&numbers, json!(["1", 2])), json!([1, 2]));
+    }
+
+    /// Arguments that fit.
+    fn fitting(schema: &Value, seed: u64) -> Value {
+        match schema["type"].as_str().unwrap() {
+            _ if schema["enum"].is_array() => schema["enum"][0].clone(),
+            "integer" => json!(schema["minimum"].as_u64().unwrap_or(0) + seed % 10),
+            "boolean" => json!(seed.is_multiple_of(2)),
+            "array" => json!(vec![format!("a{seed}"); seed as usize % 3]),
+            _ => json!(format!("text, {seed}")),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn fitting_arguments_survive_a_form_that_turns_them_into_text(
+            tool in 0..Tool::ALL.len(),
+            seed in 0..100_u64,
+        ) {
+            let parameters = Tool::ALL[tool].spec().parameters;
+            let properties = parameters["properties"].as_object().unwrap();
+            let arguments: Map<String, Value> = properties
+                .iter()
+                .map(|(name, schema)| (name.clone(), fitting(schema, seed)))
+                .collect();
+            let text = |value: &Value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let form: Map<String, Value> = arguments
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::String(text(value))))
+                .collect();
+            prop_assert_eq!(coerce(&parameters, form), arguments.clone());
+            prop_assert_eq!(coerce(&parameters, arguments.clone()), arguments);
+        }
+
         #[test]
         fn arguments_fit_as_a_json_schema_validator_says(
             tool in 0..Tool::ALL.len(),
