@@ -64,10 +64,7 @@ pub async fn drive(
 /// # Errors
 /// [`HumanError::NotAllowed`] for an answer that the interrupt does not take; and whatever
 /// keeps the person from answering.
-pub async fn answer(
-    human: &mut dyn Human,
-    interrupt: &Interrupt,
-) -> Result<Response, HumanError> {
+pub async fn answer(human: &mut dyn Human, interrupt: &Interrupt) -> Result<Response, HumanError> {
     let response = human.respond(interrupt).await?;
     match interrupt.allowed.allows(&response) {
         true => Ok(response),

@@ -58,14 +58,20 @@ pub trait Human: Send {
 /// There is no answer, through no fault of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HumanError {
-    #[error("{by} answered `{action}` with {kind}, which it does not take; it takes: {}", list(allowed))]
+    #[error(
+        "{by} answered `{action}` with {kind}, which it does not take; it takes: {}",
+        list(allowed)
+    )]
     NotAllowed {
         by: String,
         action: String,
         kind: &'static str,
         allowed: Vec<&'static str>,
     },
-    #[error("`{action}` takes none of the answers that {by} gives; it takes: {}", list(allowed))]
+    #[error(
+        "`{action}` takes none of the answers that {by} gives; it takes: {}",
+        list(allowed)
+    )]
     NoAnswer {
         action: String,
         by: &'static str,
@@ -138,9 +144,7 @@ fn edited(interrupt: &Interrupt, changes: &Map<String, Value>) -> Map<String, Va
 
 /// At most so many characters of a text, as one line.
 fn shown(text: &str, most: usize) -> String {
-    let mut characters = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = characters.by_ref().take(most).collect();
     if characters.next().is_some() {
         line.push('…');

@@ -50,11 +50,7 @@ pub fn timed_out(interrupt: &Interrupt) -> Result<Response, HumanError> {
     refuse(interrupt, TIMED_OUT, "Nobody answered in time.")
 }
 
-fn refuse(
-    interrupt: &Interrupt,
-    by: &'static str,
-    words: &str,
-) -> Result<Response, HumanError> {
+fn refuse(interrupt: &Interrupt, by: &'static str, words: &str) -> Result<Response, HumanError> {
     if interrupt.allowed.ignore {
         Ok(Response::Ignore)
     } else if interrupt.allowed.respond {

@@ -3,11 +3,8 @@
 use futures_util::future::{BoxFuture, ready};
 
 use super::{AcceptAll, Human, HumanError, TIMED_OUT, edited, shown, shown_action, timed_out};
-use crate::dataset::{On, Rule, RuleAnswer};
+use crate::dataset::{Rule, RuleAnswer};
 use crate::run::{Interrupt, Response};
-
-/// The triage question's action.
-const NOTIFY: &str = "notify";
 
 /// The most characters of arguments, and the most rules, that an error shows.
 const SHOWN: usize = 200;
@@ -44,10 +41,12 @@ impl Scripted {
     }
 
     fn choose(&mut self, interrupt: &Interrupt) -> Result<Response, HumanError> {
-        let action = interrupt.action.to_lowercase();
-        self.asked.push(action.clone());
-        let time = self.asked.iter().filter(|&asked| *asked == action).count();
-        let fits = |rule: &Rule| fits(rule, &action, time, interrupt);
+        // The n-th is counted as `Rule::fits` compares actions: without regard to case.
+        let action = interrupt.action.to_ascii_lowercase();
+        let time = 1 + self.asked.iter().filter(|&asked| *asked == action).count();
+        self.asked.push(action);
+        let nth = time.try_into().unwrap_or(u32::MAX);
+        let fits = |rule: &Rule| rule.fits(&interrupt.action, &interrupt.args, nth);
         let Some(index) = self.rules.iter().position(fits) else {
             return match self.then {
                 Some(_) => {
@@ -87,7 +86,7 @@ impl Scripted {
             .map(|index| self.told(index))
             .collect();
         match self.rules.len() {
-            0 => rules.push("there are none".to_owned()),
+            0 => rules.push("none".to_owned()),
             all if all > RULES_SHOWN => rules.push(format!("and {} more", all - RULES_SHOWN)),
             _ => {}
         }
@@ -102,13 +101,10 @@ impl Scripted {
     /// ``rule 2 (write_email, 2nd, by its `to`: accept)``.
     fn told(&self, index: usize) -> String {
         let rule = &self.rules[index];
-        let on = match &rule.on {
-            On::Notify => NOTIFY,
-            On::Tool(name) => name,
-        };
-        let nth = rule.nth.map_or(String::new(), |nth| {
-            format!(", {}", ordinal(nth as usize))
-        });
+        let on = rule.on.name();
+        let nth = rule
+            .nth
+            .map_or(String::new(), |nth| format!(", {}", ordinal(nth as usize)));
         let mut when = String::new();
         if !rule.when.is_empty() {
             let names: Vec<&str> = rule.when.iter().map(|(name, _)| name.as_str()).collect();
@@ -123,19 +119,6 @@ impl Scripted {
         };
         format!("rule {} ({on}{nth}{when}: {kind})", index + 1)
     }
-}
-
-fn fits(rule: &Rule, action: &str, time: usize, interrupt: &Interrupt) -> bool {
-    let about = match &rule.on {
-        On::Notify => action == NOTIFY,
-        On::Tool(name) => action == name.to_lowercase(),
-    };
-    about
-        && rule.nth.is_none_or(|nth| nth as usize == time)
-        && rule
-            .when
-            .iter()
-            .all(|(name, matcher)| matcher.holds(name, interrupt.args.get(name)))
 }
 
 fn ordinal(n: usize) -> String {

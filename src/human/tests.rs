@@ -376,11 +376,19 @@ async fn an_unmatched_question_is_told_with_its_arguments_and_the_rules_tried() 
         assert_eq!(driven.run.outcome, Outcome::Unmatched);
         texts.push(driven.run.error.unwrap());
     }
-    insta::assert_snapshot!(texts.join("\n\n"), @"");
+    insta::assert_snapshot!(texts.join("\n\n"), @r#"
+    no rule answers `write_email`, asked the 1st time, with {"to":"Ana <ana@northwind.example>","subject":"Re: hi"}; rules tried: rule 1 (question: respond), rule 2 (write_email, 2nd: accept), rule 3 (write_email, by its `to`: timeout)
+
+    no rule answers `write_email`, asked the 1st time, with {"to":"Ana <ana@northwind.example>","subject":"Re: hi"}; rules tried: none
+
+    no rule answers `write_email`, asked the 1st time, with {"to":"Ana <ana@northwind.example>","subject":"Re: hi"}; rules tried: rule 1 (write_email, 2nd: accept), rule 2 (write_email, 3rd: accept), rule 3 (write_email, 4th: accept), rule 4 (write_email, 5th: accept), rule 5 (write_email, 6th: accept), rule 6 (write_email, 7th: accept), rule 7 (write_email, 8th: accept), rule 8 (write_email, 9th: accept), rule 9 (write_email, 10th: accept), rule 10 (write_email, 11th: accept), rule 11 (write_email, 12th: accept), rule 12 (write_email, 13th: accept), and 28 more
+    "#);
 
     let mut hostile = interrupt(WRITE);
     hostile.action = "a\nb".repeat(1000);
-    hostile.args.insert("content".into(), "x".repeat(100_000).into());
+    hostile
+        .args
+        .insert("content".into(), "x".repeat(100_000).into());
     let mut human = Scripted::new(Vec::new(), None);
     let error = human.respond(&hostile).await.unwrap_err().to_string();
     assert!(error.len() < 500 && !error.contains('\n'), "{error}");
@@ -397,7 +405,12 @@ async fn rules_that_were_never_used_are_noted() {
         on("schedule_meeting", Edit(Map::new())),
     ];
     let (driven, _) = run(vec![WRITE, WRITE], Scripted::new(rules, None)).await;
-    insta::assert_snapshot!(driven.notes.join("\n"), @"");
+    insta::assert_snapshot!(driven.notes.join("\n"), @r"
+    rule 2 (write_email, 2nd: ignore) was never used
+    rule 3 (question, 11th, by its `to`: timeout) was never used
+    rule 4 (notify, 3rd: respond) was never used
+    rule 5 (schedule_meeting: edit) was never used
+    ");
     let (driven, _) = run(vec![WRITE], AcceptAll).await;
     assert_eq!(driven.notes, Vec::<String>::new());
 }
@@ -443,10 +456,7 @@ impl Human for Careless {
         "careless"
     }
 
-    fn respond<'a>(
-        &'a mut self,
-        _: &'a Interrupt,
-    ) -> BoxFuture<'a, Result<Response, HumanError>> {
+    fn respond<'a>(&'a mut self, _: &'a Interrupt) -> BoxFuture<'a, Result<Response, HumanError>> {
         let tokens = TokenUsage {
             input_tokens: 5,
             output_tokens: 1,
@@ -465,7 +475,7 @@ async fn nobody_gives_an_answer_that_is_not_allowed_and_what_it_cost_is_counted(
     let human = Careless(Usage::default());
     let (driven, answers) = run(vec![WRITE, ASK, WRITE], human).await;
     assert_eq!(driven.run.outcome, Outcome::Simulator);
-    insta::assert_snapshot!(driven.run.error.unwrap(), @"");
+    insta::assert_snapshot!(driven.run.error.unwrap(), @"careless answered `question` with accept, which it does not take; it takes: ignore, respond");
     assert_eq!(answers.len(), 1);
     let usage = driven.run.usage.0[&ModelRole::Simulator];
     assert_eq!((usage.calls, usage.input_tokens), (2, 10));
@@ -475,7 +485,7 @@ async fn nobody_gives_an_answer_that_is_not_allowed_and_what_it_cost_is_counted(
 async fn a_question_without_a_possible_answer_is_no_fault_of_the_agent() {
     let (driven, _) = run(vec![("write_email", only("edit"))], AcceptAll).await;
     assert_eq!(driven.run.outcome, Outcome::Simulator);
-    insta::assert_snapshot!(driven.run.error.unwrap(), @"");
+    insta::assert_snapshot!(driven.run.error.unwrap(), @"`write_email` takes none of the answers that accept-all gives; it takes: edit");
 }
 
 #[tokio::test]

@@ -262,7 +262,11 @@ mod tests {
             told(Response::Edit(edited)),
             told(Response::Respond("Shorter.".into())),
             told(Response::Ignore),
-        ].concat(), @r"");
+        ].concat(), @r#"
+        {"format":"mailproof.audit/1","record":{"at":"2026-03-03T09:00:00Z","thread":"t1","interrupt":"1","action":"write_email","who":"ana","decision":"edit","before":{"to":"ana@northwind.example","subject":"Re: hi"},"after":{"to":"bo@acme.example","subject":"Re: hi"},"waited_ms":1500}}
+        {"format":"mailproof.audit/1","record":{"at":"2026-03-03T09:00:00Z","thread":"t1","interrupt":"1","action":"write_email","who":"ana","decision":"respond","before":{"to":"ana@northwind.example","subject":"Re: hi"},"said":"Shorter.","waited_ms":1500}}
+        {"format":"mailproof.audit/1","record":{"at":"2026-03-03T09:00:00Z","thread":"t1","interrupt":"1","action":"write_email","who":"ana","decision":"ignore","before":{"to":"ana@northwind.example","subject":"Re: hi"},"waited_ms":1500}}
+        "#);
     }
 
     #[test]

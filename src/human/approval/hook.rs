@@ -188,11 +188,11 @@ mod tests {
             assert!(!hook.tell(&pending("1")).unwrap(), "once is enough");
             error
         };
-        insta::assert_snapshot!(fail("false", &[], LONG), @"");
-        insta::assert_snapshot!(fail("/no/such/program", &[], LONG), @"");
+        insta::assert_snapshot!(fail("false", &[], LONG), @"the notification hook `false` failed: exit status: 1");
+        insta::assert_snapshot!(fail("/no/such/program", &[], LONG), @"cannot run the notification hook `/no/such/program`: No such file or directory (os error 2)");
         // It never reads what it is told.
         let short = Duration::from_millis(30);
-        insta::assert_snapshot!(fail("sleep", &["600"], short), @"");
+        insta::assert_snapshot!(fail("sleep", &["600"], short), @"the notification hook `sleep` was ended after 30 ms");
         // Nor does this one, which is no failure.
         assert!(hook("true", &[], LONG).tell(&pending("1")).unwrap());
     }

@@ -37,7 +37,10 @@ impl FromStr for Approver {
         if name.is_empty() {
             return Err(bad());
         }
-        if AUTOMATIC.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
+        if AUTOMATIC
+            .iter()
+            .any(|taken| taken.eq_ignore_ascii_case(name))
+        {
             return Err(BadApprover::Reserved(name.to_owned()));
         }
         let actions = actions.map(|actions| {
@@ -132,8 +135,8 @@ mod tests {
             let refused = approvers.check("eve", &interrupt("schedule_meeting"));
             refused.unwrap_err().to_string()
         };
-        insta::assert_snapshot!(refused(&approvers), @"");
-        insta::assert_snapshot!(refused(&Approvers::default()), @"");
+        insta::assert_snapshot!(refused(&approvers), @"`eve` may not answer `schedule_meeting`; those who may: ana, Chief");
+        insta::assert_snapshot!(refused(&Approvers::default()), @"`eve` may not answer `schedule_meeting`; those who may: nobody");
     }
 
     #[test]

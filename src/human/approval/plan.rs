@@ -70,7 +70,11 @@ mod tests {
         ] {
             let proposed = ["look", "refund", "write"].map(str::to_owned);
             let steps = steps.map(|steps| steps.into_iter().map(str::to_owned).collect());
-            assert_eq!(agreed_steps(&proposed, "steps", &response), steps, "{response:?}");
+            assert_eq!(
+                agreed_steps(&proposed, "steps", &response),
+                steps,
+                "{response:?}"
+            );
         }
     }
 }

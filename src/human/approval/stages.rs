@@ -139,10 +139,7 @@ pub struct Stages {
 
 impl Stages {
     /// Each stage with its name and who decides in it.
-    pub fn new(
-        first: (String, Box<dyn Human>),
-        others: Vec<(String, Box<dyn Human>)>,
-    ) -> Stages {
+    pub fn new(first: (String, Box<dyn Human>), others: Vec<(String, Box<dyn Human>)>) -> Stages {
         Stages {
             first,
             others,
@@ -290,10 +287,10 @@ mod tests {
         let asked = interrupt("write_email");
         let mut staged = Staged::new(&asked, "manager", vec!["security".into()]);
         let early = staged.answer("security", Response::Accept).unwrap_err();
-        insta::assert_snapshot!(early, @"");
+        insta::assert_snapshot!(early, @"stage `security` is not asked: the approval is waiting_for_manager");
         staged.answer("manager", Response::Ignore).unwrap();
         let late = staged.answer("security", Response::Accept).unwrap_err();
-        insta::assert_snapshot!(late, @"");
+        insta::assert_snapshot!(late, @"stage `security` is not asked: the approval is rejected_by_manager");
         assert_eq!(staged.response(), Some(Response::Ignore));
     }
 
@@ -301,7 +298,10 @@ mod tests {
     fn the_answer_to_a_question_is_no_rejection() {
         let mut asked = interrupt("question");
         asked.allowed.accept = false;
-        asked.args = json!({ "content": "Which day?" }).as_object().unwrap().clone();
+        asked.args = json!({ "content": "Which day?" })
+            .as_object()
+            .unwrap()
+            .clone();
         let mut staged = Staged::new(&asked, "manager", vec!["security".into()]);
         let answer = Response::Respond("Monday.".into());
         staged.answer("manager", answer.clone()).unwrap();

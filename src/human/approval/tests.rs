@@ -83,12 +83,10 @@ impl Human for Person {
         Box::pin(async move {
             self.asked.lock().unwrap().push(interrupt.clone());
             tokio::time::sleep(self.takes).await;
-            self.answers
-                .pop_front()
-                .ok_or_else(|| HumanError::Failed {
-                    action: interrupt.action.clone(),
-                    reason: format!("{} has left", self.name),
-                })
+            self.answers.pop_front().ok_or_else(|| HumanError::Failed {
+                action: interrupt.action.clone(),
+                reason: format!("{} has left", self.name),
+            })
         })
     }
 
@@ -105,10 +103,7 @@ impl Human for Absent {
         "absent"
     }
 
-    fn respond<'a>(
-        &'a mut self,
-        _: &'a Interrupt,
-    ) -> BoxFuture<'a, Result<Response, HumanError>> {
+    fn respond<'a>(&'a mut self, _: &'a Interrupt) -> BoxFuture<'a, Result<Response, HumanError>> {
         Box::pin(pending())
     }
 }
@@ -144,8 +139,22 @@ async fn a_question_that_nobody_answers_expires_and_one_turned_down_does_not() {
         ..person("ana", [Response::Ignore])
     };
     for (case, human, asked, expected, by, after) in [
-        ("expired", late(301), interrupt("write_email"), Response::Ignore, "timeout", 300),
-        ("rejected", late(299), interrupt("write_email"), Response::Ignore, "ana", 299),
+        (
+            "expired",
+            late(301),
+            interrupt("write_email"),
+            Response::Ignore,
+            "timeout",
+            300,
+        ),
+        (
+            "rejected",
+            late(299),
+            interrupt("write_email"),
+            Response::Ignore,
+            "ana",
+            299,
+        ),
         (
             "cannot be ignored",
             late(301),
@@ -171,9 +180,12 @@ async fn a_deadline_passes_again_for_each_question() {
     };
     let mut human = Deadline::new(Box::new(slow)).of(Duration::from_secs(60));
     let asked = interrupt("write_email");
-    assert_eq!(ask(&mut human, &asked).await, (Response::Accept, "ana".into()));
+    assert_eq!(
+        ask(&mut human, &asked).await,
+        (Response::Accept, "ana".into())
+    );
     let error = answer(&mut human, &asked).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"no answer to `write_email`: ana has left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +258,7 @@ async fn only_the_exact_word_accepts_and_anything_else_cancels() {
         assert_eq!(question.allowed.kinds(), ["ignore", "respond"]);
         assert_eq!(question.args, asked.args);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(question.description.unwrap(), @"");
+            insta::assert_snapshot!(question.description.unwrap(), @"To confirm, answer with exactly `DELETE`. Anything else cancels.");
         }
     }
 }
@@ -256,7 +268,10 @@ async fn a_stale_question_goes_on_to_the_next_person_and_the_record_says_so() {
     let (audit, records) = audit();
     let others: Vec<(String, Box<dyn Human>)> = vec![
         ("bo".into(), Box::new(Absent)),
-        ("chief".into(), Box::new(person("chief", [Response::Accept]))),
+        (
+            "chief".into(),
+            Box::new(person("chief", [Response::Accept])),
+        ),
     ];
     let human = Escalating::new(
         Box::new(Absent),
@@ -299,11 +314,14 @@ async fn somebody_in_time_is_not_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_somebody_who_may_not_give_it_is_refused_and_recorded() {
     let (audit, records) = audit();
-    let approvers = Approvers(vec!["ana".parse().unwrap(), "eve:question".parse().unwrap()]);
+    let approvers = Approvers(vec![
+        "ana".parse().unwrap(),
+        "eve:question".parse().unwrap(),
+    ]);
     let eve = person("eve", [Response::Accept, Response::Accept]);
     let mut human = Audited::new(Box::new(eve), audit).only(approvers);
     let refused = answer(&mut human, &interrupt("write_email")).await;
-    insta::assert_snapshot!(refused.unwrap_err(), @"");
+    insta::assert_snapshot!(refused.unwrap_err(), @"`eve` may not answer `write_email`; those who may: ana");
     answer(&mut human, &interrupt("question")).await.unwrap();
     let told: Vec<_> = records
         .lock()
@@ -326,9 +344,16 @@ async fn every_decision_of_a_thread_is_recorded_in_order() {
     let mut edited = interrupt("write_email").args;
     edited.insert("subject".into(), "Re: hello".into());
     let said = Response::Respond("Shorter.".into());
-    let ana = person("ana", [said, Response::Edit(edited.clone()), Response::Ignore]);
+    let ana = person(
+        "ana",
+        [said, Response::Edit(edited.clone()), Response::Ignore],
+    );
     let mut human = Audited::new(Box::new(Deadline::new(Box::new(ana))), audit);
-    for (id, action) in [("1", "write_email"), ("2", "write_email"), ("3", "question")] {
+    for (id, action) in [
+        ("1", "write_email"),
+        ("2", "write_email"),
+        ("3", "question"),
+    ] {
         let mut asked = interrupt(action);
         asked.id = id.into();
         answer(&mut human, &asked).await.unwrap();
@@ -366,14 +391,19 @@ async fn a_decision_that_cannot_be_recorded_is_none() {
     let audit = Audit::new("t1", now, full);
     let mut human = Audited::new(Box::new(AcceptAll), audit);
     let error = answer(&mut human, &interrupt("write_email")).await;
-    insta::assert_snapshot!(error.unwrap_err(), @"");
+    insta::assert_snapshot!(error.unwrap_err(), @"the decision on `write_email` could not be recorded, so it does not count: the disk is full");
 }
 
 #[tokio::test]
 async fn a_hook_that_fails_is_noted_and_the_question_asked_all_the_same() {
     let (audit, _) = audit();
     let redactor = Arc::new(Redactor::new([]));
-    let hook = Hook::new("/no/such/hook", Vec::new(), Duration::from_secs(60), redactor);
+    let hook = Hook::new(
+        "/no/such/hook",
+        Vec::new(),
+        Duration::from_secs(60),
+        redactor,
+    );
     let mut human = Audited::new(Box::new(AcceptAll), audit).with_hook(Arc::new(hook));
     for _ in 0..2 {
         let found = ask(&mut human, &interrupt("write_email")).await;
@@ -386,11 +416,24 @@ async fn a_hook_that_fails_is_noted_and_the_question_asked_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn stages_are_asked_in_turn_and_none_after_a_rejection() {
     for (manager, security, status, by) in [
-        (Response::Ignore, Response::Accept, "rejected_by_manager", "ana"),
-        (Response::Accept, Response::Ignore, "rejected_by_security", "bo"),
+        (
+            Response::Ignore,
+            Response::Accept,
+            "rejected_by_manager",
+            "ana",
+        ),
+        (
+            Response::Accept,
+            Response::Ignore,
+            "rejected_by_security",
+            "bo",
+        ),
         (Response::Accept, Response::Accept, "completed", "bo"),
     ] {
-        let (ana, bo) = (person("ana", [manager.clone()]), person("bo", [security.clone()]));
+        let (ana, bo) = (
+            person("ana", [manager.clone()]),
+            person("bo", [security.clone()]),
+        );
         let asked = bo.asked();
         let others: Vec<(String, Box<dyn Human>)> = vec![("security".into(), Box::new(bo))];
         let mut stages = Stages::new(("manager".into(), Box::new(ana)), others);
@@ -399,7 +442,11 @@ async fn stages_are_asked_in_turn_and_none_after_a_rejection() {
         assert_eq!(who, by, "{status}");
         assert_eq!(response == Response::Accept, status == "completed");
         let first_agreed = manager == Response::Accept;
-        assert_eq!(asked.lock().unwrap().len(), usize::from(first_agreed), "{status}");
+        assert_eq!(
+            asked.lock().unwrap().len(),
+            usize::from(first_agreed),
+            "{status}"
+        );
     }
 }
 
@@ -439,7 +486,10 @@ async fn a_failure_during_an_approval_leaves_the_thread_pending_and_no_stage_is_
     // Security leaves after the manager agreed; then comes back.
     let (ana, bo) = (person("ana", [Response::Accept]), person("bo", []));
     let by_manager = ana.asked();
-    let security = Relieved(vec![Box::new(person("carol", [Response::Accept])), Box::new(bo)]);
+    let security = Relieved(vec![
+        Box::new(person("carol", [Response::Accept])),
+        Box::new(bo),
+    ]);
     let others: Vec<(String, Box<dyn Human>)> = vec![("security".into(), Box::new(security))];
     let mut stages = Stages::new(("manager".into(), Box::new(ana)), others);
     for attempt in 0..2 {
@@ -462,7 +512,10 @@ async fn a_failure_during_an_approval_leaves_the_thread_pending_and_no_stage_is_
         }
     }
     let state = thread.get_state().await.unwrap();
-    assert_eq!((state.status, state.values), (ThreadStatus::Finished, Deployed(true)));
+    assert_eq!(
+        (state.status, state.values),
+        (ThreadStatus::Finished, Deployed(true))
+    );
     assert_eq!(by_manager.lock().unwrap().len(), 1);
 }
 
