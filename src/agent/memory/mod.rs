@@ -237,4 +237,3 @@ fn text(item: Item) -> Result<String, MemoryError> {
         }),
     }
 }
-

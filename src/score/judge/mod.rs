@@ -79,7 +79,10 @@ pub async fn judge(
     };
     request.messages.extend([
         Message::assistant("j1", reply.content, Vec::new()),
-        Message::user("j2", include_str!("remind.md").replace("{{problem}}", &first)),
+        Message::user(
+            "j2",
+            include_str!("remind.md").replace("{{problem}}", &first),
+        ),
     ]);
     let reply = model.ask(&request).await?;
     read(&reply, shown).map_err(|second| Unscored::Malformed { first, second })
@@ -176,7 +179,8 @@ mod tests {
     use super::*;
     use crate::model::scripted::{self, Scripted};
 
-    const SHOWN: &str = "assistant calls write_email\n  content: Invoice 1042 will be\n  paid on Friday.";
+    const SHOWN: &str =
+        "assistant calls write_email\n  content: Invoice 1042 will be\n  paid on Friday.";
 
     fn answer(quotes: &[&str], verdict: &str) -> Reply {
         let value = json!({ "reasoning": "It says so.", "quotes": quotes, "verdict": verdict });
@@ -200,9 +204,15 @@ mod tests {
         for (reply, problem) in [
             (text("pass"), "it was not JSON"),
             (text("[]"), "it was not a JSON object"),
-            (text(r#"{"grade":true}"#), "a key that was not asked for, `grade`"),
+            (
+                text(r#"{"grade":true}"#),
+                "a key that was not asked for, `grade`",
+            ),
             (text(r#"{"quotes":[],"verdict":"pass"}"#), "`reasoning`"),
-            (text(r#"{"reasoning":"","quotes":"","verdict":"pass"}"#), "`quotes`"),
+            (
+                text(r#"{"reasoning":"","quotes":"","verdict":"pass"}"#),
+                "`quotes`",
+            ),
             (answer(&[], "Passed"), "`verdict`"),
             (answer(&["paid on Monday"], "pass"), "is not in the record"),
             (answer(&["  "], "pass"), "is not in the record"),
@@ -221,7 +231,10 @@ mod tests {
         let (judged, calls) = ask(vec![bad(), good()]).await;
         assert_eq!((judged.unwrap().verdict, calls), (Verdict::Pass, 2));
         let (judged, calls) = ask(vec![bad(), bad(), good()]).await;
-        assert!(matches!(judged, Err(Unscored::Malformed { .. })), "{judged:?}");
+        assert!(
+            matches!(judged, Err(Unscored::Malformed { .. })),
+            "{judged:?}"
+        );
         assert_eq!(calls, 2);
     }
 
