@@ -305,7 +305,7 @@ mod tests {
         let line = torn.line(&redactor);
         let whole = format!("{}{}", kept.line(&redactor), &line[..line.len() - 1]);
         std::fs::write(&path, &whole).unwrap();
-        assert_eq!(read_audit(&whole).unwrap(), [kept.clone()]);
+        assert_eq!(read_audit(&whole).unwrap(), std::slice::from_ref(&kept));
         let next = record("3", "bo", Decision::Ignore);
         let mut file = AuditFile::open(&path, redactor).unwrap();
         file.write(&next).unwrap();
