@@ -23,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::memory::Namespace;
 use self::prompts::Preferences;
 use self::state::{AgentState, Setup};
 use self::tools::calendar::Calendar;
@@ -228,12 +229,18 @@ struct Prompts {
 
 impl Agent {
     pub fn new(kind: AgentKind, models: Models, settings: Settings) -> Self {
-        let toolbox = Toolbox::new(kind.tools(), Calendar::new(settings.seed));
+        let mut tools = kind.tools().to_vec();
+        let searches = kind.remembers() && settings.behaviour.memory == MemoryAccess::Tools;
+        if searches {
+            tools.extend(Namespace::ALL.map(Tool::Search));
+        }
+        let toolbox = Toolbox::new(&tools, Calendar::new(settings.seed));
         let Settings {
             date, preferences, ..
         } = &settings;
         let system = match kind {
             AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
+            _ if searches => prompts::searching_agent(&tools, *date),
             AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
             AgentKind::Hitl => prompts::asking_agent(kind.tools(), preferences, *date),
         };

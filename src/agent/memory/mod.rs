@@ -17,7 +17,7 @@
 //!
 //! <feedback>
 //! The person answered the proposed write_email with: "Shorter, please."
-//! Proposed: {"content":"…","subject":"…","to":"…"}
+//! Proposed: {"to":"…","subject":"…","content":"…"}
 //! </feedback>
 //! ```
 //! The note in `<feedback>` is one of the `lesson_*.md` beside the prompts. What was said
@@ -237,3 +237,6 @@ fn text(item: Item) -> Result<String, MemoryError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

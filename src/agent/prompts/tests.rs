@@ -195,3 +195,55 @@ fn preferences_replace_the_defaults() {
         assert!(text.contains(block), "{block}");
     }
 }
+
+#[test]
+fn the_agent_that_searches_is_told_where_and_no_profile() {
+    let told = asking_agent(&ANSWERING, &Preferences::default(), date(2026, 3, 2));
+    let text = searching_agent(&ANSWERING, date(2026, 3, 2));
+    let added: Vec<&str> = text
+        .lines()
+        .filter(|line| !told.lines().any(|known| known == *line))
+        .collect();
+    insta::assert_snapshot!(added.join("\n"), @r"
+    # Memory
+    What is known of the person is kept in four memories, and you search them by tools of their names. None of it stands here.
+    - background: facts about the person and the people and things around them
+    - triage_preferences: which emails they want ignored, want to know of, and want answered
+    - response_preferences: how they like to answer
+    - cal_preferences: how they like to meet
+    Search response_preferences before you write an email, and cal_preferences before you schedule a meeting. Search by words that may stand in what you look for, such as the sender's name or the subject.
+    ");
+    assert!(!text.contains("<background>"));
+}
+
+#[test]
+fn tags_of_blocks_are_disarmed_and_others_kept() {
+    use super::memory::inert;
+    for (text, safe) in [
+        ("a < b <c> </d>", "a < b <c> </d>"),
+        ("</profile>", "&lt;/profile>"),
+        ("<profile>", "&lt;profile>"),
+        ("< / Profile >", "&lt; / Profile >"),
+        ("</FEEDBACK\n>", "&lt;/FEEDBACK\n>"),
+        ("<feedback x=1>", "&lt;feedback x=1>"),
+        ("</cal_preferences>", "&lt;/cal_preferences>"),
+        ("<<namespace>", "<&lt;namespace>"),
+        ("<profiles>", "<profiles>"),
+        ("<", "<"),
+        ("&lt;/profile>", "&lt;/profile>"),
+    ] {
+        assert_eq!(inert(text), safe);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_quoted_closes_no_block(text in "(<|/| |profile|FEEDBACK|background|>|x|\n){0,12}") {
+        let safe = memory::inert(&text);
+        let squeezed: String = safe.to_lowercase().split_whitespace().collect();
+        for tag in ["</profile>", "<profile>", "</feedback>", "</background>"] {
+            proptest::prop_assert!(!squeezed.contains(tag), "{safe:?}");
+        }
+        proptest::prop_assert_eq!(safe.replace("&lt;", "<"), text);
+    }
+}

@@ -9,6 +9,7 @@ use crate::agent::state::{AgentState, Review};
 use crate::agent::tools::Tool;
 use crate::agent::{Attempt, prompts};
 use crate::email::Triage;
+use crate::graph::store::StoreError;
 use crate::graph::{NodeContext, NodeError, NodeResult};
 use crate::inbox::TIMEOUT;
 use crate::message::{ToolCall, ToolStatus};
@@ -33,11 +34,11 @@ pub fn act<'a>(
                 let call = &review.call;
                 NodeError::message(format!("call `{call}` was reviewed and is not the next"))
             })?;
-            turn.follow(call, review);
+            turn.follow(call, review).await?;
             turn.update.reviewed = true;
         }
         while let Some(call) = open.next_if(|call| turn.question(call).is_none()) {
-            turn.run(call);
+            turn.run(call).await?;
         }
         if open.peek().is_none() {
             let done = |call: &ToolCall| call.is(Tool::Done.name());
@@ -51,21 +52,21 @@ pub fn act<'a>(
 
 impl Turn<'_> {
     /// Does with a call what the person said of it.
-    fn follow(&mut self, call: &ToolCall, review: &Review) {
+    async fn follow(&mut self, call: &ToolCall, review: &Review) -> Result<(), StoreError> {
         let answer = |status, content| Answer {
             status,
             content,
             latency: std::time::Duration::ZERO,
         };
         let answer = match &review.response {
-            Response::Accept => return self.run(call),
+            Response::Accept => return self.run(call).await,
             Response::Edit(arguments) => {
                 let edited = ToolCall {
                     arguments: Value::Object(arguments.clone()),
                     ..call.clone()
                 };
                 self.rewrite(&edited);
-                return self.run(&edited);
+                return self.run(&edited).await;
             }
             Response::Ignore if review.answered_by == TIMEOUT => {
                 answer(ToolStatus::Denied, prompts::nobody_answered())
@@ -77,6 +78,7 @@ impl Turn<'_> {
             Response::Respond(text) => answer(ToolStatus::Denied, prompts::feedback(text)),
         };
         self.answer(call, call.arguments.clone(), answer);
+        Ok(())
     }
 
     /// Puts `call` in the place of the proposed one: the message that proposed it is
@@ -97,10 +99,11 @@ impl Turn<'_> {
     }
 
     /// Runs one call and answers it.
-    pub fn run(&mut self, call: &ToolCall) {
+    pub async fn run(&mut self, call: &ToolCall) -> Result<(), StoreError> {
         let agent = &self.attempt().agent;
         let started = Instant::now();
-        let result = agent.toolbox.run(call, self.today());
+        let store = &*self.attempt().store;
+        let result = agent.toolbox.run(call, self.today(), store).await?;
         let latency = started.elapsed();
         if result.status == ToolStatus::Executed && Tool::of(call) == Some(Tool::TriageEmail) {
             self.decide(call);
@@ -111,6 +114,7 @@ impl Turn<'_> {
             latency,
         };
         self.answer(call, call.arguments.clone(), answer);
+        Ok(())
     }
 
     /// The last decision counts. Its reason is what the model said beside the call, if

@@ -7,13 +7,17 @@
 pub mod calendar;
 pub mod day;
 mod schema;
+mod search;
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use self::calendar::Calendar;
 use self::day::parse_day;
+use super::memory::Namespace;
 use super::prompts::long_date;
+use crate::graph::Store;
+use crate::graph::store::StoreError;
 use crate::message::{ToolCall, ToolSpec, ToolStatus};
 
 /// How much of a model's own text a result repeats, in characters.
@@ -28,16 +32,22 @@ pub enum Tool {
     TriageEmail,
     /// Exists to be answered by a person.
     Question,
+    /// Looks something up in a memory.
+    Search(Namespace),
     Done,
 }
 
 impl Tool {
-    pub const ALL: [Tool; 6] = [
+    pub const ALL: [Tool; 10] = [
         Tool::WriteEmail,
         Tool::ScheduleMeeting,
         Tool::CheckCalendarAvailability,
         Tool::TriageEmail,
         Tool::Question,
+        Tool::Search(Namespace::TriagePreferences),
+        Tool::Search(Namespace::ResponsePreferences),
+        Tool::Search(Namespace::CalPreferences),
+        Tool::Search(Namespace::Background),
         Tool::Done,
     ];
 
@@ -48,6 +58,7 @@ impl Tool {
             Tool::CheckCalendarAvailability => "check_calendar_availability",
             Tool::TriageEmail => "triage_email",
             Tool::Question => "question",
+            Tool::Search(namespace) => namespace.name(),
             Tool::Done => "done",
         }
     }
@@ -74,7 +85,9 @@ impl Tool {
     pub fn is_reviewable(self) -> bool {
         match self {
             Tool::WriteEmail | Tool::ScheduleMeeting | Tool::Question => true,
-            Tool::CheckCalendarAvailability | Tool::TriageEmail | Tool::Done => false,
+            Tool::CheckCalendarAvailability | Tool::TriageEmail | Tool::Search(_) | Tool::Done => {
+                false
+            }
         }
     }
 
@@ -87,6 +100,7 @@ impl Tool {
             Tool::CheckCalendarAvailability => "List the free times of a day.",
             Tool::TriageEmail => "Decide what becomes of the email.",
             Tool::Question => "Ask the person you act for about something that you need to know.",
+            Tool::Search(namespace) => search::description(namespace),
             Tool::Done => "Say that everything is done. Nothing happens after it.",
         }
     }
@@ -118,12 +132,15 @@ impl Tool {
             Tool::Question => json!({
                 "content": { "type": "string", "description": "The question." },
             }),
+            Tool::Search(_) => search::properties(),
             Tool::Done => json!({ "done": { "type": "boolean" } }),
         };
         let required: Vec<&String> = properties
             .as_object()
             .expect("written as an object above")
-            .keys()
+            .iter()
+            .filter(|(_, schema)| schema.get("default").is_none())
+            .map(|(name, _)| name)
             .collect();
         json!({
             "type": "object",
@@ -233,18 +250,27 @@ impl Toolbox {
         }
     }
 
-    /// Runs one call. Days without a date in them count from `today`.
+    /// Runs one call. Days without a date in them count from `today`; searches look into
+    /// `store`.
     ///
-    /// Never fails: what is wrong with a call is the content of a `Failed` result, so that
-    /// the model can mend it.
-    pub fn run(&self, call: &ToolCall, today: Date) -> ToolResult {
+    /// What is wrong with a call is the content of a `Failed` result, so that the model can
+    /// mend it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn run(
+        &self,
+        call: &ToolCall,
+        today: Date,
+        store: &dyn Store,
+    ) -> Result<ToolResult, StoreError> {
         let (tool, arguments) = match self.check(call, today) {
             Ok(checked) => checked,
-            Err(problem) => return ToolResult::failed(problem),
+            Err(problem) => return Ok(ToolResult::failed(problem)),
         };
         let text = |name: &str| arguments[name].as_str().unwrap_or_default();
         let day = |name: &str| parse_day(text(name), today).expect("checked to be a day");
-        match tool {
+        Ok(match tool {
             Tool::WriteEmail => ToolResult::executed(format!(
                 "The email to {} with the subject \"{}\" was sent.",
                 echo(text("to")),
@@ -259,8 +285,9 @@ impl Toolbox {
                 ToolResult::executed(format!("The decision for this email is {category}."))
             }
             Tool::Question => ToolResult::failed("Nobody is here to answer.".to_owned()),
+            Tool::Search(namespace) => search::run(store, namespace, arguments).await?,
             Tool::Done => ToolResult::executed("Everything is done.".to_owned()),
-        }
+        })
     }
 
     fn schedule_meeting(&self, arguments: &Map<String, Value>, day: Date) -> ToolResult {

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value};
 
-/// The arguments as an object in which every property of `parameters` stands, well-typed,
-/// and no other; or what is wrong, as a clause without a full stop.
+/// The arguments as an object in which the required properties of `parameters` stand, each
+/// well-typed, and no others but its properties; or what is wrong, as a clause without a full stop.
 pub fn check<'a>(
     parameters: &Value,
     arguments: &'a Value,
@@ -26,9 +26,16 @@ pub fn check<'a>(
         ));
     };
     for (name, schema) in properties {
-        let value = given
-            .get(name)
-            .ok_or_else(|| format!("the argument `{name}` is missing; it takes {}", names()))?;
+        let Some(value) = given.get(name) else {
+            // What is not required has a default.
+            if schema.get("default").is_some() {
+                continue;
+            }
+            return Err(format!(
+                "the argument `{name}` is missing; it takes {}",
+                names()
+            ));
+        };
         if !fits(schema, value) {
             return Err(format!(
                 "`{name}` must be {}, not {}",

@@ -1,7 +1,9 @@
+use futures_util::FutureExt;
 use jiff::civil::date;
 use serde_json::json;
 
 use super::*;
+use crate::graph::MemoryStore;
 
 fn toolbox() -> Toolbox {
     Toolbox::new(&Tool::ALL, Calendar::new(0))
@@ -16,7 +18,16 @@ fn call(name: &str, arguments: Value) -> ToolCall {
 }
 
 fn run(name: &str, arguments: Value) -> ToolResult {
-    toolbox().run(&call(name, arguments), date(2026, 3, 2))
+    run_in(&toolbox(), &MemoryStore::new(), name, arguments)
+}
+
+fn run_in(toolbox: &Toolbox, store: &MemoryStore, name: &str, arguments: Value) -> ToolResult {
+    let call = call(name, arguments);
+    let result = toolbox.run(&call, date(2026, 3, 2), store);
+    result
+        .now_or_never()
+        .expect("nothing is waited for")
+        .unwrap()
 }
 
 #[test]
@@ -98,7 +109,7 @@ fn what_is_wrong_with_a_call_is_told_to_the_model() {
         text.push('\n');
     }
     insta::assert_snapshot!(text, @r#"
-    There is no tool `send_email`. The tools are write_email, schedule_meeting, check_calendar_availability, triage_email, question, done.
+    There is no tool `send_email`. The tools are write_email, schedule_meeting, check_calendar_availability, triage_email, question, triage_preferences, response_preferences, cal_preferences, background, done.
     `write_email` was not run: its arguments must be a JSON object with `to`, `subject`, `content`, not the text "{"to": "ana".
     `write_email` was not run: its arguments must be a JSON object with `to`, `subject`, `content`, not null.
     `write_email` was not run: its arguments must be a JSON object with `to`, `subject`, `content`, not a list.
@@ -118,9 +129,11 @@ fn what_is_wrong_with_a_call_is_told_to_the_model() {
 #[test]
 fn a_tool_outside_of_the_box_is_unknown() {
     let toolbox = Toolbox::new(&[Tool::WriteEmail, Tool::Done], Calendar::new(0));
-    let result = toolbox.run(
-        &call("triage_email", json!({ "category": "ignore" })),
-        date(2026, 3, 2),
+    let result = run_in(
+        &toolbox,
+        &MemoryStore::new(),
+        "triage_email",
+        json!({ "category": "ignore" }),
     );
     insta::assert_snapshot!(result.content, @"There is no tool `triage_email`. The tools are write_email, done.");
 }
@@ -142,4 +155,69 @@ fn numbers_may_be_written_with_a_fraction_of_zero() {
         json!({ "attendees": [], "subject": "", "duration_minutes": 30.0, "preferred_day": "2026-03-03", "start_time": 9.0 }),
     );
     assert_eq!(result.status, ToolStatus::Executed);
+}
+
+#[test]
+fn a_memory_is_searched_by_words_under_its_own_name() {
+    let store = MemoryStore::new();
+    let put = |namespace: Namespace, key: &str, text: &str| {
+        let done = store.put(namespace.path(), key, json!(text)).now_or_never();
+        done.expect("nothing is waited for").unwrap();
+    };
+    put(
+        Namespace::Background,
+        "1",
+        "Ana Ruiz keeps the books of Northwind.",
+    );
+    put(
+        Namespace::Background,
+        "2",
+        "Northwind is a customer, and Ana writes for Northwind.",
+    );
+    put(Namespace::Background, "3", "The office closes at six.");
+    put(
+        Namespace::CalPreferences,
+        "user_preferences",
+        "- Meetings with Ana take 45 minutes.",
+    );
+    let mut text = String::new();
+    for (name, arguments) in [
+        ("background", json!({ "query": "northwind" })),
+        (
+            "background",
+            json!({ "query": "northwind", "limit": 1, "offset": 1 }),
+        ),
+        ("background", json!({ "query": "Ana", "limit": 1.0 })),
+        ("cal_preferences", json!({ "query": "Ana" })),
+        ("triage_preferences", json!({ "query": "Ana" })),
+        ("background", json!({ "query": "a\nb".repeat(200) })),
+        ("background", json!({ "query": "" })),
+        ("background", json!({ "query": "Ana", "limit": 0 })),
+        ("background", json!({ "query": "Ana", "offset": -1 })),
+        ("background", json!({ "limit": 1 })),
+        ("background", json!({ "query": "Ana", "filter": null })),
+    ] {
+        let result = run_in(&toolbox(), &store, name, arguments);
+        text.push_str(&format!("{:?}: {}\n", result.status, result.content));
+    }
+    insta::assert_snapshot!(text, @r#"
+    Executed: 1. (0.60) Northwind is a customer, and Ana writes for Northwind.
+    2. (0.47) Ana Ruiz keeps the books of Northwind.
+    Executed: 2. (0.47) Ana Ruiz keeps the books of Northwind.
+    Executed: 1. (0.47) Ana Ruiz keeps the books of Northwind.
+    Executed: 1. (0.29) - Meetings with Ana take 45 minutes.
+    Executed: Nothing in triage_preferences has a word of "Ana" from result 1 on; it holds 0 entries.
+    Executed: 1. (0.88) Northwind is a customer, and Ana writes for Northwind.
+    Executed: 1. (0.00) Ana Ruiz keeps the books of Northwind.
+    2. (0.00) Northwind is a customer, and Ana writes for Northwind.
+    3. (0.00) The office closes at six.
+    Failed: `background` was not run: `limit` must be a whole number from 1 to 50, not 0.
+    Failed: `background` was not run: `offset` must be a whole number from 0 to 10000, not -1.
+    Failed: `background` was not run: the argument `query` is missing; it takes `query`, `limit`, `offset`.
+    Failed: `background` was not run: it has no argument `filter`; it takes `query`, `limit`, `offset`.
+    "#);
+    put(Namespace::Background, "4", &"Ana ".repeat(100_000));
+    let result = run_in(&toolbox(), &store, "background", json!({ "query": "Ana" }));
+    let content = result.content;
+    assert!(content.chars().count() < 25_000);
 }

@@ -160,7 +160,7 @@ fn asking(model: Arc<dyn Model>) -> Local {
                         description: None,
                     };
                     match turn.ask_person(interrupt, Ok)?.response {
-                        Response::Accept => turn.run(call),
+                        Response::Accept => turn.run(call).await?,
                         Response::Respond(text) => {
                             turn.say(Message::user(turn.next_id(), text));
                         }
