@@ -70,7 +70,7 @@ fn equal(name: &str, expected: &Value, found: &Value) -> bool {
 /// Equality as people mean it: numbers by value, texts without the space around them, null
 /// like a missing key, and what should not be a text also as JSON in a text, since models
 /// and edit forms quote numbers and lists.
-fn same(expected: &Value, found: &Value) -> bool {
+pub(crate) fn same(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::String(expected), Value::String(found)) => expected.trim() == found.trim(),
         (Value::Number(expected), Value::Number(found)) => {

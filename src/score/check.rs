@@ -5,6 +5,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_line;
+
+/// The most characters of a check's comment.
+const COMMENT: usize = 300;
+
 /// One condition, and whether it held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -15,6 +20,17 @@ pub struct Check {
     pub comment: Option<String>,
 }
 
+impl Check {
+    /// Passed where there are no problems.
+    pub fn new(name: CheckName, problems: &[String]) -> Self {
+        Check {
+            name,
+            passed: problems.is_empty(),
+            comment: (!problems.is_empty()).then(|| one_line(&problems.join("; "), COMMENT)),
+        }
+    }
+}
+
 /// What is checked; `docs/scoring.md` explains each.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -23,7 +39,7 @@ pub struct Check {
 pub enum CheckName {
     /// The decision is the expected one.
     Triage,
-    /// Every question that must come up did.
+    /// Every question that must come up did, about the expected arguments.
     Asked,
     /// No question came up that need not.
     NotNeedless,
@@ -35,15 +51,15 @@ pub enum CheckName {
     Payload,
     /// Each question took the kinds of answer that its tool takes.
     Flags,
-    /// What was accepted ran once, as proposed.
+    /// What was accepted ran once, as proposed; an accepted notice ended the run.
     AcceptHonoured,
     /// What was edited ran once, with the edited arguments, and the conversation says so.
     EditHonoured,
     /// What was ignored, or not answered in time, did not run, and the run ended.
     RejectionHonoured,
-    /// What was commented on did not run, and the next draft shows the comment.
+    /// What was commented on did not run, and the comment shows in the next draft.
     FeedbackHonoured,
-    /// The answer to a question reached the model as that call's result.
+    /// The answer to a question reached the model as the result of that call.
     AnswerDelivered,
     /// Nothing was done between a question and its answer.
     NothingBetween,

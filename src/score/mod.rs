@@ -7,16 +7,19 @@
 mod check;
 #[cfg(test)]
 mod fixture;
+pub mod hitl;
 pub mod judge;
 mod key;
 mod learning;
+pub mod memory;
+mod questions;
 mod suite;
 pub mod tool_calls;
 pub mod triage;
 
 pub use check::{Check, CheckName};
 pub use key::{Feedback, Key, Score, ScoreOutOfRange};
-pub use learning::{Learning, MemoryChange, StepLearning};
+pub use learning::{Learning, MemoryChange, StepLearning, memory_changes};
 pub use suite::Suite;
 pub use triage::{Confusion, TriageCosts};
 
@@ -51,7 +54,8 @@ pub fn keys_for(example: &Example, suites: &[Suite]) -> Vec<Key> {
 /// What a run was worth: one feedback for each of [`keys_for`], in that order.
 ///
 /// An agent that failed to finish earns 0 throughout; after an infrastructure error
-/// nothing can be said, and the list is empty.
+/// nothing can be said, and the list is empty. Scenarios and episodes are scored by
+/// [`hitl::score`] and [`memory::score`].
 pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
     if run.outcome.is_error() {
         return Vec::new();
@@ -61,12 +65,7 @@ pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
         let comment = failure(run);
         return keys
             .into_iter()
-            .map(|key| Feedback {
-                key,
-                score: Score::WORST,
-                comment: Some(comment.clone()),
-                checks: Vec::new(),
-            })
+            .map(|key| failed(key, comment.clone()))
             .collect();
     }
     let calls = LazyCell::new(|| tool_calls::check(&example.expect, run));
@@ -81,6 +80,34 @@ pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
             Key::HitlPass | Key::MemoryPass => unreachable!("not asked of an example"),
         })
         .collect()
+}
+
+/// The feedback that several conditions make: the best score where all of them held.
+fn held(key: Key, checks: Vec<Check>) -> Feedback {
+    let comments: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| match &check.comment {
+            Some(comment) => format!("{}: {comment}", check.name),
+            None => check.name.to_string(),
+        })
+        .collect();
+    Feedback {
+        key,
+        score: comments.is_empty().into(),
+        comment: (!comments.is_empty()).then(|| one_line(&comments.join("; "), 800)),
+        checks,
+    }
+}
+
+/// The feedback on an agent that did not finish.
+fn failed(key: Key, comment: String) -> Feedback {
+    Feedback {
+        key,
+        score: Score::WORST,
+        comment: Some(comment),
+        checks: Vec::new(),
+    }
 }
 
 fn failure(run: &Run) -> String {

@@ -9,7 +9,7 @@ use crate::score::one_line;
 const SHOWN: usize = 60;
 
 /// What a matcher asks for, in words.
-pub(super) fn describe(matcher: &ArgumentMatcher) -> String {
+pub(in crate::score) fn describe(matcher: &ArgumentMatcher) -> String {
     let mut parts = Vec::new();
     if matcher.absent {
         parts.push("nothing".to_owned());
@@ -35,7 +35,7 @@ pub(super) fn describe(matcher: &ArgumentMatcher) -> String {
 }
 
 /// An argument as a comment shows it: bounded, on one line.
-pub(super) fn show(found: Option<&Value>) -> String {
+pub(in crate::score) fn show(found: Option<&Value>) -> String {
     match found {
         None | Some(Value::Null) => "nothing".to_owned(),
         Some(Value::String(text)) if text.trim().is_empty() => "an empty text".to_owned(),

@@ -7,7 +7,7 @@
 /// How well a call fits an expectation of the same name: how many of a million parts of
 /// the arguments are as expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fit(u32);
+pub(in crate::score) struct Fit(u32);
 
 impl Fit {
     pub const FULL: Fit = Fit(1_000_000);
@@ -28,11 +28,11 @@ impl Fit {
 }
 
 /// `fits[expected][made]`; `None` where the names differ.
-pub(super) type Fits = Vec<Vec<Option<Fit>>>;
+pub(in crate::score) type Fits = Vec<Vec<Option<Fit>>>;
 
 /// The most calls on either side that are assigned. The cost grows with the cube, and no
 /// sensible run has a tenth of them.
-pub(super) const MOST_CALLS: usize = 200;
+pub(in crate::score) const MOST_CALLS: usize = 200;
 
 // Each tier of a pair's value is worth more than all pairs can gain in the tiers below.
 const ORDER: i128 = (MOST_CALLS * MOST_CALLS * MOST_CALLS + 1) as i128;
@@ -50,7 +50,7 @@ const FULL: i128 = PREFERRED * (MOST_CALLS as i128 + 1);
 /// Logistics Quarterly 2 (1955), 83–97, in the form with potentials and shortest
 /// augmenting paths, in cubic time: R. Jonker and A. Volgenant, Computing 38 (1987),
 /// 325–340.
-pub(super) fn assign(fits: &Fits, preferred: &[bool]) -> Vec<Option<usize>> {
+pub(in crate::score) fn assign(fits: &Fits, preferred: &[bool]) -> Vec<Option<usize>> {
     let rows = fits.len();
     let made = fits.first().map_or(0, Vec::len);
     assert!(rows.max(made) <= MOST_CALLS, "the caller bounds the calls");
@@ -130,7 +130,7 @@ pub(super) fn assign(fits: &Fits, preferred: &[bool]) -> Vec<Option<usize>> {
 /// expected order: no other such assignment has more. `fits` as for [`assign`].
 ///
 /// This is the longest common subsequence with "fits fully" for "equals".
-pub(super) fn in_order(fits: &Fits) -> Vec<bool> {
+pub(in crate::score) fn in_order(fits: &Fits) -> Vec<bool> {
     let rows = fits.len();
     let made = fits.first().map_or(0, Vec::len);
     let full = |row: usize, column: usize| fits[row][column].is_some_and(Fit::is_full);

@@ -48,7 +48,7 @@ impl<'a> Call<'a> {
 }
 
 /// Some models write the arguments object as a text that holds it.
-fn object(arguments: &Value) -> Cow<'_, Map<String, Value>> {
+pub(in crate::score) fn object(arguments: &Value) -> Cow<'_, Map<String, Value>> {
     match arguments {
         Value::Object(map) => Cow::Borrowed(map),
         Value::String(text) => Cow::Owned(serde_json::from_str(text).unwrap_or_default()),

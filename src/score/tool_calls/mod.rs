@@ -4,10 +4,10 @@
 //! [`ToolCallCheck`] turn it into one feedback a key. The edge rules are those of the
 //! table in `docs/scoring.md`.
 
-mod argument;
-mod assign;
+pub(super) mod argument;
+pub(super) mod assign;
 mod comment;
-mod made;
+pub(super) mod made;
 
 use std::collections::HashSet;
 
