@@ -122,7 +122,8 @@ impl Case<'_> {
         )
     }
 
-    /// A control asks for no more than that memory does no harm.
+    /// What the steps after the first show: before it, there was nothing to learn from. A
+    /// control asks for no more than that memory does no harm.
     fn behaviour(&self, learning: &Learning) -> Problems {
         let asked: Vec<(usize, Vec<Condition>)> = self
             .episode
@@ -131,6 +132,7 @@ impl Case<'_> {
             .zip(self.runs)
             .map(|(step, run)| conditions(&step.expect, run))
             .enumerate()
+            .skip(1)
             .filter(|(_, conditions)| !conditions.is_empty())
             .collect();
         if asked.is_empty() {
@@ -154,14 +156,8 @@ impl Case<'_> {
                 )
             })
         };
-        Some(
-            learning
-                .steps
-                .iter()
-                .enumerate()
-                .filter_map(problem)
-                .collect(),
-        )
+        let later = learning.steps.iter().enumerate().skip(1);
+        Some(later.filter_map(problem).collect())
     }
 
     fn learning(&self) -> Learning {

@@ -195,8 +195,11 @@ impl<'a> Case<'a> {
         let mut problems = Vec::new();
         for (place, question) in self.questions.iter().enumerate() {
             let action = question.name();
+            // One stop may come up with several questions.
+            let is_question = |step: &Step| matches!(step, Step::Interrupt { .. });
+            let between = |pause: usize| self.run.steps.get(pause..question.at);
             match pauses.get(place) {
-                Some(pause) if *pause == question.at => {}
+                Some(pause) if between(*pause).is_some_and(|s| s.iter().all(is_question)) => {}
                 Some(_) => problems.push(format!(
                     "something was done between {action} and its answer"
                 )),

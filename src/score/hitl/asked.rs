@@ -7,8 +7,8 @@ use crate::run::{Allowed, Interrupt};
 use crate::score::one_line;
 use crate::score::questions::{Asked, Proposal, Question, against, is_thought, name, shows};
 
-/// How many characters of the email's body a question must show.
-const BODY: usize = 100;
+/// How many characters of a text a question must show; agents cut long ones.
+const SHOWN: usize = 200;
 
 impl Case<'_> {
     pub(super) fn asked(&self) -> Problems {
@@ -78,24 +78,25 @@ impl Case<'_> {
         })
     }
 
-    /// What the description leaves out: it holds the email's subject and the beginning of
-    /// its body, and all texts of the call.
+    /// What the description leaves out: it holds the email's subject and body, and all texts
+    /// of the call, each at least as it begins.
     fn undescribed(&self, question: &Question) -> Vec<String> {
         let action = question.name();
         let Some(description) = &question.interrupt.description else {
             return vec![format!("{action} has no description")];
         };
         let description = spaced(description);
+        let begin = |text: &str| -> String { spaced(text).chars().take(SHOWN).collect() };
         let has = |text: &str| {
-            let text = text.trim();
-            let quoted = Value::from(text).to_string();
-            description.contains(&spaced(text))
-                || description.contains(&spaced(quoted.trim_matches('"')))
+            // Arguments may be shown as JSON.
+            let quoted = Value::from(text.trim()).to_string();
+            [text, quoted.trim_matches('"')]
+                .iter()
+                .any(|text| description.contains(begin(text).trim_end()))
         };
         let mut problems = Vec::new();
         let email = &self.example.email;
-        let begin: String = spaced(&email.body).chars().take(BODY).collect();
-        if !has(&email.subject) || !has(&begin) {
+        if !has(&email.subject) || !has(&email.body) {
             problems.push(format!("{action} does not show the email"));
         }
         let args = question.proposal.as_ref().map(Proposal::args);

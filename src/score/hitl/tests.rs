@@ -339,7 +339,7 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
             accepted(),
             |run| {
                 run.steps.insert(1, run.steps[1].clone());
-                run.pauses.push(2);
+                run.pauses.push(1);
             },
             &[NotNeedless, NotRepeated],
             "not_needless: write_email was asked; not_repeated: write_email was asked again",
@@ -699,6 +699,14 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
             "nothing_between: write_email did not stop the run",
         ),
         (
+            "stops after its question",
+            one.clone(),
+            accepted(),
+            |run| run.pauses = vec![2],
+            &[NothingBetween],
+            "nothing_between: something was done between write_email and its answer",
+        ),
+        (
             "stops and says nothing of it",
             one.clone(),
             accepted(),
@@ -761,6 +769,27 @@ fn what_ends_a_run_is_not_held_against_it() {
         .runs("d")
         .ends();
     assert_eq!(scored(&scenario(&["question"]), &over).comment, None);
+}
+
+#[test]
+fn a_question_may_cut_long_texts() {
+    let cut = |shown: usize| {
+        let long = "word ".repeat(200);
+        let mut run = Story::respond()
+            .says(&[("w", "write_email", draft(&long))])
+            .asks("w", Response::Accept)
+            .runs("w")
+            .is_done();
+        for interrupt in interrupts(&mut run) {
+            interrupt.description = Some(described(&draft(&long[..shown])));
+        }
+        scored(&scenario(&["write_email"]), &run).comment
+    };
+    assert_eq!(cut(300), None);
+    assert_eq!(
+        cut(50).as_deref(),
+        Some("payload: write_email does not show its content")
+    );
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
                 .runs("w")
                 .is_done(),
             0.5,
-            "extra question; step 1 (invoice): question was asked",
+            "extra question; step 2 (invoice): question was asked",
         ),
         (
             "a forbidden call",
@@ -318,15 +318,16 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
     ];
     for (case, stated, run, share, comment) in cases {
         let asks = stated.triage.is_some() || stated.interrupts.is_some();
-        let runs = [remembers(run, &[], &[])];
-        let episode = episode(vec![step(&[], stated)]);
+        let runs = [remembers(run, &[], &[])].repeat(2);
+        // The first step is measured too; only the second has a say.
+        let episode = episode(vec![step(&[], stated.clone()), step(&[], stated)]);
         let (feedback, learning) =
             score(&episode, &[example(Triage::Respond)], &runs, &runs).unwrap();
         let expected = asks.then_some(share);
-        assert_eq!(shares(&learning), [(expected, expected)], "{case}");
+        assert_eq!(shares(&learning), [(expected, expected); 2], "{case}");
         let text = match comment {
             "" => None,
-            comment => Some(format!("behaviour: step 1 (invoice): {comment}")),
+            comment => Some(format!("behaviour: step 2 (invoice): {comment}")),
         };
         assert_eq!(feedback.comment, text, "{case}");
     }
@@ -353,17 +354,21 @@ fn a_control_asks_that_memory_does_no_harm() {
             Triage::Notify,
             Triage::Respond,
             Some(
-                "behaviour: step 1 (invoice): 0 % of what is asked held with memory, 100 % without",
+                "behaviour: step 2 (invoice): 0 % of what is asked held with memory, 100 % without",
             ),
         ),
     ] {
         let control = Episode {
             control: true,
-            ..episode(vec![step(&[], expects(Triage::Respond))])
+            ..episode(vec![
+                step(&[], StatedExpect::default()),
+                step(&[], expects(Triage::Respond)),
+            ])
         };
-        let runs = [remembers(decides(with), &[MEETINGS], &[MEETINGS])];
+        let runs = [remembers(decides(with), &[MEETINGS], &[MEETINGS])].repeat(2);
         let examples = [example(Triage::Respond)];
-        let (feedback, learning) = score(&control, &examples, &runs, &[decides(without)]).unwrap();
+        let (feedback, learning) =
+            score(&control, &examples, &runs, &[decides(without)].repeat(2)).unwrap();
         assert_eq!(feedback.comment.as_deref(), comment, "{case}");
         assert_eq!(learning.gain(), None, "{case}");
     }
