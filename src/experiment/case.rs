@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::grid::Case;
-use super::plan::Plan;
+use super::plan::{Item, Plan};
 use super::record::{Attempt, CaseKind};
 use crate::dataset::Dataset;
 use crate::human::{AcceptAll, drive};
@@ -26,13 +26,15 @@ pub async fn attempt(
     dataset: &Dataset,
     case: Case,
 ) -> Attempt<Run> {
-    let example = plan.example(case.position, dataset);
+    let Item::Example(example) = plan.item(case.position, dataset) else {
+        unreachable!("no agent takes part in scenarios or episodes yet");
+    };
     let key = plan.key(case, dataset);
     let variant = &plan.variants[case.variant as usize];
     let start = Start {
         // Without the experiment's name: equal plans have equal records.
         thread: format!("{}/{}/{}", variant.name, example.id, case.repeat),
-        until: plan.until(),
+        until: plan.until(CaseKind::Example),
         timeout: Duration::from_millis(plan.limits.timeout_ms),
         max_steps: plan.limits.max_steps,
         store: None,

@@ -17,9 +17,9 @@ pub mod resume;
 mod select;
 
 pub use crate::score::{Suite, TriageCosts};
-pub use grid::{Case, Done, Grid};
+pub use grid::{Case, Done, Grid, Items};
 pub use name::{ExperimentName, NameError};
-pub use plan::{Choices, Plan, PlanError};
+pub use plan::{Choices, Item, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
     Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun,
     RerunWhich, Selection, Session, Variant, Verdict,

@@ -1,9 +1,15 @@
 //! Decides what an experiment will do, before any of it costs money.
 //!
-//! [`Plan::resolve`] turns the user's choices into examples × variants × repeats. What can
-//! be wrong with a request is found here, so [`execute`](super::execute) meets only
+//! [`Plan::resolve`] turns the user's choices into items × variants × repeats, where an item
+//! is an example, a scenario, or an episode. What can be wrong with a request is found here, so [`execute`](super::execute) meets only
 //! failures of the outside world. A plan is plain data: `--dry-run` prints it, and the
 //! journal's header keeps it, which is how a resumed experiment knows which cases are left.
+
+mod error;
+mod suites;
+
+pub use error::PlanError;
+pub use suites::{LeftOut, WhyNot};
 
 use std::collections::BTreeMap;
 
@@ -11,11 +17,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use super::grid::{Case, Grid};
-use super::record::{CaseKey, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
+use self::suites::Suites;
+use super::grid::{Case, Grid, Items};
+use super::record::{CaseKey, CaseKind, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
 use super::select::{Selected, select};
-use crate::agent::{AgentKind, Behaviour, UnknownAgent};
-use crate::dataset::{Dataset, Example};
+use crate::agent::{AgentKind, Behaviour};
+use crate::dataset::{Dataset, Episode, Example, Person, Scenario};
 use crate::email::Triage;
 use crate::score::{Suite, TriageCosts, keys_for};
 use crate::target::Until;
@@ -23,7 +30,7 @@ use crate::target::Until;
 /// What the user asked for, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
-    /// Empty stands for all that exist.
+    /// Empty stands for all that apply.
     pub suites: Vec<Suite>,
     /// Names of [`AgentKind`]s.
     pub agents: Vec<String>,
@@ -31,11 +38,14 @@ pub struct Choices {
     pub models: Vec<String>,
     /// For agents with a router; the agent's model where absent.
     pub router_model: Option<String>,
-    /// Attempts per example and variant, from 1.
+    /// For agents that remember; the agent's model where absent.
+    pub memory_model: Option<String>,
+    /// Attempts per item and variant, from 1.
     pub repeat: u32,
     pub seed: u64,
     pub selection: Selection,
     pub limits: Limits,
+    pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     pub min_pass_rate: Option<f64>,
     /// Where the dataset was loaded from; empty for the embedded one.
@@ -63,10 +73,15 @@ impl Choices {
                 .variants
                 .iter()
                 .find_map(|variant| variant.router_model.clone()),
+            memory_model: header
+                .variants
+                .iter()
+                .find_map(|variant| variant.memory_model.clone()),
             repeat: header.repeat,
             seed: header.seed,
             selection: header.selection.clone(),
             limits: header.limits.clone(),
+            behaviour: header.behaviour.clone(),
             triage_costs: header.triage_costs,
             min_pass_rate: header.min_pass_rate,
             dataset_paths: header.dataset.paths.clone(),
@@ -74,122 +89,56 @@ impl Choices {
     }
 }
 
-/// Why nothing can be run as asked.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    #[error("no agent is chosen: name one with `-a`")]
-    NoAgent,
-    #[error("no model is chosen: name one with `-m`, as in `-m rules`")]
-    NoModel,
-    #[error(transparent)]
-    UnknownAgent(#[from] UnknownAgent),
-    #[error("variant `{0}` is planned twice: name each agent and each model once")]
-    VariantTwice(String),
-    #[error(
-        "variants `{one}` and `{other}` would share the file name `{file_name}`: run them as two experiments"
-    )]
-    VariantFileName {
-        one: String,
-        other: String,
-        file_name: String,
-    },
-    #[error("{what} must be at least 1, not 0")]
-    Zero { what: &'static str },
-    #[error("a pass rate is from 0 to 1, not {0}")]
-    PassRate(f64),
-    #[error("no example has the {}: {}", ids_are(ids), did_you_mean(near))]
-    UnknownExamples { ids: Vec<String>, near: Vec<String> },
-    #[error("no example has the tag `{tag}`: {}", existing_are("tags", existing))]
-    UnknownTag { tag: String, existing: Vec<String> },
-    #[error(
-        "no example is in the split `{split}`: {}",
-        existing_are("splits", existing)
-    )]
-    UnknownSplit {
-        split: String,
-        existing: Vec<String>,
-    },
-    /// Exit code 4.
-    #[error(
-        "nothing is selected out of {of} examples{}",
-        what_to_loosen(*unasked)
-    )]
-    Nothing { of: usize, unasked: usize },
-    #[error("a dataset may have at most 4294967295 examples")]
-    TooManyExamples,
-    #[error(
-        "{variants} variants × {examples} examples × {repeat} repeats are more than the {} attempts an experiment may have: repeat less or select fewer",
-        Grid::MOST
-    )]
-    TooManyAttempts {
-        variants: usize,
-        examples: usize,
-        repeat: u32,
-    },
-}
-
-fn what_to_loosen(unasked: usize) -> String {
-    match unasked {
-        0 => ": loosen the filters".to_owned(),
-        _ => format!(
-            "; {unasked} fit the filters, but no suite asks anything of them: name other suites"
-        ),
-    }
-}
-
-fn quoted(names: &[String]) -> String {
-    const MOST: usize = 20;
-    let mut text = String::new();
-    for (index, name) in names.iter().take(MOST).enumerate() {
-        if index > 0 {
-            text.push_str(", ");
-        }
-        text.push_str(&format!("`{name}`"));
-    }
-    if names.len() > MOST {
-        text.push_str(&format!(" and {} more", names.len() - MOST));
-    }
-    text
-}
-
-fn ids_are(ids: &[String]) -> String {
-    let plural = if ids.len() == 1 { "id" } else { "ids" };
-    format!("{plural} {}", quoted(ids))
-}
-
-fn did_you_mean(near: &[String]) -> String {
-    match near {
-        [] => "`mailproof validate` counts what the dataset has".to_owned(),
-        near => format!("did you mean {}?", quoted(near)),
-    }
-}
-
-fn existing_are(what: &str, existing: &[String]) -> String {
-    match existing {
-        [] => format!("the dataset has no {what}"),
-        existing => format!("the {what} are {}", quoted(existing)),
-    }
-}
-
 /// What an experiment does: everything but its name and its day.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// Those that have cases.
     pub suites: Vec<Suite>,
+    /// Those that have cases.
     pub variants: Vec<Variant>,
     pub repeat: u32,
     pub seed: u64,
     pub selection: Selection,
     pub limits: Limits,
+    pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     pub min_pass_rate: Option<f64>,
     pub dataset: DatasetInfo,
-    /// Indices into the dataset of the examples selected, in its order.
+    /// Indices into the dataset's examples, of those selected, in its order.
     pub examples: Vec<u32>,
-    /// SHA-256 over the ids selected, in order.
+    /// The same of its scenarios.
+    pub scenarios: Vec<u32>,
+    /// The same of its episodes.
+    pub episodes: Vec<u32>,
+    /// SHA-256 over the ids selected, in plan order.
     pub examples_hash: String,
     /// Examples that passed the filters, but that no suite asks anything of.
     pub unasked: usize,
+    /// What was asked for and is not done.
+    pub left_out: Vec<LeftOut>,
     grid: Grid,
+    /// The most model calls of one attempt at each of the scenarios, together.
+    scenario_calls: u64,
+    /// The same of the episodes.
+    episode_calls: u64,
+}
+
+/// What a case is about, out of the dataset.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    Example(&'a Example),
+    Scenario(&'a Scenario),
+    Episode(&'a Episode),
+}
+
+impl<'a> Item<'a> {
+    pub fn id(self) -> &'a str {
+        match self {
+            Item::Example(example) => &example.id,
+            Item::Scenario(scenario) => &scenario.id,
+            Item::Episode(episode) => &episode.id,
+        }
+    }
 }
 
 impl Plan {
@@ -210,49 +159,114 @@ impl Plan {
         {
             return Err(PlanError::PassRate(rate));
         }
-        let suites = suites(&choices.suites);
-        let variants = variants(choices)?;
-        let Selected { indices, unasked } = select(
+        let agents = agents(choices)?;
+        let mut variants = variants(choices, &agents)?;
+        let dataset_items = Items {
+            examples: dataset.examples.len(),
+            scenarios: dataset.scenarios.len(),
+            episodes: dataset.episodes.len(),
+        };
+        // Nobody asked for the suites that are only considered.
+        let told = |skipped| match choices.suites[..] {
+            [] => Vec::new(),
+            _ => skipped,
+        };
+        let mut suites = Suites::that_apply(&choices.suites, &agents, dataset_items);
+        let Selected {
+            examples,
+            scenarios,
+            episodes,
+            unasked,
+        } = select(
             &choices.selection,
             choices.seed,
-            &dataset.examples,
-            |example| asked(example, &suites),
+            dataset,
+            |kind| suites.look_at(kind),
+            |example| asked(example, &suites.running),
         )?;
-        let grid = Grid::new(variants.len(), indices.len(), choices.repeat).ok_or(
-            PlanError::TooManyAttempts {
-                variants: variants.len(),
-                examples: indices.len(),
-                repeat: choices.repeat,
-            },
-        )?;
-        let ids = indices.iter().map(|&i| &dataset.examples[i as usize].id);
-        Ok(Plan {
+        let items = Items {
+            examples: examples.len(),
+            scenarios: scenarios.len(),
+            episodes: episodes.len(),
+        };
+        if items.count() == 0 {
+            let considered = |kind| match suites.look_at(kind) {
+                true => dataset_items.get(kind),
+                false => 0,
+            };
+            let of = Items::from_fn(considered);
+            return Err(PlanError::Nothing {
+                of,
+                unasked,
+                left_out: told(suites.skipped),
+            });
+        }
+        suites.skip_unselected(items);
+        let mut left_out = told(suites.skipped);
+        let idle = variants.extract_if(.., |variant| items.of(variant) == 0);
+        let idle: Vec<String> = idle.map(|variant| variant.name).collect();
+        if !idle.is_empty() {
+            left_out.push(LeftOut::Variants(idle));
+        }
+        let takes: Vec<usize> = variants.iter().map(|variant| items.of(variant)).collect();
+        let grid = Grid::new(&takes, choices.repeat).ok_or(PlanError::TooManyAttempts {
+            variants: variants.len(),
+            items: items.count(),
+            repeat: choices.repeat,
+        })?;
+        let steps = u64::from(choices.limits.max_steps);
+        let scenario_calls = scenarios
+            .iter()
+            .map(|&index| scenario_calls(&dataset.scenarios[index as usize], steps))
+            .fold(0, u64::saturating_add);
+        let episode_calls = episodes
+            .iter()
+            .map(|&index| episode_calls(&dataset.episodes[index as usize], steps))
+            .fold(0, u64::saturating_add);
+        let mut plan = Plan {
             repeat: choices.repeat,
             seed: choices.seed,
             selection: choices.selection.clone(),
             limits: choices.limits.clone(),
+            behaviour: choices.behaviour.clone(),
             triage_costs: choices.triage_costs,
             min_pass_rate: choices.min_pass_rate,
             dataset: DatasetInfo {
                 name: dataset.name.clone(),
                 hash: dataset.hash.clone(),
-                examples: dataset.examples.len(),
-                scenarios: dataset.scenarios.len(),
-                episodes: dataset.episodes.len(),
+                examples: dataset_items.examples,
+                scenarios: dataset_items.scenarios,
+                episodes: dataset_items.episodes,
                 paths: choices.dataset_paths.clone(),
                 labelled_by: labellers(&dataset.examples),
             },
-            examples_hash: hash(ids),
-            examples: indices,
-            suites,
+            examples_hash: String::new(),
+            examples,
+            scenarios,
+            episodes,
+            suites: suites.running,
             variants,
             unasked,
+            left_out,
             grid,
-        })
+            scenario_calls,
+            episode_calls,
+        };
+        plan.examples_hash = hash(plan.selected(dataset).map(Item::id));
+        Ok(plan)
     }
 
-    pub fn grid(&self) -> Grid {
-        self.grid
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// How many items are selected.
+    pub fn items(&self) -> Items {
+        Items {
+            examples: self.examples.len(),
+            scenarios: self.scenarios.len(),
+            episodes: self.episodes.len(),
+        }
     }
 
     /// All cases, in the order they are started.
@@ -260,9 +274,29 @@ impl Plan {
         (0..self.grid.cases()).map(|index| self.grid.case(index).expect("an index of the grid"))
     }
 
-    /// The example at a position of this plan; `dataset` is the one it was resolved with.
-    pub fn example<'a>(&self, position: u32, dataset: &'a Dataset) -> &'a Example {
-        &dataset.examples[self.examples[position as usize] as usize]
+    /// The item at a position of this plan; `dataset` is the one it was resolved with.
+    pub fn item<'a>(&self, position: u32, dataset: &'a Dataset) -> Item<'a> {
+        let position = position as usize;
+        let Items {
+            examples,
+            scenarios,
+            ..
+        } = self.items();
+        if position < examples {
+            Item::Example(&dataset.examples[self.examples[position] as usize])
+        } else if position < examples + scenarios {
+            let index = self.scenarios[position - examples];
+            Item::Scenario(&dataset.scenarios[index as usize])
+        } else {
+            let index = self.episodes[position - examples - scenarios];
+            Item::Episode(&dataset.episodes[index as usize])
+        }
+    }
+
+    /// All items, in order.
+    fn selected<'a>(&self, dataset: &'a Dataset) -> impl Iterator<Item = Item<'a>> {
+        let positions = 0..self.items().count() as u32;
+        positions.map(|position| self.item(position, dataset))
     }
 
     pub fn key(&self, case: Case, dataset: &Dataset) -> CaseKey {
@@ -270,15 +304,16 @@ impl Plan {
             variant: case.variant,
             position: case.position,
             repeat: case.repeat,
-            example: self.example(case.position, dataset).id.clone(),
+            example: self.item(case.position, dataset).id().to_owned(),
         }
     }
 
-    /// Where runs stop: at the decision, where no suite asks for more. It is the same for
-    /// every example, because what is expected of one must not show in how it is run.
-    pub fn until(&self) -> Until {
-        match self.suites[..] {
-            [Suite::Triage] => Until::Triage,
+    /// Where runs stop: those of examples at the decision, where no suite asks for more. It
+    /// is the same for every example, because what is expected of one must not show in how
+    /// it is run.
+    pub fn until(&self, kind: CaseKind) -> Until {
+        match kind {
+            CaseKind::Example if !self.suites.contains(&Suite::Response) => Until::Triage,
             _ => Until::End,
         }
     }
@@ -288,17 +323,22 @@ impl Plan {
     /// An agent with a router decides with one call; any other may use all its steps.
     pub fn max_model_calls(&self) -> u64 {
         let steps = u64::from(self.limits.max_steps);
-        let routed = self
-            .variants
-            .iter()
-            .filter(|v| has_router(&v.agent))
-            .count() as u64;
-        let others = self.variants.len() as u64 - routed;
-        let calls = match self.until() {
-            Until::Triage => routed + others * steps,
-            Until::End => (routed + others) * steps,
+        let of = |variant: &Variant| {
+            let example = match self.until(CaseKind::Example) {
+                Until::Triage if has_router(&variant.agent) => 1,
+                Until::Triage | Until::End => steps,
+            };
+            let calls = |kind| match kind {
+                CaseKind::Example => example.saturating_mul(self.examples.len() as u64),
+                CaseKind::Scenario => self.scenario_calls,
+                CaseKind::Episode => self.episode_calls,
+            };
+            let kinds = CaseKind::ALL.into_iter();
+            let kinds = kinds.filter(|kind| variant.takes_part(*kind));
+            kinds.map(calls).fold(0, u64::saturating_add)
         };
-        calls * self.examples.len() as u64 * u64::from(self.repeat)
+        let calls = self.variants.iter().map(of).fold(0, u64::saturating_add);
+        calls.saturating_mul(u64::from(self.repeat))
     }
 
     /// The first line of this plan's journal.
@@ -316,46 +356,41 @@ impl Plan {
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
             examples: self.examples.len(),
-            scenarios: 0,
-            episodes: 0,
+            scenarios: self.scenarios.len(),
+            episodes: self.episodes.len(),
             examples_hash: self.examples_hash.clone(),
             limits: self.limits.clone(),
-            behaviour: Behaviour::default(),
+            behaviour: self.behaviour.clone(),
             triage_costs: self.triage_costs,
             min_pass_rate: self.min_pass_rate,
         }
     }
 }
 
-/// The suites chosen, once each and in the order of the reports.
-fn suites(chosen: &[Suite]) -> Vec<Suite> {
-    [Suite::Triage, Suite::Response]
-        .into_iter()
-        .filter(|suite| chosen.is_empty() || chosen.contains(suite))
-        .collect()
+fn agents(choices: &Choices) -> Result<Vec<AgentKind>, PlanError> {
+    let agents = choices.agents.iter().map(|agent| Ok(agent.parse()?));
+    match agents.collect::<Result<Vec<_>, PlanError>>()?.as_slice() {
+        [] => Err(PlanError::NoAgent),
+        agents => Ok(agents.to_vec()),
+    }
 }
 
-fn variants(choices: &Choices) -> Result<Vec<Variant>, PlanError> {
-    if choices.agents.is_empty() {
-        return Err(PlanError::NoAgent);
-    }
+fn variants(choices: &Choices, agents: &[AgentKind]) -> Result<Vec<Variant>, PlanError> {
     if choices.models.is_empty() {
         return Err(PlanError::NoModel);
     }
     let mut variants: Vec<Variant> = Vec::new();
-    for agent in &choices.agents {
-        let agent: AgentKind = agent.parse()?;
+    for &agent in agents {
         for model in &choices.models {
-            let router_model = choices
-                .router_model
-                .clone()
-                .filter(|router| agent.has_router() && router != model);
+            let other = |role: &Option<String>, plays: bool| {
+                role.clone().filter(|name| plays && name != model)
+            };
             let variant = Variant {
                 name: format!("{agent}@{model}"),
                 agent: agent.name().to_owned(),
                 model: model.clone(),
-                router_model,
-                memory_model: None,
+                router_model: other(&choices.router_model, agent.has_router()),
+                memory_model: other(&choices.memory_model, agent.remembers()),
             };
             let file_name = variant.file_name();
             if let Some(other) = variants.iter().find(|v| v.file_name() == file_name) {
@@ -382,6 +417,21 @@ fn has_router(agent: &str) -> bool {
         .is_ok_and(|agent: AgentKind| agent.has_router())
 }
 
+/// The most model calls of one attempt at a scenario.
+fn scenario_calls(scenario: &Scenario, steps: u64) -> u64 {
+    let played = match scenario.human {
+        Person::Scripted(_) => 0,
+        // An answer that is not of the form asked for is asked for again.
+        Person::Simulated { turns, .. } => 2 * u64::from(turns),
+    };
+    steps + played
+}
+
+/// The most model calls of one attempt at an episode: with the agent's memory, and without.
+fn episode_calls(episode: &Episode, steps: u64) -> u64 {
+    (2 * steps).saturating_mul(episode.steps.len() as u64)
+}
+
 fn labellers(examples: &[Example]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for labelled_by in examples
@@ -393,7 +443,7 @@ fn labellers(examples: &[Example]) -> BTreeMap<String, usize> {
     counts
 }
 
-fn hash<'a>(ids: impl Iterator<Item = &'a String>) -> String {
+fn hash<'a>(ids: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for id in ids {
         // The length keeps `ab`, `c` apart from `a`, `bc`.

@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::Behaviour;
+use super::grid::Items;
+use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
 use crate::run::{Outcome, Usage};
 use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
@@ -41,7 +42,7 @@ pub struct Header {
     /// Episodes selected; their cases come last.
     #[serde(default)]
     pub episodes: usize,
-    /// SHA-256 over the ids selected, in plan order.
+    /// SHA-256 over the ids selected, those of scenarios and episodes too, in plan order.
     pub examples_hash: String,
     pub limits: Limits,
     #[serde(default)]
@@ -50,6 +51,17 @@ pub struct Header {
     /// The simple gate, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<f64>,
+}
+
+impl Header {
+    /// What is selected.
+    pub fn items(&self) -> Items {
+        Items {
+            examples: self.examples,
+            scenarios: self.scenarios,
+            episodes: self.episodes,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,11 +96,13 @@ pub struct DatasetInfo {
     pub labelled_by: BTreeMap<String, usize>,
 }
 
-/// Which examples of the dataset take part.
+/// Which examples, scenarios, and episodes of the dataset take part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Selection {
+    /// The most of each kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// How many of each kind are drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<usize>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +210,40 @@ pub enum CaseKind {
 }
 
 impl CaseKind {
+    /// In the order of the plan.
+    pub const ALL: [CaseKind; 3] = [CaseKind::Example, CaseKind::Scenario, CaseKind::Episode];
+
+    /// What a suite looks at.
+    pub fn of(suite: Suite) -> CaseKind {
+        match suite {
+            Suite::Triage | Suite::Response => CaseKind::Example,
+            Suite::Hitl => CaseKind::Scenario,
+            Suite::Memory => CaseKind::Episode,
+        }
+    }
+
+    /// Whether an agent takes part: where nobody is asked there is nothing to look at in a
+    /// scenario, nor in an episode where nothing is remembered.
+    pub fn is_for(self, agent: AgentKind) -> bool {
+        match self {
+            CaseKind::Example => true,
+            CaseKind::Scenario => agent.interrupts(),
+            CaseKind::Episode => agent.remembers(),
+        }
+    }
+
+    /// As in `3 scenarios`, or `1 scenario` where it is `one`.
+    pub(super) fn noun(self, one: bool) -> &'static str {
+        match (self, one) {
+            (CaseKind::Example, true) => "example",
+            (CaseKind::Example, false) => "examples",
+            (CaseKind::Scenario, true) => "scenario",
+            (CaseKind::Scenario, false) => "scenarios",
+            (CaseKind::Episode, true) => "episode",
+            (CaseKind::Episode, false) => "episodes",
+        }
+    }
+
     fn is_example(&self) -> bool {
         *self == CaseKind::Example
     }
@@ -212,6 +260,11 @@ pub enum Verdict {
 }
 
 impl Variant {
+    /// Whether cases of a kind are planned for it. An agent of another version may do all.
+    pub fn takes_part(&self, kind: CaseKind) -> bool {
+        self.agent.parse().map_or(true, |agent| kind.is_for(agent))
+    }
+
     /// The name with every character outside `[A-Za-z0-9._-]` replaced by `-`.
     pub fn file_name(&self) -> String {
         let safe = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -277,15 +330,16 @@ pub enum EndReason {
     MaxFailures,
 }
 
-/// Which case: indices into the header's variants and the plan's examples.
+/// Which case: indices into the header's variants and the plan's items.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CaseKey {
     /// Index into [`Header::variants`].
     pub variant: u32,
-    /// Position of the example in the plan.
+    /// Position of the item in the plan.
     pub position: u32,
     /// Which repetition, from 0.
     pub repeat: u32,
+    /// The id of the example, the scenario, or the episode.
     pub example: String,
 }
 
@@ -295,8 +349,34 @@ mod tests {
     use crate::score::Key;
 
     #[test]
+    fn a_variant_takes_part_in_the_first_kinds_of_items() {
+        let items = Items {
+            examples: 100,
+            scenarios: 10,
+            episodes: 1,
+        };
+        for agent in AgentKind::ALL {
+            let variant = Variant {
+                name: format!("{agent}@rules"),
+                agent: agent.to_string(),
+                model: "rules".into(),
+                router_model: None,
+                memory_model: None,
+            };
+            let most = match (agent.interrupts(), agent.remembers()) {
+                (false, false) => 100,
+                (true, false) => 110,
+                (true, true) => 111,
+                // Would leave a gap before the episodes.
+                (false, true) => panic!("`{agent}` remembers, but what nobody ever said"),
+            };
+            assert_eq!(items.of(&variant), most, "{agent}");
+        }
+    }
+
+    #[test]
     fn an_attempt_passes_when_every_scorer_with_a_say_gave_the_best() {
-        use Outcome::{Finished, Provider, StepLimit};
+        use Outcome::{Finished, Provider, StepLimit, Unmatched};
         use Verdict::{Failed, Passed, Unscored};
         let diagnostic = (Key::ToolCallsRecall, 0.5);
         for (case, outcome, scores, verdict) in [
@@ -323,6 +403,13 @@ mod tests {
                 Failed,
             ),
             ("provider down", Provider, &[], Unscored),
+            ("unexpected question", Unmatched, &[], Unscored),
+            (
+                "needless question",
+                Unmatched,
+                &[(Key::HitlPass, 0.0)],
+                Failed,
+            ),
         ] {
             let attempt = Attempt {
                 case: CaseKey {

@@ -89,7 +89,7 @@ pub fn resume(
         let mut counts = Counts::default();
         while let Some(entry) = reader.next_attempt::<IgnoredAny>()? {
             let case = &entry.attempt.case;
-            let planned = &plan.example(case.position, dataset).id;
+            let planned = plan.item(case.position, dataset).id();
             if hide.text(planned) != case.example.as_str() {
                 let reason = format!(
                     "an attempt at `{}` where the plan has `{planned}`",

@@ -1,90 +1,181 @@
-//! Chooses the examples that take part.
+//! Chooses the examples, scenarios, and episodes that take part.
 //!
 //! Filters come first and must all hold (split, every tag, any of the ids, the rerun's
-//! list, and that the suites ask something of the example); then the sample is drawn;
-//! then the limit cuts. What is left keeps the order of the dataset.
+//! list, and that the suites ask something of an example); then the sample is drawn; then
+//! the limit cuts, both for each kind by itself. What is left keeps the order of the
+//! dataset.
 
 use std::collections::{BTreeSet, HashSet};
 
 use sha2::{Digest, Sha256};
 
 use super::plan::PlanError;
-use super::record::Selection;
-use crate::dataset::Example;
+use super::record::{CaseKind, Selection};
+use crate::dataset::{Dataset, Episode, Example, Scenario};
 
-/// The examples that take part, as indices into the dataset.
-#[derive(Debug, PartialEq, Eq)]
+/// What takes part, as indices into the dataset.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Selected {
-    pub indices: Vec<u32>,
+    pub examples: Vec<u32>,
+    pub scenarios: Vec<u32>,
+    pub episodes: Vec<u32>,
     /// Examples that passed the filters, but that no suite asks anything of.
     pub unasked: usize,
 }
 
+/// What filters see of an example, a scenario, or an episode.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    id: &'a str,
+    split: Option<&'a str>,
+    tags: &'a [String],
+}
+
+impl<'a> From<&'a Example> for Candidate<'a> {
+    fn from(example: &'a Example) -> Self {
+        Candidate {
+            id: &example.id,
+            split: example.split.as_deref(),
+            tags: &example.tags,
+        }
+    }
+}
+
+impl<'a> From<&'a Scenario> for Candidate<'a> {
+    fn from(scenario: &'a Scenario) -> Self {
+        Candidate {
+            id: &scenario.id,
+            split: scenario.split.as_deref(),
+            tags: &scenario.tags,
+        }
+    }
+}
+
+impl<'a> From<&'a Episode> for Candidate<'a> {
+    fn from(episode: &'a Episode) -> Self {
+        Candidate {
+            id: &episode.id,
+            split: episode.split.as_deref(),
+            tags: &episode.tags,
+        }
+    }
+}
+
+/// All that can be named, of every kind.
+fn candidates(dataset: &Dataset) -> impl Iterator<Item = Candidate<'_>> {
+    let examples = dataset.examples.iter().map(Candidate::from);
+    let scenarios = dataset.scenarios.iter().map(Candidate::from);
+    examples
+        .chain(scenarios)
+        .chain(dataset.episodes.iter().map(Candidate::from))
+}
+
+/// Chooses among the kinds that `look_at` is true of; of the examples, those that are
+/// `asked` something. There may be nothing left.
+///
 /// # Errors
-/// [`PlanError::UnknownExamples`], [`PlanError::UnknownTag`], and
-/// [`PlanError::UnknownSplit`] for names that no example has, [`PlanError::Nothing`] where
-/// no example is left.
+/// [`PlanError::UnknownIds`], [`PlanError::UnknownTag`], and [`PlanError::UnknownSplit`] for
+/// names that nothing in the dataset has.
 pub fn select(
     selection: &Selection,
     seed: u64,
-    examples: &[Example],
+    dataset: &Dataset,
+    look_at: impl Fn(CaseKind) -> bool,
     asked: impl Fn(&Example) -> bool,
 ) -> Result<Selected, PlanError> {
-    check_names(selection, examples)?;
-    let ids: Option<HashSet<&str>> = match selection.ids.as_slice() {
-        [] => None,
-        ids => Some(ids.iter().map(String::as_str).collect()),
-    };
-    let rerun: Option<HashSet<&str>> = selection
-        .rerun
-        .as_ref()
-        .map(|rerun| rerun.ids.iter().map(String::as_str).collect());
-    let wanted = |example: &Example| {
-        let id = example.id.as_str();
-        (selection.split.is_none() || selection.split == example.split)
-            && selection.tags.iter().all(|tag| example.tags.contains(tag))
-            && ids.as_ref().is_none_or(|ids| ids.contains(id))
-            && rerun.as_ref().is_none_or(|ids| ids.contains(id))
-    };
-
-    let mut indices = Vec::new();
-    let mut unasked = 0;
-    for (index, example) in examples.iter().enumerate() {
-        if !wanted(example) {
-            continue;
+    check_names(selection, dataset)?;
+    let filter = Filter::new(selection, seed);
+    let mut selected = Selected::default();
+    if look_at(CaseKind::Example) {
+        let (mut fitting, all) = (Vec::new(), &dataset.examples);
+        for index in filter.fitting(CaseKind::Example, all)? {
+            match asked(&all[index as usize]) {
+                true => fitting.push(index),
+                false => selected.unasked += 1,
+            }
         }
-        if asked(example) {
-            indices.push(u32::try_from(index).map_err(|_| PlanError::TooManyExamples)?);
-        } else {
-            unasked += 1;
-        }
+        selected.examples = filter.cut(fitting, all);
     }
-    if let Some(sample) = selection.sample
-        && sample < indices.len()
-    {
-        indices = draw(sample, seed, indices, examples);
+    if look_at(CaseKind::Scenario) {
+        let all = &dataset.scenarios;
+        selected.scenarios = filter.cut(filter.fitting(CaseKind::Scenario, all)?, all);
     }
-    indices.truncate(selection.limit.unwrap_or(usize::MAX));
-    if indices.is_empty() {
-        return Err(PlanError::Nothing {
-            of: examples.len(),
-            unasked,
-        });
+    if look_at(CaseKind::Episode) {
+        let all = &dataset.episodes;
+        selected.episodes = filter.cut(filter.fitting(CaseKind::Episode, all)?, all);
     }
-    Ok(Selected { indices, unasked })
+    Ok(selected)
 }
 
-/// The `count` examples whose seeded hashes are lowest, in their old order.
+struct Filter<'a> {
+    selection: &'a Selection,
+    seed: u64,
+    ids: Option<HashSet<&'a str>>,
+    rerun: Option<HashSet<&'a str>>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(selection: &'a Selection, seed: u64) -> Self {
+        let set = |ids: &'a Vec<String>| ids.iter().map(String::as_str).collect();
+        Filter {
+            selection,
+            seed,
+            ids: (!selection.ids.is_empty()).then(|| set(&selection.ids)),
+            rerun: selection.rerun.as_ref().map(|rerun| set(&rerun.ids)),
+        }
+    }
+
+    fn wants(&self, candidate: Candidate<'_>) -> bool {
+        let Candidate { id, split, tags } = candidate;
+        let wanted = self.selection.split.as_deref();
+        (wanted.is_none() || wanted == split)
+            && self.selection.tags.iter().all(|tag| tags.contains(tag))
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(id))
+            && self.rerun.as_ref().is_none_or(|ids| ids.contains(id))
+    }
+
+    /// Indices of those that the filters want.
+    fn fitting<'d, T>(&self, kind: CaseKind, all: &'d [T]) -> Result<Vec<u32>, PlanError>
+    where
+        Candidate<'d>: From<&'d T>,
+    {
+        let mut indices = Vec::new();
+        for (index, one) in all.iter().enumerate() {
+            if self.wants(one.into()) {
+                indices.push(u32::try_from(index).map_err(|_| PlanError::TooMany { kind })?);
+            }
+        }
+        Ok(indices)
+    }
+
+    /// What the sample and the limit leave.
+    fn cut<'d, T>(&self, mut indices: Vec<u32>, all: &'d [T]) -> Vec<u32>
+    where
+        Candidate<'d>: From<&'d T>,
+    {
+        if let Some(sample) = self.selection.sample
+            && sample < indices.len()
+        {
+            indices = draw(sample, self.seed, indices, |index| {
+                Candidate::from(&all[index as usize]).id
+            });
+        }
+        indices.truncate(self.selection.limit.unwrap_or(usize::MAX));
+        indices
+    }
+}
+
+/// The `count` members whose seeded hashes are lowest, in their old order.
 ///
 /// A hash per id instead of a shuffle: an example added to the dataset changes at most one
 /// member of the sample, and the order of the file changes none.
-fn draw(count: usize, seed: u64, indices: Vec<u32>, examples: &[Example]) -> Vec<u32> {
+fn draw<'d>(count: usize, seed: u64, indices: Vec<u32>, id: impl Fn(u32) -> &'d str) -> Vec<u32> {
     let mut ranked: Vec<([u8; 32], u32)> = indices
         .into_iter()
         .map(|index| {
             let mut hash = Sha256::new();
             hash.update(seed.to_le_bytes());
-            hash.update(&examples[index as usize].id);
+            hash.update(id(index));
             (hash.finalize().into(), index)
         })
         .collect();
@@ -95,65 +186,63 @@ fn draw(count: usize, seed: u64, indices: Vec<u32>, examples: &[Example]) -> Vec
     drawn
 }
 
-fn check_names(selection: &Selection, examples: &[Example]) -> Result<(), PlanError> {
+fn check_names(selection: &Selection, dataset: &Dataset) -> Result<(), PlanError> {
     let mut unknown: BTreeSet<&str> = selection.ids.iter().map(String::as_str).collect();
     if let Some(rerun) = &selection.rerun {
         unknown.extend(rerun.ids.iter().map(String::as_str));
     }
     if !unknown.is_empty() {
-        for example in examples {
-            unknown.remove(example.id.as_str());
+        for candidate in candidates(dataset) {
+            unknown.remove(candidate.id);
         }
     }
     if let Some(first) = unknown.first() {
-        return Err(PlanError::UnknownExamples {
-            near: nearest(first, examples),
+        return Err(PlanError::UnknownIds {
+            near: nearest(first, candidates(dataset).map(|candidate| candidate.id)),
             ids: unknown.into_iter().map(str::to_owned).collect(),
         });
     }
     for tag in &selection.tags {
-        if !examples.iter().any(|example| example.tags.contains(tag)) {
-            let existing = examples.iter().flat_map(|example| &example.tags);
+        if !candidates(dataset).any(|candidate| candidate.tags.contains(tag)) {
+            let existing = candidates(dataset).flat_map(|candidate| candidate.tags);
             return Err(PlanError::UnknownTag {
                 tag: tag.clone(),
-                existing: distinct(existing),
+                existing: distinct(existing.map(String::as_str)),
             });
         }
     }
-    if let Some(split) = &selection.split
-        && !examples
-            .iter()
-            .any(|example| example.split.as_ref() == Some(split))
+    let split = selection.split.as_deref();
+    if let Some(name) = split
+        && !candidates(dataset).any(|candidate| candidate.split == split)
     {
-        let existing = examples.iter().filter_map(|example| example.split.as_ref());
+        let existing = candidates(dataset).filter_map(|candidate| candidate.split);
         return Err(PlanError::UnknownSplit {
-            split: split.clone(),
+            split: name.to_owned(),
             existing: distinct(existing),
         });
     }
     Ok(())
 }
 
-fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let names: BTreeSet<&String> = names.collect();
-    names.into_iter().cloned().collect()
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let names: BTreeSet<&str> = names.collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Up to three ids that the user may have meant.
-fn nearest(id: &str, examples: &[Example]) -> Vec<String> {
+fn nearest<'a>(id: &str, ids: impl Iterator<Item = &'a str>) -> Vec<String> {
     let id: Vec<char> = id.to_lowercase().chars().take(80).collect();
     let furthest = 2.max(id.len() / 3);
-    let mut near: Vec<(usize, &str)> = examples
-        .iter()
-        .filter_map(|example| {
-            let other: Vec<char> = example.id.to_lowercase().chars().take(80).collect();
+    let mut near: Vec<(usize, &str)> = ids
+        .filter_map(|known| {
+            let other: Vec<char> = known.to_lowercase().chars().take(80).collect();
             let starts = other.starts_with(&id) || id.starts_with(&other);
             let distance = match starts {
                 true => 1,
                 false if other.len().abs_diff(id.len()) > furthest => return None,
                 false => edits(&id, &other),
             };
-            (distance <= furthest).then_some((distance, example.id.as_str()))
+            (distance <= furthest).then_some((distance, known))
         })
         .collect();
     // Stable: among equals, the dataset's order.
@@ -183,7 +272,7 @@ fn edits(one: &[char], other: &[char]) -> usize {
 mod tests {
     use super::*;
     use crate::experiment::record::{Rerun, RerunWhich};
-    use crate::experiment::tests::example;
+    use crate::experiment::tests::{dataset, episode, example, scenario};
 
     fn inbox() -> Vec<Example> {
         [
@@ -201,13 +290,20 @@ mod tests {
         .collect()
     }
 
+    fn of(examples: Vec<Example>) -> Dataset {
+        Dataset {
+            examples,
+            ..dataset(0)
+        }
+    }
+
     fn ids(selection: Selection) -> Result<Vec<String>, PlanError> {
-        let inbox = inbox();
-        let selected = select(&selection, 7, &inbox, |_| true)?;
+        let inbox = of(inbox());
+        let selected = select(&selection, 7, &inbox, |_| true, |_| true)?;
         Ok(selected
-            .indices
+            .examples
             .iter()
-            .map(|&index| inbox[index as usize].id.clone())
+            .map(|&index| inbox.examples[index as usize].id.clone())
             .collect())
     }
 
@@ -281,14 +377,15 @@ mod tests {
             .collect();
         let backwards: Vec<Example> = forwards.iter().rev().cloned().collect();
         let drawn = |seed, examples: &[Example]| -> Vec<String> {
+            let dataset = of(examples.to_vec());
             let selection = Selection {
                 sample: Some(10),
                 ..Selection::default()
             };
-            let selected = select(&selection, seed, examples, |_| true).unwrap();
-            assert!(selected.indices.is_sorted());
+            let selected = select(&selection, seed, &dataset, |_| true, |_| true).unwrap();
+            assert!(selected.examples.is_sorted());
             let ids = selected
-                .indices
+                .examples
                 .iter()
                 .map(|&i| examples[i as usize].id.clone());
             let sorted: BTreeSet<String> = ids.collect();
@@ -301,10 +398,10 @@ mod tests {
     #[test]
     fn unknown_names_are_errors_that_say_what_exists() {
         let error = |selection| ids(selection).unwrap_err().to_string();
-        insta::assert_snapshot!(error(Selection { ids: strings(&["invoise", "party"]), ..Selection::default() }), @"no example has the id `invoise`: did you mean `invoice`?");
-        insta::assert_snapshot!(error(Selection { ids: strings(&["zzzzz"]), ..Selection::default() }), @"no example has the id `zzzzz`: `mailproof validate` counts what the dataset has");
-        insta::assert_snapshot!(error(Selection { tags: strings(&["bills"]), ..Selection::default() }), @"no example has the tag `bills`: the tags are `billing`, `calm`, `family`, `urgent`");
-        insta::assert_snapshot!(error(Selection { split: Some("train".into()), ..Selection::default() }), @"no example is in the split `train`: the splits are `dev`, `test`");
+        insta::assert_snapshot!(error(Selection { ids: strings(&["invoise", "party"]), ..Selection::default() }), @"no example, scenario, or episode has the id `invoise`: did you mean `invoice`?");
+        insta::assert_snapshot!(error(Selection { ids: strings(&["zzzzz"]), ..Selection::default() }), @"no example, scenario, or episode has the id `zzzzz`: `mailproof validate` counts what the dataset has");
+        insta::assert_snapshot!(error(Selection { tags: strings(&["bills"]), ..Selection::default() }), @"nothing has the tag `bills`: the tags are `billing`, `calm`, `family`, `urgent`");
+        insta::assert_snapshot!(error(Selection { split: Some("train".into()), ..Selection::default() }), @"nothing is in the split `train`: the splits are `dev`, `test`");
     }
 
     #[test]
@@ -318,21 +415,155 @@ mod tests {
             ..Selection::default()
         };
         assert_eq!(ids(rerun(&["party"])).unwrap(), ["party"]);
-        assert_eq!(
-            ids(rerun(&[])),
-            Err(PlanError::Nothing { of: 4, unasked: 0 })
-        );
+        assert_eq!(ids(rerun(&[])).unwrap(), strings(&[]));
         assert!(matches!(
             ids(rerun(&["gone"])),
-            Err(PlanError::UnknownExamples { .. })
+            Err(PlanError::UnknownIds { .. })
         ));
     }
 
     #[test]
     fn examples_that_no_suite_asks_about_are_left_out_and_counted() {
-        let inbox = inbox();
-        let selected = select(&Selection::default(), 0, &inbox, |e| e.id != "party").unwrap();
-        assert_eq!((selected.indices, selected.unasked), (vec![0, 1, 3], 1));
+        let inbox = of(inbox());
+        let all = Selection::default();
+        let selected = select(&all, 0, &inbox, |_| true, |e| e.id != "party").unwrap();
+        assert_eq!((selected.examples, selected.unasked), (vec![0, 1, 3], 1));
+    }
+
+    /// Two examples, each with two scenarios on it, and two episodes.
+    fn people() -> Dataset {
+        let mut dataset = of(inbox()[..2].to_vec());
+        for (example, id) in [
+            (0, "invoice/accept"),
+            (0, "invoice/edit"),
+            (1, "invoice-late/accept"),
+            (1, "invoice-late/edit"),
+        ] {
+            dataset.scenarios.push(Scenario {
+                split: dataset.examples[example].split.clone(),
+                tags: vec!["people".into()],
+                ..scenario(id, example as u32, Vec::new())
+            });
+        }
+        for id in ["learns-a", "learns-b"] {
+            dataset.episodes.push(Episode {
+                split: Some("learning".into()),
+                tags: vec!["people".into(), "calm".into()],
+                ..episode(id, &[0, 1])
+            });
+        }
+        dataset
+    }
+
+    #[test]
+    fn filters_hold_for_every_kind_and_cuts_are_made_in_each() {
+        let all = Selection::default;
+        let rerun = |ids: &[&str]| Rerun {
+            of: "yesterday".into(),
+            which: RerunWhich::Failed,
+            ids: strings(ids),
+        };
+        for (case, selection, expected) in [
+            ("all", all(), [&[0, 1][..], &[0, 1, 2, 3], &[0, 1]]),
+            (
+                "an example's id is not that of its scenarios",
+                Selection {
+                    ids: strings(&["invoice"]),
+                    ..all()
+                },
+                [&[0], &[], &[]],
+            ),
+            (
+                "ids of all kinds",
+                Selection {
+                    ids: strings(&["learns-b", "invoice-late", "invoice/edit"]),
+                    ..all()
+                },
+                [&[1], &[1], &[1]],
+            ),
+            (
+                "split",
+                Selection {
+                    split: Some("test".into()),
+                    ..all()
+                },
+                [&[1], &[2, 3], &[]],
+            ),
+            (
+                "split of episodes alone",
+                Selection {
+                    split: Some("learning".into()),
+                    ..all()
+                },
+                [&[], &[], &[0, 1]],
+            ),
+            (
+                "tag",
+                Selection {
+                    tags: strings(&["calm"]),
+                    ..all()
+                },
+                [&[1], &[], &[0, 1]],
+            ),
+            (
+                "rerun",
+                Selection {
+                    rerun: Some(rerun(&["invoice/accept", "learns-a"])),
+                    ..all()
+                },
+                [&[], &[0], &[0]],
+            ),
+            (
+                "limit",
+                Selection {
+                    limit: Some(1),
+                    ..all()
+                },
+                [&[0], &[0], &[0]],
+            ),
+        ] {
+            let found = select(&selection, 0, &people(), |_| true, |_| true).unwrap();
+            let found = [found.examples, found.scenarios, found.episodes];
+            assert_eq!(found, expected.map(<[u32]>::to_vec), "{case}");
+        }
+        let sample = Selection {
+            sample: Some(1),
+            ..all()
+        };
+        let found = select(&sample, 0, &people(), |_| true, |_| true).unwrap();
+        let counts = [found.examples, found.scenarios, found.episodes].map(|kind| kind.len());
+        assert_eq!(counts, [1, 1, 1]);
+    }
+
+    #[test]
+    fn kinds_that_are_not_looked_at_are_not_selected() {
+        for wanted in CaseKind::ALL {
+            let found = select(
+                &Selection::default(),
+                0,
+                &people(),
+                |kind| kind == wanted,
+                |_| true,
+            );
+            let found = found.unwrap();
+            let some = [found.examples, found.scenarios, found.episodes].map(|k| !k.is_empty());
+            assert_eq!(some, CaseKind::ALL.map(|kind| kind == wanted), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn the_id_that_was_meant_may_be_of_any_kind() {
+        let error = select(
+            &Selection {
+                ids: strings(&["learns-c"]),
+                ..Selection::default()
+            },
+            0,
+            &people(),
+            |kind| kind == CaseKind::Example,
+            |_| true,
+        );
+        insta::assert_snapshot!(error.unwrap_err(), @"no example, scenario, or episode has the id `learns-c`: did you mean `learns-a`, `learns-b`?");
     }
 
     #[test]

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::execute::{Execution, Recorded, Summary};
 use super::journal::Journal;
 use super::*;
-use crate::dataset::{Dataset, Example, Expect, MatchMode};
+use crate::agent::Behaviour;
+use crate::dataset::{
+    Dataset, Episode, EpisodeStep, Example, Expect, MatchMode, Person, Rule, Scenario, StatedExpect,
+};
 use crate::email::{Email, Triage};
 use crate::message::Prompt;
 use crate::redact::Redactor;
@@ -58,6 +61,44 @@ pub fn dataset(examples: usize) -> Dataset {
     }
 }
 
+/// A scenario whose person says nothing but what `rules` say, and that expects nothing.
+pub fn scenario(id: &str, on: u32, rules: Vec<Rule>) -> Scenario {
+    Scenario {
+        id: id.into(),
+        example: on,
+        human: Person::Scripted(rules),
+        restart: false,
+        tags: Vec::new(),
+        split: None,
+        cluster: None,
+        labelled_by: None,
+        note: None,
+        expect: example(id, Triage::Respond).expect,
+        interrupts: None,
+    }
+}
+
+/// An episode of these examples that expects nothing.
+pub fn episode(id: &str, steps: &[u32]) -> Episode {
+    let step = |&example: &u32| EpisodeStep {
+        example,
+        human: Vec::new(),
+        memory: Vec::new(),
+        expect: StatedExpect::default(),
+    };
+    Episode {
+        id: id.into(),
+        steps: steps.iter().map(step).collect(),
+        unchanged: Vec::new(),
+        control: false,
+        tags: Vec::new(),
+        split: None,
+        cluster: None,
+        labelled_by: None,
+        note: None,
+    }
+}
+
 /// Two variants, all suites, every example once.
 pub fn choices() -> Choices {
     Choices {
@@ -65,6 +106,7 @@ pub fn choices() -> Choices {
         agents: vec!["baseline".into(), "workflow".into()],
         models: vec!["rules".into()],
         router_model: None,
+        memory_model: None,
         repeat: 1,
         seed: 0,
         selection: Selection::default(),
@@ -72,6 +114,7 @@ pub fn choices() -> Choices {
             timeout_ms: 300_000,
             max_steps: 25,
         },
+        behaviour: Behaviour::default(),
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
         dataset_paths: Vec::new(),

@@ -71,11 +71,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let models = Models::open(&choices)?;
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
         PlanError::Nothing { .. }
-        | PlanError::UnknownExamples { .. }
+        | PlanError::UnknownIds { .. }
         | PlanError::UnknownTag { .. }
         | PlanError::UnknownSplit { .. } => Failure::nothing_selected(error),
         error => Failure::usage(error),
     })?;
+    for left_out in &plan.left_out {
+        warn(&left_out.to_string());
+    }
     if args.dry_run {
         print(&settings::describe(talk, &plan))?;
         return Ok(Exit::Ok);

@@ -99,7 +99,7 @@ fn newest_where(
 fn progress(path: &Path) -> Result<Progress, JournalError> {
     let header = Reader::open(path)?.header().clone();
     let attempts = count(path).map_err(JournalError::io("read", path))?;
-    let planned = Grid::of(&header).map_or(0, Grid::cases);
+    let planned = Grid::of(&header).map_or(0, |grid| grid.cases());
     Ok(Progress {
         header,
         attempts,

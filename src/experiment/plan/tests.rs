@@ -1,5 +1,6 @@
 use super::*;
-use crate::experiment::tests::{choices, dataset, example};
+use crate::agent::UnknownAgent;
+use crate::experiment::tests::{choices, dataset, episode, example, scenario};
 
 #[test]
 fn variants_are_agents_crossed_with_models() {
@@ -117,7 +118,7 @@ fn what_cannot_be_run_is_refused() {
             },
             PlanError::TooManyAttempts {
                 variants: 2,
-                examples: 3,
+                items: 3,
                 repeat: u32::MAX,
             },
         ),
@@ -198,4 +199,86 @@ fn the_choices_behind_a_header_resolve_to_the_same_plan() {
     let plan = Plan::resolve(&choices, &dataset(5)).unwrap();
     let header = plan.header("x", Timestamp::UNIX_EPOCH, Date::constant(2026, 3, 2));
     assert_eq!(Plan::resolve(&Choices::of(&header), &dataset(5)), Ok(plan));
+}
+
+/// Three examples, two scenarios on the first, and an episode of two steps.
+fn people() -> Dataset {
+    Dataset {
+        scenarios: vec![
+            scenario("e0/accept", 0, Vec::new()),
+            scenario("e0/edit", 0, Vec::new()),
+        ],
+        episodes: vec![episode("learns", &[0, 1])],
+        ..dataset(3)
+    }
+}
+
+fn chosen(suites: &[Suite], agents: &[&str]) -> Choices {
+    Choices {
+        suites: suites.to_vec(),
+        agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
+        ..choices()
+    }
+}
+
+#[test]
+fn a_suite_that_was_named_and_does_not_apply_is_skipped_with_the_reason() {
+    use Suite::{Hitl, Memory, Response, Triage};
+    let skipped = |suite, why| LeftOut::Suite { suite, why };
+    let no_agent = [
+        skipped(Hitl, WhyNot::NoAgent),
+        skipped(Memory, WhyNot::NoAgent),
+    ];
+    let not_there = [
+        skipped(Hitl, WhyNot::NotInDataset),
+        skipped(Memory, WhyNot::NotInDataset),
+    ];
+    for (case, dataset, named, runs, left_out) in [
+        (
+            "by default",
+            people(),
+            &[][..],
+            &[Triage, Response][..],
+            &[][..],
+        ),
+        (
+            "nobody asks",
+            people(),
+            &[Memory, Hitl, Triage],
+            &[Triage],
+            &no_agent,
+        ),
+        (
+            "nothing there",
+            dataset(3),
+            &[Triage, Hitl, Memory],
+            &[Triage],
+            &not_there,
+        ),
+    ] {
+        let plan = Plan::resolve(&chosen(named, &["workflow"]), &dataset).unwrap();
+        assert_eq!((&*plan.suites, &*plan.left_out), (runs, left_out), "{case}");
+        assert_eq!(plan.items().to_string(), "3 examples", "{case}");
+    }
+}
+
+#[test]
+fn where_nothing_is_left_the_reasons_are_told() {
+    let refused = |choices: &Choices, dataset: &Dataset| {
+        Plan::resolve(choices, dataset).unwrap_err().to_string()
+    };
+    let hitl = chosen(&[Suite::Hitl], &["workflow"]);
+    insta::assert_snapshot!(refused(&hitl, &dataset(3)), @"nothing is left to run; suite `hitl` is skipped: the dataset has no scenarios");
+    insta::assert_snapshot!(refused(&choices(), &dataset(0)), @"nothing is left to run");
+    let limited = |suites| Choices {
+        selection: Selection {
+            limit: Some(0),
+            ..Selection::default()
+        },
+        ..chosen(suites, &["workflow"])
+    };
+    insta::assert_snapshot!(refused(&limited(&[]), &people()), @"nothing is selected out of 3 examples: loosen the filters");
+    insta::assert_snapshot!(refused(&limited(&[Suite::Triage, Suite::Hitl]), &dataset(3)), @"nothing is selected out of 3 examples: loosen the filters; suite `hitl` is skipped: the dataset has no scenarios");
+    let response = chosen(&[Suite::Response], &["workflow"]);
+    insta::assert_snapshot!(refused(&response, &dataset(3)), @"nothing is selected out of 3 examples; 3 fit the filters, but no suite asks anything of them: name other suites");
 }
