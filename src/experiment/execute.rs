@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use super::case::Cast;
 use super::case::attempt;
 use super::grid::Done;
 use super::journal::{Journal, JournalError};
@@ -15,15 +16,14 @@ use super::plan::Plan;
 use super::record::{Attempt, EndReason, Verdict};
 use crate::dataset::Dataset;
 use crate::run::Usage;
-use crate::target::Target;
 
 /// Everything that carrying out a plan needs.
 pub struct Execution {
     pub plan: Arc<Plan>,
     /// The one that the plan was resolved with.
     pub dataset: Arc<Dataset>,
-    /// What each variant of the plan stands for.
-    pub targets: Vec<Arc<dyn Target>>,
+    /// Who takes part in the cases of each variant of the plan.
+    pub casts: Vec<Cast>,
     pub journal: Arc<Journal>,
     /// Cases in flight at most.
     pub concurrency: NonZeroUsize,
@@ -84,7 +84,7 @@ impl Counts {
 /// journal. When this returns no case is in flight.
 ///
 /// # Panics
-/// Where there is not one target for each variant.
+/// Where there is not one cast for each variant.
 ///
 /// # Errors
 /// What the journal reports when it cannot be written; no more cases start then either.
@@ -92,7 +92,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     let Execution {
         plan,
         dataset,
-        targets,
+        casts,
         journal,
         concurrency,
         max_failures,
@@ -100,11 +100,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         recorded: Recorded { done, counts },
         progress,
     } = execution;
-    assert_eq!(
-        targets.len(),
-        plan.variants.len(),
-        "a target for each variant"
-    );
+    assert_eq!(casts.len(), plan.variants.len(), "a cast for each variant");
     let left = plan.grid().cases().saturating_sub(done.count());
     progress.send_replace(counts);
     let worker = Arc::new(Worker {
@@ -113,7 +109,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         next: AtomicU64::new(0),
         plan,
         dataset,
-        targets,
+        casts,
         journal,
         cancel,
         done,
@@ -145,7 +141,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
 struct Worker {
     plan: Arc<Plan>,
     dataset: Arc<Dataset>,
-    targets: Vec<Arc<dyn Target>>,
+    casts: Vec<Cast>,
     journal: Arc<Journal>,
     cancel: CancellationToken,
     done: Done,
@@ -168,7 +164,7 @@ impl Worker {
                 continue;
             }
             let attempt = attempt(
-                &*self.targets[case.variant as usize],
+                &self.casts[case.variant as usize],
                 &self.plan,
                 &self.dataset,
                 case,

@@ -64,7 +64,7 @@ impl fmt::Display for Items {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = |kind: CaseKind| match self.get(kind) {
             0 => None,
-            count => Some(format!("{count} {}", kind.noun(count == 1))),
+            count => Some(format!("{count} {}", kind.noun(count))),
         };
         let parts: Vec<String> = CaseKind::ALL.into_iter().filter_map(counted).collect();
         match parts.split_last() {

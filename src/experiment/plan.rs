@@ -132,6 +132,14 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    pub fn kind(self) -> CaseKind {
+        match self {
+            Item::Example(_) => CaseKind::Example,
+            Item::Scenario(_) => CaseKind::Scenario,
+            Item::Episode(_) => CaseKind::Episode,
+        }
+    }
+
     pub fn id(self) -> &'a str {
         match self {
             Item::Example(example) => &example.id,
@@ -145,20 +153,7 @@ impl Plan {
     /// # Errors
     /// Every mistake that can be found without running anything.
     pub fn resolve(choices: &Choices, dataset: &Dataset) -> Result<Plan, PlanError> {
-        for (what, value) in [
-            ("`--repeat`", u64::from(choices.repeat)),
-            ("`--max-steps`", u64::from(choices.limits.max_steps)),
-            ("`--timeout`", choices.limits.timeout_ms),
-        ] {
-            if value == 0 {
-                return Err(PlanError::Zero { what });
-            }
-        }
-        if let Some(rate) = choices.min_pass_rate
-            && !(0.0..=1.0).contains(&rate)
-        {
-            return Err(PlanError::PassRate(rate));
-        }
+        check_numbers(choices)?;
         let agents = agents(choices)?;
         let mut variants = variants(choices, &agents)?;
         let dataset_items = Items {
@@ -190,13 +185,9 @@ impl Plan {
             episodes: episodes.len(),
         };
         if items.count() == 0 {
-            let considered = |kind| match suites.look_at(kind) {
-                true => dataset_items.get(kind),
-                false => 0,
-            };
-            let of = Items::from_fn(considered);
+            let looked_at = |kind| suites.look_at(kind).then(|| dataset_items.get(kind));
             return Err(PlanError::Nothing {
-                of,
+                of: Items::from_fn(|kind| looked_at(kind).unwrap_or(0)),
                 unasked,
                 left_out: told(suites.skipped),
             });
@@ -364,6 +355,22 @@ impl Plan {
             triage_costs: self.triage_costs,
             min_pass_rate: self.min_pass_rate,
         }
+    }
+}
+
+fn check_numbers(choices: &Choices) -> Result<(), PlanError> {
+    for (what, value) in [
+        ("`--repeat`", u64::from(choices.repeat)),
+        ("`--max-steps`", u64::from(choices.limits.max_steps)),
+        ("`--timeout`", choices.limits.timeout_ms),
+    ] {
+        if value == 0 {
+            return Err(PlanError::Zero { what });
+        }
+    }
+    match choices.min_pass_rate {
+        Some(rate) if !(0.0..=1.0).contains(&rate) => Err(PlanError::PassRate(rate)),
+        _ => Ok(()),
     }
 }
 

@@ -96,6 +96,17 @@ pub struct DatasetInfo {
     pub labelled_by: BTreeMap<String, usize>,
 }
 
+impl DatasetInfo {
+    /// What there is to select from.
+    pub fn items(&self) -> Items {
+        Items {
+            examples: self.examples,
+            scenarios: self.scenarios,
+            episodes: self.episodes,
+        }
+    }
+}
+
 /// Which examples, scenarios, and episodes of the dataset take part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Selection {
@@ -159,7 +170,8 @@ pub struct Attempt<R> {
     /// `None` for an episode, whose steps expect one each.
     pub expected: Option<Triage>,
     pub found: Option<Triage>,
-    /// Of an episode, that of the first step that did not finish.
+    /// Of an episode, that of the run that an infrastructure error ended, or else of the
+    /// first step that did not finish.
     pub outcome: Outcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -232,15 +244,15 @@ impl CaseKind {
         }
     }
 
-    /// As in `3 scenarios`, or `1 scenario` where it is `one`.
-    pub(super) fn noun(self, one: bool) -> &'static str {
-        match (self, one) {
-            (CaseKind::Example, true) => "example",
-            (CaseKind::Example, false) => "examples",
-            (CaseKind::Scenario, true) => "scenario",
-            (CaseKind::Scenario, false) => "scenarios",
-            (CaseKind::Episode, true) => "episode",
-            (CaseKind::Episode, false) => "episodes",
+    /// What so many of a kind are called.
+    pub fn noun(self, count: usize) -> &'static str {
+        match (self, count) {
+            (CaseKind::Example, 1) => "example",
+            (CaseKind::Example, _) => "examples",
+            (CaseKind::Scenario, 1) => "scenario",
+            (CaseKind::Scenario, _) => "scenarios",
+            (CaseKind::Episode, 1) => "episode",
+            (CaseKind::Episode, _) => "episodes",
         }
     }
 

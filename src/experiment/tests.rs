@@ -10,18 +10,20 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{Execution, Recorded, Summary};
+use super::execute::{Cast, Execution, Recorded, Summary};
 use super::journal::Journal;
 use super::*;
 use crate::agent::Behaviour;
 use crate::dataset::{
-    Dataset, Episode, EpisodeStep, Example, Expect, MatchMode, Person, Rule, Scenario, StatedExpect,
+    Dataset, Episode, EpisodeStep, Example, Expect, MatchMode, On, Person, Rule, RuleAnswer,
+    Scenario, StatedExpect,
 };
 use crate::email::{Email, Triage};
 use crate::message::Prompt;
+use crate::model::scripted;
 use crate::redact::Redactor;
-use crate::run::{ModelRole, Outcome, Run, TokenUsage, Usage};
-use crate::target::{Progress, Start, Target};
+use crate::run::{Allowed, Interrupt, ModelRole, Outcome, Response, Run, TokenUsage, Usage};
+use crate::target::{Paused, Progress, Start, Target};
 
 pub fn example(id: &str, triage: Triage) -> Example {
     Example {
@@ -75,6 +77,17 @@ pub fn scenario(id: &str, on: u32, rules: Vec<Rule>) -> Scenario {
         note: None,
         expect: example(id, Triage::Respond).expect,
         interrupts: None,
+    }
+}
+
+/// Gives this answer to every proposal to write an email.
+pub fn rule(answer: RuleAnswer) -> Rule {
+    Rule {
+        on: On::Tool("write_email".into()),
+        nth: None,
+        when: Vec::new(),
+        answer,
+        then: Vec::new(),
     }
 }
 
@@ -205,10 +218,15 @@ impl Bench {
         target: Arc<dyn Target>,
         at_once: usize,
     ) -> Execution {
+        let cast = Cast {
+            target,
+            // Fails when it is asked anything.
+            simulator: Arc::new(scripted::Scripted::default()),
+        };
         Execution {
             plan: Arc::clone(&self.plan),
             dataset: Arc::clone(&self.dataset),
-            targets: vec![target; self.plan.variants.len()],
+            casts: vec![cast; self.plan.variants.len()],
             journal: Arc::new(journal),
             concurrency: NonZeroUsize::new(at_once).unwrap(),
             max_failures: None,
@@ -241,4 +259,47 @@ pub fn attempts(path: &Path) -> Vec<Attempt<Run>> {
         (case.repeat, case.position, case.variant)
     });
     attempts
+}
+
+/// Asks one thing, decides rightly, and says who answered what.
+pub struct Asks(pub Interrupt);
+
+impl Target for Asks {
+    fn start<'a>(&'a self, _: Start, _: &'a Email) -> BoxFuture<'a, Progress> {
+        let asked = Asks(self.0.clone());
+        Box::pin(async move { Progress::Paused(Box::new(asked)) })
+    }
+}
+
+impl Paused for Asks {
+    fn interrupt(&self) -> &Interrupt {
+        &self.0
+    }
+
+    fn steps(&self) -> usize {
+        0
+    }
+
+    fn resume(self: Box<Self>, response: Response, by: &str) -> BoxFuture<'static, Progress> {
+        let mut run = run(Triage::Respond);
+        run.reasoning = Some(format!("{by}: {}", response.kind()));
+        Box::pin(async move { Progress::Finished(run) })
+    }
+
+    fn abandon(self: Box<Self>, outcome: Outcome, error: String) -> BoxFuture<'static, Run> {
+        let mut run = run(Triage::Respond);
+        (run.outcome, run.error) = (outcome, Some(error));
+        Box::pin(async move { run })
+    }
+}
+
+/// What [`Asks`] asks: whether to write an email.
+pub fn proposal(allowed: Allowed) -> Interrupt {
+    Interrupt {
+        id: "1".into(),
+        action: "write_email".into(),
+        args: serde_json::Map::new(),
+        allowed,
+        description: None,
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::super::args::{RunArgs, Talk};
+use super::super::config::Config;
 use super::super::exit::{Exit, Failure};
 use super::super::results;
 use super::super::talk::{color, print, width};
@@ -23,9 +24,9 @@ use crate::target::{Start, Until};
 /// A mail with large attachments is not what agents are shown.
 const MOST_BYTES: u64 = 32 << 20;
 
-pub fn run(talk: &Talk, file: &Path, args: &RunArgs) -> Result<Exit, Failure> {
+pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<Exit, Failure> {
     let email = read(file)?;
-    let mut choices = settings::choices(settings::defaults(), args, &Default::default());
+    let mut choices = settings::choices(settings::defaults(), args, config)?;
     let kinds = settings::agents(&mut choices.agents)?;
     let models = Models::open(&choices)?;
     let date = Zoned::now().date();
@@ -34,8 +35,7 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs) -> Result<Exit, Failure> {
     let mut all = Vec::new();
     for kind in kinds {
         for model in &choices.models {
-            let router = choices.router_model.as_ref().unwrap_or(model);
-            let target = models.target(kind, model, router, date, choices.seed);
+            let target = models.target(kind, model, &choices, date);
             let start = Start {
                 thread: format!("{kind}@{model}"),
                 until: Until::End,

@@ -21,13 +21,12 @@ use super::results::{self, Outputs};
 use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
-use crate::experiment::execute::{Execution, Recorded, execute};
+use crate::experiment::execute::{Cast, Execution, Recorded, execute};
 use crate::experiment::journal::{self, FILE, Journal, Reader};
 use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
-use crate::target::Target;
 use settings::Models;
 
 /// Cases in flight where nobody says otherwise.
@@ -37,7 +36,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
     config.complete(&mut args.choices);
     if let Some(file) = &args.email {
-        return email::run(talk, file, &args);
+        return email::run(talk, file, &args, &config);
     }
     if args.suites.is_empty() {
         args.suites = config.suite.clone().map(|many| many.0).unwrap_or_default();
@@ -56,7 +55,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         Some(header) => Choices::of(header),
         None => settings::defaults(),
     };
-    let mut choices = settings::choices(base, &args, &config);
+    let mut choices = settings::choices(base, &args, &config)?;
     if args.last_failed || args.only.is_some() {
         choices.selection.rerun = Some(settings::rerun(&args)?);
     } else if args.reference.is_some() {
@@ -89,14 +88,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     if talk.verbose {
         say(talk, &settings::describe(talk, &plan));
     }
-    let targets = models.targets(&plan, &kinds, opened.header.date);
+    let casts = models.casts(&plan, &kinds, &choices, opened.header.date);
     let concurrency = args.choices.max_concurrency.unwrap_or(CONCURRENCY);
     let most = if args.fail_fast {
         Some(1)
     } else {
         args.max_failures
     };
-    let because = carry_out(talk, opened, plan, dataset, targets, concurrency, most)?;
+    let because = carry_out(talk, opened, plan, dataset, casts, concurrency, most)?;
 
     let mut report = results::make(&folder)?;
     report.environment.peak_memory_mb = peak_memory_mb();
@@ -174,7 +173,7 @@ fn carry_out(
     opened: Opened,
     plan: Plan,
     dataset: Arc<Dataset>,
-    targets: Vec<Arc<dyn Target>>,
+    casts: Vec<Cast>,
     concurrency: usize,
     max_failures: Option<u64>,
 ) -> Result<EndReason, Failure> {
@@ -201,7 +200,7 @@ fn carry_out(
         let result = execute(Execution {
             plan: Arc::new(plan),
             dataset,
-            targets,
+            casts,
             journal: Arc::clone(&journal),
             concurrency: NonZeroUsize::new(concurrency).expect("the argument is at least 1"),
             max_failures: max_failures.and_then(NonZeroU64::new),

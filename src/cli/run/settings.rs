@@ -12,14 +12,16 @@ use jiff::civil::Date;
 
 use super::super::REPORTS;
 use super::super::args::{RunArgs, Talk};
-use super::super::config::Config;
+use super::super::config::{Config, OneOrMany};
 use super::super::exit::Failure;
 use super::super::results;
 use crate::agent::prompts::Preferences;
+use crate::agent::tools::Tool;
 use crate::agent::{self, Agent, AgentKind, Behaviour, Settings};
+use crate::experiment::execute::Cast;
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
-use crate::experiment::{Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
+use crate::experiment::{CaseKind, Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
 use crate::model::{Model, catalog, rules};
 use crate::report::escape;
 use crate::score::TriageCosts;
@@ -54,7 +56,7 @@ pub fn defaults() -> Choices {
 }
 
 /// `base` with what was asked for in its place.
-pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Choices {
+pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices, Failure> {
     fn many<T: Clone>(base: Vec<T>, asked: &[T]) -> Vec<T> {
         if asked.is_empty() {
             base
@@ -71,12 +73,12 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Choices {
     let timeout_ms = asked
         .timeout
         .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-    Choices {
+    Ok(Choices {
         suites: many(base.suites, &args.suites),
         agents: many(base.agents, &asked.agent),
         models: many(base.models, &asked.model),
         router_model: asked.router_model.clone().or(base.router_model),
-        memory_model: base.memory_model,
+        memory_model: asked.memory_model.clone().or(base.memory_model),
         repeat: asked.repeat.unwrap_or(base.repeat),
         seed: asked.seed.unwrap_or(base.seed),
         selection: Selection {
@@ -91,11 +93,46 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Choices {
             timeout_ms: timeout_ms.unwrap_or(base.limits.timeout_ms),
             max_steps: asked.max_steps.unwrap_or(base.limits.max_steps),
         },
-        behaviour: base.behaviour,
+        behaviour: behaviour(base.behaviour, args, config)?,
         triage_costs: config.triage_costs.unwrap_or(base.triage_costs),
         min_pass_rate: asked.min_pass_rate.or(base.min_pass_rate),
         dataset_paths: many(base.dataset_paths, &paths),
+    })
+}
+
+fn behaviour(base: Behaviour, args: &RunArgs, config: &Config) -> Result<Behaviour, Failure> {
+    let review = match &config.review_tools {
+        None => base.review,
+        Some(OneOrMany(names)) => reviewed(names)?,
+    };
+    Ok(Behaviour {
+        review,
+        notify_accept: config.notify_accept.unwrap_or(base.notify_accept),
+        memory: args.choices.memory.unwrap_or(base.memory),
+        background: config.background.unwrap_or(base.background),
+    })
+}
+
+/// The names of tools as the agents call them, once each.
+fn reviewed(names: &[String]) -> Result<Vec<String>, Failure> {
+    let tools: Vec<Tool> = Tool::ALL
+        .into_iter()
+        .filter(|tool| tool.is_reviewable())
+        .collect();
+    let mut reviewed = Vec::new();
+    for name in names {
+        let Some(tool) = tools.iter().find(|tool| tool.is_called(name)) else {
+            let known: Vec<_> = tools.iter().map(|tool| tool.name()).collect();
+            return Err(Failure::usage(format!(
+                "`review_tools`: `{name}` is no tool whose calls can be reviewed; those are {}",
+                known.join(", ")
+            )));
+        };
+        if !reviewed.iter().any(|other| other == tool.name()) {
+            reviewed.push(tool.name().to_owned());
+        }
     }
+    Ok(reviewed)
 }
 
 /// The agents of these names, which become those the variants are called by.
@@ -109,7 +146,7 @@ pub fn agents(names: &mut [String]) -> Result<Vec<AgentKind>, Failure> {
     Ok(kinds)
 }
 
-/// The examples of an earlier experiment that --last-failed or --only wants again.
+/// What --last-failed or --only wants again of an earlier experiment.
 pub fn rerun(args: &RunArgs) -> Result<Rerun, Failure> {
     let folder = results::folder(args.reference.as_deref())?;
     let which = match args.only {
@@ -119,8 +156,8 @@ pub fn rerun(args: &RunArgs) -> Result<Rerun, Failure> {
     let rerun = earlier::rerun(&folder.join(FILE), which).map_err(Failure::from_error)?;
     if rerun.ids.is_empty() {
         let what = match which {
-            RerunWhich::Failed => "no example failed",
-            RerunWhich::Errors => "no example ended in an infrastructure error",
+            RerunWhich::Failed => "nothing failed",
+            RerunWhich::Errors => "nothing ended in an infrastructure error",
         };
         return Err(Failure::nothing_selected(format!(
             "{what} in `{}`",
@@ -167,7 +204,8 @@ pub struct Models(BTreeMap<String, Arc<dyn Model>>);
 impl Models {
     pub fn open(choices: &Choices) -> Result<Models, Failure> {
         let mut models = BTreeMap::new();
-        for name in choices.models.iter().chain(&choices.router_model) {
+        let roles = choices.router_model.iter().chain(&choices.memory_model);
+        for name in choices.models.iter().chain(roles) {
             let model = catalog::open(name, |variable| std::env::var(variable).ok())
                 .map_err(Failure::usage)?;
             models.insert(name.clone(), model);
@@ -183,38 +221,52 @@ impl Models {
         )
     }
 
-    /// The targets of a plan's variants, whose agents are `kinds`. `date` is the day that
-    /// prompts name.
-    pub fn targets(&self, plan: &Plan, kinds: &[AgentKind], date: Date) -> Vec<Arc<dyn Target>> {
-        let target = |variant: &Variant| {
+    /// Who takes part in the cases of a plan's variants, whose agents are `kinds`. `date` is
+    /// the day that prompts name.
+    pub fn casts(
+        &self,
+        plan: &Plan,
+        kinds: &[AgentKind],
+        choices: &Choices,
+        date: Date,
+    ) -> Vec<Cast> {
+        let cast = |variant: &Variant| {
             let kind = kinds.iter().find(|kind| kind.name() == variant.agent);
             let kind = kind.expect("variants are made of the agents chosen");
-            let router = variant.router_model.as_ref().unwrap_or(&variant.model);
-            self.target(*kind, &variant.model, router, date, plan.seed)
+            Cast {
+                target: self.target(*kind, &variant.model, choices, date),
+                simulator: self.get(&variant.model),
+            }
         };
-        plan.variants.iter().map(target).collect()
+        plan.variants.iter().map(cast).collect()
     }
 
     pub fn target(
         &self,
         kind: AgentKind,
         model: &str,
-        router: &str,
+        choices: &Choices,
         date: Date,
-        seed: u64,
     ) -> Arc<dyn Target> {
+        Arc::new(Local::new(self.agent(kind, model, choices, date)))
+    }
+
+    /// An agent that works with `model`, and in its other roles with what was chosen for
+    /// them.
+    pub fn agent(&self, kind: AgentKind, model: &str, choices: &Choices, date: Date) -> Agent {
+        let role = |chosen: &Option<String>| self.get(chosen.as_deref().unwrap_or(model));
         let models = agent::Models {
             agent: self.get(model),
-            router: self.get(router),
-            memory: self.get(model),
+            router: role(&choices.router_model),
+            memory: role(&choices.memory_model),
         };
         let settings = Settings {
             date,
-            seed,
+            seed: choices.seed,
             preferences: Preferences::default(),
-            behaviour: Behaviour::default(),
+            behaviour: choices.behaviour.clone(),
         };
-        Arc::new(Local::new(Agent::new(kind, models, settings)))
+        Agent::new(kind, models, settings)
     }
 }
 
@@ -222,6 +274,7 @@ impl Models {
 pub fn describe(talk: &Talk, plan: &Plan) -> String {
     let cases = plan.grid().cases();
     let calls = plan.max_model_calls();
+    let items = plan.items();
     let variants: Vec<_> = plan
         .variants
         .iter()
@@ -231,7 +284,8 @@ pub fn describe(talk: &Talk, plan: &Plan) -> String {
     if talk.json {
         let plan = serde_json::json!({
             "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
-            "examples": plan.examples.len(), "repeat": plan.repeat, "seed": plan.seed,
+            "examples": items.examples, "scenarios": items.scenarios,
+            "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
             "attempts": cases, "max_model_calls": calls,
         });
         return format!("{plan:#}\n");
@@ -240,17 +294,22 @@ pub fn describe(talk: &Talk, plan: &Plan) -> String {
     let mut line = |name: &str, value: String| {
         writeln!(text, "{name:12} {}", escape::line(&value)).expect("a string takes all");
     };
-    line(
-        "dataset",
-        format!("{}, {} examples", plan.dataset.name, plan.dataset.examples),
-    );
-    line("selected", format!("{} examples", plan.examples.len()));
+    let all = plan.dataset.items();
+    line("dataset", format!("{}, {all}", plan.dataset.name));
+    line("selected", items.to_string());
     line("suites", suites.join(", "));
     line("variants", variants.join(", "));
-    line(
-        "attempts",
-        format!("{cases} ({} for each example and variant)", plan.repeat),
+    let kinds: Vec<&str> = CaseKind::ALL
+        .into_iter()
+        .filter(|kind| items.get(*kind) > 0)
+        .map(|kind| kind.noun(1))
+        .collect();
+    let each = format!(
+        "{} for each {} and variant",
+        plan.repeat,
+        kinds.join(" or ")
     );
+    line("attempts", format!("{cases} ({each})"));
     line("model calls", format!("{calls} at most"));
     if plan.unasked > 0 {
         line(
@@ -259,4 +318,29 @@ pub fn describe(talk: &Talk, plan: &Plan) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tools_that_can_be_reviewed_are() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let known = reviewed(&names(&["Write_Email", "write_email", "question"])).unwrap();
+        assert_eq!(known, ["write_email", "question"]);
+        assert_eq!(reviewed(&[]).unwrap(), names(&[]));
+        for unknown in ["done", "send_mail", ""] {
+            let error = reviewed(&names(&["write_email", unknown])).unwrap_err();
+            let expected = format!(
+                "`review_tools`: `{unknown}` is no tool whose calls can be reviewed; those are write_email, schedule_meeting, question"
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+    }
 }

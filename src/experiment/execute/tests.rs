@@ -2,17 +2,18 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
-use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::email::{Email, Triage};
+use crate::email::Triage;
 use crate::experiment::Suite;
 use crate::experiment::journal::Reader;
 use crate::experiment::plan::Choices;
-use crate::experiment::tests::{Bench, Fake, attempts, choices, dataset, right, run};
-use crate::run::{Allowed, Interrupt, Outcome, Response, Run};
-use crate::target::{Paused, Progress, Start, Until};
+use crate::experiment::tests::{
+    Asks, Bench, Fake, attempts, choices, dataset, proposal, right, run,
+};
+use crate::run::{Allowed, Outcome, Run};
+use crate::target::{Start, Until};
 
 #[tokio::test]
 async fn every_case_is_recorded_once_and_the_counts_say_so() {
@@ -295,38 +296,6 @@ async fn a_journal_that_cannot_be_written_stops_the_run() {
     assert_eq!(counts.borrow().recorded(), 0);
 }
 
-/// Asks whether to send a mail, and answers rightly when it may.
-struct Asks(Interrupt);
-
-impl Target for Asks {
-    fn start<'a>(&'a self, _: Start, _: &'a Email) -> BoxFuture<'a, Progress> {
-        let asked = Asks(self.0.clone());
-        Box::pin(async move { Progress::Paused(Box::new(asked)) })
-    }
-}
-
-impl Paused for Asks {
-    fn interrupt(&self) -> &Interrupt {
-        &self.0
-    }
-
-    fn steps(&self) -> usize {
-        0
-    }
-
-    fn resume(self: Box<Self>, response: Response, by: &str) -> BoxFuture<'static, Progress> {
-        let mut run = run(Triage::Respond);
-        run.reasoning = Some(format!("{by}: {}", response.kind()));
-        Box::pin(async move { Progress::Finished(run) })
-    }
-
-    fn abandon(self: Box<Self>, outcome: Outcome, error: String) -> BoxFuture<'static, Run> {
-        let mut run = run(Triage::Respond);
-        (run.outcome, run.error) = (outcome, Some(error));
-        Box::pin(async move { run })
-    }
-}
-
 #[tokio::test]
 async fn what_a_target_stops_to_ask_is_accepted() {
     for (accept, outcome, reasoning) in [
@@ -334,16 +303,10 @@ async fn what_a_target_stops_to_ask_is_accepted() {
         (false, Outcome::Simulator, "because"),
     ] {
         let bench = Bench::new(&choices(), dataset(1));
-        let target = Arc::new(Asks(Interrupt {
-            id: "1".into(),
-            action: "write_email".into(),
-            args: serde_json::Map::new(),
-            allowed: Allowed {
-                accept,
-                ..Allowed::default()
-            },
-            description: None,
-        }));
+        let target = Arc::new(Asks(proposal(Allowed {
+            accept,
+            ..Allowed::default()
+        })));
         let execution = bench.execution(bench.create(), target, 1);
         execute(execution).await.unwrap();
         for attempt in attempts(&bench.path()) {

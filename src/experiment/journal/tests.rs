@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::*;
+use crate::dataset::Dataset;
 use crate::email::Triage;
 use crate::experiment::Attempt;
 use crate::experiment::execute::{Summary, execute};
@@ -13,10 +14,11 @@ use crate::experiment::plan::{Choices, Plan};
 use crate::experiment::record::EndReason;
 use crate::experiment::resume::{Difference, ResumeError, resume};
 use crate::experiment::tests::{
-    Bench, DAY, Fake, attempts, choices, dataset, redactor, right, run,
+    Bench, DAY, Fake, attempts, choices, dataset, episode, redactor, right, run, scenario,
 };
 use crate::redact::Redactor;
 use crate::run::Run;
+use crate::target::Start;
 
 fn session() -> Session {
     Session {
@@ -37,13 +39,32 @@ fn ended(because: EndReason, attempts: u64) -> Ended {
 
 /// A finished experiment of four examples in two variants.
 async fn finished() -> Bench {
-    let bench = Bench::new(&choices(), dataset(4));
+    finish(Bench::new(&choices(), dataset(4))).await
+}
+
+/// An example, a scenario, and an episode, each by the agents that take part: six attempts.
+async fn finished_with_people() -> Bench {
+    let choices = Choices {
+        agents: vec!["baseline".into(), "hitl".into(), "hitl-memory".into()],
+        ..choices()
+    };
+    let dataset = Dataset {
+        scenarios: vec![scenario("e0/accept", 0, Vec::new())],
+        episodes: vec![episode("learns", &[0, 0])],
+        ..dataset(1)
+    };
+    finish(Bench::new(&choices, dataset)).await
+}
+
+async fn finish(bench: Bench) -> Bench {
+    let planned = bench.plan.grid().cases();
     let journal = bench.create();
     journal.begin(session()).await.unwrap();
     let execution = bench.execution(journal, right(), 2);
     let journal = Arc::clone(&execution.journal);
     execute(execution).await.unwrap();
-    journal.end(ended(EndReason::Complete, 8)).await.unwrap();
+    let end = ended(EndReason::Complete, planned);
+    journal.end(end).await.unwrap();
     bench
 }
 
@@ -151,7 +172,18 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
 
 #[tokio::test]
 async fn cut_anywhere_a_journal_goes_on_without_loss_or_repetition() {
-    let bench = finished().await;
+    goes_on_from_everywhere(finished().await, 1).await;
+}
+
+#[tokio::test]
+async fn cut_among_scenarios_and_episodes_a_journal_goes_on_likewise() {
+    goes_on_from_everywhere(finished_with_people().await, 41).await;
+}
+
+/// Cuts at each `every`-th byte of the last attempt and the end, and at steps through the
+/// rest.
+async fn goes_on_from_everywhere(bench: Bench, every: usize) {
+    let planned = bench.plan.grid().cases();
     let text = fs::read_to_string(bench.path()).unwrap();
     let whole = text.as_bytes();
     let expected: Vec<String> = attempts(&bench.path())
@@ -159,33 +191,36 @@ async fn cut_anywhere_a_journal_goes_on_without_loss_or_repetition() {
         .map(|attempt| serde_json::to_string(attempt).unwrap())
         .collect();
     let header_end = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
-    // Every byte of the last attempt and the end, and steps through the rest.
     let tail = text.rfind("{\"attempt\"").unwrap() - 5;
-    let cuts = (header_end..tail).step_by(37).chain(tail..=whole.len());
+    let cuts = (header_end..tail).step_by(37 + every);
+    let cuts = cuts.chain((tail..=whole.len()).step_by(every));
     for cut in cuts {
         fs::write(bench.path(), &whole[..cut]).unwrap();
         let counted = whole[..cut]
             .split_inclusive(|&byte| byte == b'\n')
             .filter(|line| line.starts_with(b"{\"attempt\"") && line.ends_with(b"\n"))
-            .count();
-        let ran = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            .count() as u64;
+        // Attempts that ran: those of an episode begin with its first step.
+        let ran = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let running = Arc::clone(&ran);
-        let target = Arc::new(Fake(move |_, _| {
-            running.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let target = Arc::new(Fake(move |_, start: Start| {
+            let place = start.thread.rsplit('/').next().unwrap();
+            let first = place == "step-1" || place.parse::<u32>().is_ok();
+            running.fetch_add(u64::from(first), std::sync::atomic::Ordering::SeqCst);
             async { run(Triage::Respond) }
         }));
         let Summary { because, counts } = bench.finish(&bench.path(), target).await;
         assert_eq!(because, EndReason::Complete);
-        assert_eq!(counts.recorded(), 8);
+        assert_eq!(counts.recorded(), planned);
         let ran = ran.load(std::sync::atomic::Ordering::SeqCst);
-        assert_eq!(ran + counted, 8, "cut at {cut}");
+        assert_eq!(ran + counted, planned, "cut at {cut}");
         let found: Vec<String> = attempts(&bench.path())
             .iter()
             .map(|attempt| serde_json::to_string(attempt).unwrap())
             .collect();
         assert_eq!(found, expected, "cut at {cut}");
         let mut reader = Reader::open(&bench.path()).unwrap();
-        assert_eq!(reader.attempts::<IgnoredAny>().count(), 8);
+        assert_eq!(reader.attempts::<IgnoredAny>().count() as u64, planned);
         let hash = run(Triage::Respond).prompts[0].hash().to_owned();
         assert!(reader.prompt(&hash).unwrap().is_some());
     }

@@ -52,7 +52,7 @@ pub enum PlanError {
         unasked: usize,
         left_out: Vec<LeftOut>,
     },
-    #[error("a dataset may have at most 4294967295 {}", kind.noun(false))]
+    #[error("a dataset may have at most 4294967295 {}", kind.noun(0))]
     TooMany { kind: CaseKind },
     #[error(
         "{variants} variants × {items} examples, scenarios, and episodes × {repeat} repeats are more than the {} attempts an experiment may have: repeat less or select fewer",

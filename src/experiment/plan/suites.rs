@@ -44,8 +44,8 @@ impl fmt::Display for LeftOut {
         let kind = CaseKind::of(*suite);
         write!(f, "suite `{}` is skipped: ", suite.name())?;
         match why {
-            WhyNot::NotInDataset => write!(f, "the dataset has no {}", kind.noun(false)),
-            WhyNot::NotSelected => write!(f, "no {} is selected", kind.noun(true)),
+            WhyNot::NotInDataset => write!(f, "the dataset has no {}", kind.noun(0)),
+            WhyNot::NotSelected => write!(f, "no {} is selected", kind.noun(1)),
             WhyNot::NoAgent => {
                 let able = AgentKind::ALL.into_iter();
                 let able = able.filter(|agent| kind.is_for(*agent));
@@ -53,7 +53,7 @@ impl fmt::Display for LeftOut {
                 write!(
                     f,
                     "no chosen agent takes part in {}; choose among {}",
-                    kind.noun(false),
+                    kind.noun(0),
                     quoted(&able)
                 )
             }

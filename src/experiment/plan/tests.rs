@@ -192,6 +192,13 @@ fn the_choices_behind_a_header_resolve_to_the_same_plan() {
     let choices = Choices {
         models: vec!["rules".into(), "a:b".into()],
         router_model: Some("a:c".into()),
+        memory_model: Some("a:d".into()),
+        behaviour: Behaviour {
+            review: vec!["write_email".into()],
+            notify_accept: false,
+            ..Behaviour::default()
+        },
+        agents: vec!["hitl-memory".into(), "baseline".into()],
         min_pass_rate: Some(0.5),
         repeat: 3,
         ..choices()
@@ -281,4 +288,169 @@ fn where_nothing_is_left_the_reasons_are_told() {
     insta::assert_snapshot!(refused(&limited(&[Suite::Triage, Suite::Hitl]), &dataset(3)), @"nothing is selected out of 3 examples: loosen the filters; suite `hitl` is skipped: the dataset has no scenarios");
     let response = chosen(&[Suite::Response], &["workflow"]);
     insta::assert_snapshot!(refused(&response, &dataset(3)), @"nothing is selected out of 3 examples; 3 fit the filters, but no suite asks anything of them: name other suites");
+}
+
+#[test]
+fn variants_take_part_where_their_agents_have_a_use_for_it() {
+    use Suite::{Hitl, Memory, Response, Triage};
+    let agents = ["hitl-memory", "baseline", "hitl"];
+    let left_out = |names: &[&str]| {
+        let names = names.iter().map(|name| format!("{name}@rules"));
+        vec![LeftOut::Variants(names.collect())]
+    };
+    for (case, named, runs, items, variants, left, cases) in [
+        (
+            "all",
+            &[][..],
+            &[Triage, Response, Hitl, Memory][..],
+            "3 examples, 2 scenarios and 1 episode",
+            &agents[..],
+            vec![],
+            3 * 3 + 2 * 2 + 1,
+        ),
+        (
+            "scenarios",
+            &[Hitl],
+            &[Hitl],
+            "2 scenarios",
+            &["hitl-memory", "hitl"],
+            left_out(&["baseline"]),
+            2 * 2,
+        ),
+        (
+            "episodes",
+            &[Memory],
+            &[Memory],
+            "1 episode",
+            &["hitl-memory"],
+            left_out(&["baseline", "hitl"]),
+            1,
+        ),
+        (
+            "no scenarios between",
+            &[Memory, Triage],
+            &[Triage, Memory],
+            "3 examples and 1 episode",
+            &agents,
+            vec![],
+            3 * 3 + 1,
+        ),
+    ] {
+        let plan = Plan::resolve(&chosen(named, &agents), &people()).unwrap();
+        assert_eq!(plan.suites, runs, "{case}");
+        assert_eq!(plan.items().to_string(), items, "{case}");
+        let names: Vec<&str> = plan.variants.iter().map(|v| v.agent.as_str()).collect();
+        assert_eq!(names, variants, "{case}");
+        assert_eq!(plan.left_out, left, "{case}");
+        let keys: Vec<_> = plan.cases().map(|case| plan.key(case, &people())).collect();
+        for key in &keys {
+            let variant = &plan.variants[key.variant as usize];
+            let kind = plan.item(key.position, &people()).kind();
+            assert!(variant.takes_part(kind), "{case}: {key:?}");
+        }
+        assert_eq!(keys.len(), cases, "{case}");
+        // A journal says the same of its plan.
+        let header = plan.header("x", Timestamp::UNIX_EPOCH, Date::constant(2026, 3, 2));
+        assert_eq!(Grid::of(&header).as_ref(), Some(plan.grid()), "{case}");
+        let again = Plan::resolve(&Choices::of(&header), &people()).unwrap();
+        let header_again = again.header("x", header.created, header.date);
+        assert_eq!(header_again, header, "{case}");
+    }
+}
+
+#[test]
+fn a_suite_without_anything_selected_does_not_run() {
+    use Suite::{Hitl, Memory, Triage};
+    let of = |suites: &[Suite], ids: &[&str]| {
+        let mut choices = chosen(suites, &["workflow", "hitl-memory"]);
+        choices.selection.ids = ids.iter().map(|&id| id.to_owned()).collect();
+        Plan::resolve(&choices, &people()).unwrap()
+    };
+    let plan = of(&[], &["e0/edit"]);
+    assert_eq!((&*plan.suites, plan.items().count()), (&[Hitl][..], 1));
+    let workflow = LeftOut::Variants(vec!["workflow@rules".into()]);
+    assert_eq!(
+        plan.left_out,
+        [workflow],
+        "by default nobody asked for the others"
+    );
+    let plan = of(&[Triage, Hitl, Memory], &["e0", "learns"]);
+    assert_eq!(plan.suites, [Triage, Memory]);
+    let [skipped] = &plan.left_out[..] else {
+        panic!("{:?}", plan.left_out)
+    };
+    insta::assert_snapshot!(skipped, @"suite `hitl` is skipped: no scenario is selected");
+    let mut plan = of(&[Hitl], &["e0/edit"]);
+    let left_out = plan.left_out.pop().unwrap();
+    insta::assert_snapshot!(left_out, @"left out, because no suite has a case for them: `workflow@rules`");
+    let nobody = Plan::resolve(&chosen(&[Memory], &["hitl"]), &people()).unwrap_err();
+    insta::assert_snapshot!(nobody, @"nothing is left to run; suite `memory` is skipped: no chosen agent takes part in episodes; choose among `hitl-memory`");
+}
+
+#[test]
+fn only_examples_stop_at_the_decision_and_only_without_the_response_suite() {
+    use Suite::{Hitl, Memory, Response, Triage};
+    for (suites, examples) in [
+        (&[Triage, Hitl, Memory][..], Until::Triage),
+        (&[Triage, Response, Hitl], Until::End),
+        (&[], Until::End),
+    ] {
+        let plan = Plan::resolve(&chosen(suites, &["hitl-memory"]), &people()).unwrap();
+        assert_eq!(plan.until(CaseKind::Example), examples);
+        assert_eq!(plan.until(CaseKind::Scenario), Until::End);
+        assert_eq!(plan.until(CaseKind::Episode), Until::End);
+    }
+}
+
+#[test]
+fn the_most_model_calls_count_the_ablation_and_the_people_played() {
+    let mut dataset = people();
+    dataset.scenarios[1].human = Person::Simulated {
+        description: "Sam".into(),
+        turns: 4,
+    };
+    let calls = |suites: &[Suite], agent: &str| {
+        let mut choices = chosen(suites, &[agent]);
+        choices.repeat = 3;
+        choices.limits.max_steps = 10;
+        Plan::resolve(&choices, &dataset).unwrap().max_model_calls()
+    };
+    assert_eq!(calls(&[Suite::Hitl], "hitl"), 3 * (10 + 10 + 2 * 4));
+    assert_eq!(calls(&[Suite::Memory], "hitl-memory"), 3 * (2 * 2 * 10));
+    let all = 3 * 10 + 28 + 40;
+    assert_eq!(calls(&[], "hitl-memory"), 3 * all);
+    assert_eq!(calls(&[], "hitl"), 3 * (3 * 10 + 28));
+}
+
+#[test]
+fn the_hash_covers_what_is_selected_of_every_kind() {
+    let hash = |ids: &[&str]| {
+        let mut choices = chosen(&[], &["hitl-memory"]);
+        choices.selection.ids = ids.iter().map(|&id| id.to_owned()).collect();
+        Plan::resolve(&choices, &people()).unwrap().examples_hash
+    };
+    let hashes = [
+        hash(&["e0"]),
+        hash(&["e0", "e0/edit"]),
+        hash(&["e0", "e0/accept"]),
+        hash(&["e0", "learns"]),
+        hash(&["learns"]),
+    ];
+    let distinct: std::collections::HashSet<&String> = hashes.iter().collect();
+    assert_eq!(distinct.len(), hashes.len());
+}
+
+#[test]
+fn a_model_for_memories_is_for_agents_that_remember() {
+    let mut choices = chosen(&[], &["workflow", "hitl", "hitl-memory"]);
+    choices.models = vec!["rules".into(), "a:b".into()];
+    choices.memory_model = Some("a:b".into());
+    let plan = Plan::resolve(&choices, &people()).unwrap();
+    let models: Vec<_> = plan
+        .variants
+        .iter()
+        .map(|v| (v.name.as_str(), v.memory_model.as_deref()))
+        .filter(|(_, model)| model.is_some())
+        .collect();
+    assert_eq!(models, [("hitl-memory@rules", Some("a:b"))]);
 }
