@@ -318,7 +318,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
     ];
     for (case, stated, run, share, comment) in cases {
         let asks = stated.triage.is_some() || stated.interrupts.is_some();
-        let runs = [remembers(run, &[], &[])].repeat(2);
+        let runs = vec![remembers(run, &[], &[]); 2];
         // The first step is measured too; only the second has a say.
         let episode = episode(vec![step(&[], stated.clone()), step(&[], stated)]);
         let (feedback, learning) =
@@ -365,10 +365,10 @@ fn a_control_asks_that_memory_does_no_harm() {
                 step(&[], expects(Triage::Respond)),
             ])
         };
-        let runs = [remembers(decides(with), &[MEETINGS], &[MEETINGS])].repeat(2);
+        let runs = vec![remembers(decides(with), &[MEETINGS], &[MEETINGS]); 2];
         let examples = [example(Triage::Respond)];
         let (feedback, learning) =
-            score(&control, &examples, &runs, &[decides(without)].repeat(2)).unwrap();
+            score(&control, &examples, &runs, &vec![decides(without); 2]).unwrap();
         assert_eq!(feedback.comment.as_deref(), comment, "{case}");
         assert_eq!(learning.gain(), None, "{case}");
     }
