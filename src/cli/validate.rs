@@ -22,6 +22,8 @@ pub fn run(talk: &Talk, args: &ValidateArgs) -> Result<Exit, Failure> {
     print(&if talk.json {
         let Summary {
             examples,
+            scenarios,
+            episodes,
             labels,
             splits,
             tags,
@@ -29,7 +31,7 @@ pub fn run(talk: &Talk, args: &ValidateArgs) -> Result<Exit, Failure> {
         } = &summary;
         let counts = json!({
             "dataset": dataset.name, "hash": dataset.hash, "examples": examples,
-            "labels": labels, "splits": splits, "tags": tags, "labelled_by": labelled_by,
+            "scenarios": scenarios, "episodes": episodes, "labels": labels, "splits": splits, "tags": tags, "labelled_by": labelled_by,
         });
         format!("{counts:#}\n")
     } else {
@@ -61,6 +63,14 @@ fn describe(dataset: &Dataset, summary: &Summary) -> String {
     );
     line(&mut text, "hash", dataset.hash.clone());
     line(&mut text, "examples", summary.examples.to_string());
+    for (name, records) in [
+        ("scenarios", summary.scenarios),
+        ("episodes", summary.episodes),
+    ] {
+        if records > 0 {
+            line(&mut text, name, records.to_string());
+        }
+    }
     line(&mut text, "labels", counts(&summary.labels));
     for (name, by_name) in [
         ("splits", &summary.splits),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::tree::Position;
+use crate::agent::memory::Namespace;
 
 /// Every mistake found in the files of a dataset, in file order.
 #[derive(Debug, Error)]
@@ -90,7 +91,7 @@ pub enum Problem {
     EmptyFolder,
     #[error("the folders are nested more than {limit} deep or hold more than {files} files")]
     FolderTooLarge { limit: usize, files: usize },
-    #[error("the file has no examples")]
+    #[error("the file has no records")]
     NoRecords,
     #[error("the file is larger than {}", Bytes(*limit))]
     FileTooLarge { limit: u64 },
@@ -166,8 +167,37 @@ pub enum Problem {
     ModeWithoutCalls,
     #[error("`{tool}` is both expected and forbidden")]
     ExpectedAndForbidden { tool: &'static str },
-    #[error("{kind} are not read by this version")]
-    LaterVersion { kind: &'static str },
+
+    #[error("`{tool}` is both expected and forbidden, one of them by the example")]
+    ContradictsExample { tool: String },
+    #[error("no example has the id {}", Shown(id))]
+    UnknownExample {
+        id: String,
+        /// The id that it most likely stands for.
+        nearest: Option<String>,
+    },
+    #[error("{} is {kind}, not an example", Shown(id))]
+    NotAnExample { id: String, kind: &'static str },
+    #[error("nobody is asked about {}", Shown(name))]
+    NeverAsked { name: String, is_tool: bool },
+    #[error("the rule gives no answer")]
+    NoAnswer,
+    #[error("the rule gives {} answers: `{}`", answers.len(), answers.join("`, `"))]
+    SeveralAnswers { answers: Vec<&'static str> },
+    #[error("a question about `{on}` does not take `{answer}`")]
+    NotTaken { on: String, answer: &'static str },
+    #[error("the rule never answers: the one on line {} answers first", first.line)]
+    Unreachable { first: Position },
+    #[error("`notify` proposes no arguments")]
+    NothingProposed,
+    #[error("`then` stands beside an answer that no new draft follows")]
+    NothingFollows,
+    #[error("unknown memory {}", Shown(.0))]
+    UnknownMemory(String),
+    #[error("an episode has at least two steps, this one has {found}")]
+    TooFewSteps { found: usize },
+    #[error("the episode asks nothing of the agent")]
+    NothingAsked,
 }
 
 /// Keys of other tools' files, which `import` reads.
@@ -209,15 +239,18 @@ impl Problem {
                 "save the file as UTF-8 text".to_owned()
             }
             Problem::Syntax { .. } => return None,
-            Problem::TooDeep { .. } => "no key of an example is nested as deep".to_owned(),
-            Problem::TooManyValues { .. } => "one record is one example; an alias counts as what it stands for".to_owned(),
+            Problem::TooDeep { .. } => "no key of a record is nested as deep".to_owned(),
+            Problem::TooManyValues { .. } => "one record is one example, scenario, or episode; an alias counts as what it stands for".to_owned(),
             Problem::AliasesTooLarge { .. } => "write the values out instead".to_owned(),
             Problem::SecondDocument => "join the documents to one list".to_owned(),
             Problem::NotAList { .. } => {
                 "start each record with `- ` (YAML) or put all between `[` and `]` (JSON); exports of other tools come in by `mailproof import`".to_owned()
             }
-            Problem::UnknownKey { key, known, .. } => {
-                if FOREIGN_KEYS.contains(&key.to_ascii_lowercase().as_str()) {
+            Problem::UnknownKey { key, known, inside } => {
+                let kind = nearest(key, &["scenario", "episode"]).filter(|_| *inside == EXAMPLE);
+                if let Some(kind) = kind {
+                    format!("did you mean `{kind}`? a record with that key needs no `email`")
+                } else if FOREIGN_KEYS.contains(&key.to_ascii_lowercase().as_str()) {
                     "this is a key of another tool's format: convert the file with `mailproof import`".to_owned()
                 } else {
                     suggest(key, known)
@@ -259,11 +292,46 @@ impl Problem {
             Problem::ExpectedAndForbidden { .. } => {
                 "narrow the forbidden call by its arguments, or remove one of the two".to_owned()
             }
-            Problem::LaterVersion { .. } => "move them to a file of their own until then".to_owned(),
+            Problem::ContradictsExample { .. } => {
+                "state both `tool_calls` and `forbidden`: what is not stated is the example's".to_owned()
+            }
+            Problem::UnknownExample { nearest: Some(id), .. } => format!("did you mean {}?", Shown(id)),
+            Problem::UnknownExample { nearest: None, .. } => {
+                "name the id of an example of this dataset, in any of its files".to_owned()
+            }
+            Problem::NotAnExample { .. } => "name the example itself".to_owned(),
+            Problem::NeverAsked { name, is_tool: false } => suggest(name, ASKED),
+            Problem::NeverAsked { is_tool: true, .. } => {
+                format!("its calls run at once; known: {}", all(ASKED))
+            }
+            Problem::NoAnswer | Problem::SeveralAnswers { .. } => {
+                "give one of `accept: true`, `edit: { … }`, `ignore: true`, `respond: \"…\"`, `timeout: true`".to_owned()
+            }
+            Problem::NotTaken { on, .. } => format!("it takes {}", all(super::scenario::answers(on))),
+            Problem::Unreachable { .. } => {
+                "put the narrower rule first, or give them different `nth`".to_owned()
+            }
+            Problem::NothingProposed => "remove it, or name a tool's arguments under that tool".to_owned(),
+            Problem::NothingFollows => {
+                "it belongs beside `respond` on a draft or on `notify`; say it of the call itself in `expect.tool_calls`".to_owned()
+            }
+            Problem::UnknownMemory(found) => suggest(found, &Namespace::ALL.map(Namespace::name)),
+            Problem::TooFewSteps { .. } => {
+                "add a step: one to learn from, and one to show it on".to_owned()
+            }
+            Problem::NothingAsked => {
+                "add `memory` or `expect` to a step, or `unchanged` to the episode".to_owned()
+            }
         };
         Some(help)
     }
 }
+
+/// What an unknown key of an example is in.
+pub(super) const EXAMPLE: &str = "the record";
+
+/// What a person may be asked about.
+const ASKED: &[&str] = &["write_email", "schedule_meeting", "question", "notify"];
 
 /// Names of [`MatchMode`](super::MatchMode), as written in files.
 pub(super) const MODES: &[&str] = &["at-least", "at-most", "exactly", "in-order", "strict"];
@@ -339,11 +407,15 @@ impl fmt::Display for Bytes {
 
 /// The nearest of the known names, and all of them.
 fn suggest(found: &str, known: &[&str]) -> String {
-    let all: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     match nearest(found, known) {
-        Some(name) => format!("did you mean `{name}`? known: {}", all.join(", ")),
-        None => format!("known: {}", all.join(", ")),
+        Some(name) => format!("did you mean `{name}`? known: {}", all(known)),
+        None => format!("known: {}", all(known)),
     }
+}
+
+fn all(known: &[&str]) -> String {
+    let all: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    all.join(", ")
 }
 
 /// The known name that a typing mistake most likely stands for.

@@ -3,15 +3,12 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::Example;
-
 pub(super) type Digest = [u8; 32];
 
-/// SHA-256 of the canonical JSON (RFC 8785) of an example.
-pub(super) fn of_example(example: &Example) -> Digest {
-    let mut value = example.to_json();
+/// SHA-256 of the canonical JSON (RFC 8785) of a record.
+pub(super) fn of_record(mut value: Value) -> Digest {
     // Tags are a set.
-    if let Some(tags) = value["tags"].as_array_mut() {
+    if let Some(tags) = value.get_mut("tags").and_then(Value::as_array_mut) {
         tags.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
         tags.dedup();
     }
@@ -71,11 +68,11 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("memory can be written");
 }
 
-/// SHA-256 over the examples' digests, sorted, in hexadecimal.
+/// SHA-256 over the records' digests, sorted, in hexadecimal.
 ///
-/// The order of examples and keys, comments, spacing, the format, and the division into
+/// The order of records and keys, comments, spacing, the format, and the division into
 /// files leave it as it is.
-pub(super) fn of_examples(mut digests: Vec<Digest>) -> String {
+pub(super) fn of_records(mut digests: Vec<Digest>) -> String {
     digests.sort_unstable();
     let mut hasher = Sha256::new();
     for digest in digests {

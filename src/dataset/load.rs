@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{LoadError, LoadErrors, Place, Problem};
+use super::error::{LoadError, LoadErrors, Place, Problem, nearest};
 use super::read::{self, Format, Limits};
+use super::resolve::{EpisodeDraft, Kind, Record, Reference, ScenarioDraft};
 use super::tree::{Node, Position};
 use super::validate::Validator;
 use super::{Dataset, Example, hash};
@@ -51,15 +52,36 @@ fn name(paths: &[PathBuf]) -> String {
     names.join("+")
 }
 
-/// A dataset on its way: the examples and mistakes of the files read so far.
+/// A dataset on its way: the records and mistakes of the files read so far.
 pub(super) struct Loading<'a> {
     limits: &'a Limits,
     validator: Validator,
+    /// Files read so far: the errors of a later pass go where their file stands.
+    files: usize,
     examples: Vec<Example>,
     hashes: Vec<hash::Digest>,
-    ids: HashMap<String, Place>,
-    errors: Vec<LoadError>,
+    scenarios: Vec<(Source, ScenarioDraft)>,
+    episodes: Vec<EpisodeDraft>,
+    references: Vec<(Source, Reference)>,
+    ids: HashMap<String, Known>,
+    errors: Vec<(usize, LoadError)>,
     total: usize,
+}
+
+/// Where a record comes from, and what it is called.
+#[derive(Clone)]
+struct Source {
+    file: usize,
+    path: Arc<Path>,
+    id: Option<String>,
+}
+
+/// What is known of a record by its id.
+struct Known {
+    place: Place,
+    kind: Kind,
+    /// Of an example: how many came before it.
+    index: u32,
 }
 
 impl<'a> Loading<'a> {
@@ -67,28 +89,113 @@ impl<'a> Loading<'a> {
         Loading {
             limits,
             validator: Validator::default(),
+            files: 0,
             examples: Vec::new(),
             hashes: Vec::new(),
+            scenarios: Vec::new(),
+            episodes: Vec::new(),
+            references: Vec::new(),
             ids: HashMap::new(),
             errors: Vec::new(),
             total: 0,
         }
     }
 
-    pub fn finish(self, name: String) -> Result<Dataset, LoadErrors> {
+    /// Looks up what the records refer to, which may stand in any file.
+    pub fn finish(mut self, name: String) -> Result<Dataset, LoadErrors> {
+        for (source, Reference { at, id }) in std::mem::take(&mut self.references) {
+            if let Some(problem) = self.broken(id) {
+                self.problem(&source, Some(at), problem);
+            }
+        }
+        let mut scenarios = Vec::new();
+        for (source, draft) in std::mem::take(&mut self.scenarios) {
+            let index = self.index(&draft.example);
+            let found = index.and_then(|index| Some((index, self.examples.get(index as usize)?)));
+            let Some((index, example)) = found else {
+                continue;
+            };
+            match draft.resolve(index, example) {
+                Ok(scenario) => scenarios.push(scenario),
+                Err((at, problem)) => self.problem(&source, Some(at), problem),
+            }
+        }
         if self.total > 0 {
+            // In file order: the first pass found its own in that order, this one later.
+            let mut errors = self.errors;
+            errors.sort_by_key(|(file, error)| {
+                let at = error.place.at;
+                (*file, at.is_none(), at)
+            });
             return Err(LoadErrors {
-                errors: self.errors,
+                errors: errors.into_iter().map(|(_, error)| error).collect(),
                 total: self.total,
             });
         }
-        Ok(Dataset {
+        let episodes: Vec<_> = std::mem::take(&mut self.episodes)
+            .into_iter()
+            .map(|draft| {
+                let find = |id: &str| self.index(id).expect("every reference was looked up");
+                draft.resolve(&self.examples, find)
+            })
+            .collect();
+        let dataset = Dataset {
             name,
             examples: self.examples,
-            scenarios: Vec::new(),
-            episodes: Vec::new(),
-            hash: hash::of_examples(self.hashes),
+            scenarios,
+            episodes,
+            hash: String::new(),
+        };
+        let records = dataset
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.to_json(&dataset.examples))
+            .chain(
+                dataset
+                    .episodes
+                    .iter()
+                    .map(|episode| episode.to_json(&dataset.examples)),
+            );
+        self.hashes.extend(records.map(hash::of_record));
+        Ok(Dataset {
+            hash: hash::of_records(self.hashes),
+            ..dataset
         })
+    }
+
+    fn index(&self, id: &str) -> Option<u32> {
+        let known = self.ids.get(id)?;
+        (known.kind == Kind::Example).then_some(known.index)
+    }
+
+    /// Why no example can be found under the id, if none can.
+    fn broken(&self, id: String) -> Option<Problem> {
+        match self.ids.get(&id) {
+            Some(known) if known.kind == Kind::Example => None,
+            Some(known) => {
+                let kind = known.kind.name();
+                Some(Problem::NotAnExample { id, kind })
+            }
+            None => {
+                // Every id is compared, so only for errors that will be shown.
+                let shown = self.errors.len() < self.limits.errors;
+                let nearest = shown.then(|| self.nearest(&id)).flatten();
+                Some(Problem::UnknownExample { id, nearest })
+            }
+        }
+    }
+
+    fn nearest(&self, id: &str) -> Option<String> {
+        let mut examples: Vec<&str> = self
+            .ids
+            .iter()
+            .filter(|(known, record)| {
+                record.kind == Kind::Example && known.len().abs_diff(id.len()) <= id.len() / 2
+            })
+            .map(|(known, _)| known.as_str())
+            .collect();
+        examples.sort_unstable();
+        nearest(id, &examples).map(str::to_owned)
     }
 
     fn path(&mut self, path: &Path) {
@@ -141,80 +248,103 @@ impl<'a> Loading<'a> {
 
     /// Reads the records of one file, whose path is only for messages.
     pub fn read(&mut self, path: &Path, format: Format, reader: impl Read) {
-        let path: Arc<Path> = path.into();
+        let source = self.source(path);
         let mut records = 0;
         let limits = self.limits;
         let result = read::records(reader, format, limits, &mut |at, record| {
             records += 1;
             match record {
-                Ok(record) => self.record(&path, record),
-                Err(problem) => self.problem(&path, Some(at), None, problem),
+                Ok(record) => self.record(source.clone(), record),
+                Err(problem) => self.problem(&source, Some(at), problem),
             }
         });
         match result {
             Ok(()) if records == 0 => {
-                self.problem(&path, Some(Position::START), None, Problem::NoRecords);
+                self.problem(&source, Some(Position::START), Problem::NoRecords);
             }
             Ok(()) => {}
-            Err(error) => self.problem(&path, None, None, Problem::Read(error)),
+            Err(error) => self.problem(&source, None, Problem::Read(error)),
         }
     }
 
-    fn record(&mut self, path: &Arc<Path>, record: Node) {
+    fn record(&mut self, mut source: Source, record: Node) {
         let mut checked = self.validator.check(record);
-        let mut id = None;
         if let Some((at, text)) = checked.id {
             let place = Place {
-                path: Arc::clone(path),
+                path: Arc::clone(&source.path),
                 at: Some(at),
             };
             match self.ids.get(&text) {
-                Some(first) => {
-                    let first = first.clone();
+                Some(known) => {
+                    let first = known.place.clone();
                     let id = text.clone();
                     checked
                         .problems
                         .push((at, Problem::RepeatedId { id, first }));
                 }
                 None => {
-                    self.ids.insert(text.clone(), place);
+                    let known = Known {
+                        place,
+                        kind: checked.kind,
+                        index: u32::try_from(self.examples.len())
+                            .expect("memory does not hold as many examples"),
+                    };
+                    self.ids.insert(text.clone(), known);
                 }
             }
-            id = Some(text);
+            source.id = Some(text);
         }
         checked.problems.sort_by_key(|(at, _)| *at);
         for (at, problem) in checked.problems {
-            self.problem(path, Some(at), id.as_deref(), problem);
+            self.problem(&source, Some(at), problem);
         }
+        let references = checked.references.into_iter();
+        self.references
+            .extend(references.map(|reference| (source.clone(), reference)));
         // Once anything is wrong the dataset will be refused; only its mistakes matter then.
         if self.total > 0 {
             self.examples = Vec::new();
             self.hashes = Vec::new();
-        } else if let Some(example) = checked.example {
-            self.hashes.push(hash::of_example(&example));
-            self.examples.push(example);
+            self.scenarios = Vec::new();
+            self.episodes = Vec::new();
+            return;
+        }
+        match checked.record {
+            Some(Record::Example(example)) => {
+                self.hashes.push(hash::of_record(example.to_json()));
+                self.examples.push(example);
+            }
+            Some(Record::Scenario(scenario)) => self.scenarios.push((source, scenario)),
+            Some(Record::Episode(episode)) => self.episodes.push(episode),
+            None => {}
+        }
+    }
+
+    /// The next file.
+    fn source(&mut self, path: &Path) -> Source {
+        self.files += 1;
+        Source {
+            file: self.files,
+            path: path.into(),
+            id: None,
         }
     }
 
     fn whole(&mut self, path: &Path, problem: Problem) {
-        self.problem(&path.into(), None, None, problem);
+        let source = self.source(path);
+        self.problem(&source, None, problem);
     }
 
-    fn problem(
-        &mut self,
-        path: &Arc<Path>,
-        at: Option<Position>,
-        record: Option<&str>,
-        problem: Problem,
-    ) {
+    fn problem(&mut self, source: &Source, at: Option<Position>, problem: Problem) {
         self.total += 1;
         if self.errors.len() < self.limits.errors {
-            let path = Arc::clone(path);
-            self.errors.push(LoadError {
+            let path = Arc::clone(&source.path);
+            let error = LoadError {
                 place: Place { path, at },
-                record: record.map(str::to_owned),
+                record: source.id.clone(),
                 problem,
-            });
+            };
+            self.errors.push((source.file, error));
         }
     }
 }

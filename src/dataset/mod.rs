@@ -14,6 +14,7 @@ mod json;
 mod load;
 mod matcher;
 mod read;
+mod resolve;
 mod scenario;
 mod summary;
 mod tool;

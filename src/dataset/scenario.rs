@@ -139,6 +139,20 @@ impl On {
             On::Tool(name) => name,
         }
     }
+
+    /// The answers that a question about it takes, as rules name them.
+    pub fn answers(&self) -> &'static [&'static str] {
+        answers(self.name())
+    }
+}
+
+/// The answers that a question about `notify` or a tool takes, as rules name them.
+pub(super) fn answers(on: &str) -> &'static [&'static str] {
+    match on {
+        "notify" => &["accept", "respond", "ignore", "timeout"],
+        "question" => &["respond", "ignore", "timeout"],
+        _ => &["accept", "edit", "respond", "ignore", "timeout"],
+    }
 }
 
 impl StatedExpect {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use super::Dataset;
 use crate::email::Triage;
 
-/// How many examples carry what. An example without a split, or without a labeller, is
+/// How many records there are, and how many examples carry what. An example without a split, or without a labeller, is
 /// not in those counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub examples: usize,
+    pub scenarios: usize,
+    pub episodes: usize,
     /// All three labels, in the order of the reports, those without examples included.
     pub labels: BTreeMap<Triage, usize>,
     pub splits: BTreeMap<String, usize>,
@@ -21,6 +23,8 @@ impl Dataset {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary {
             examples: self.examples.len(),
+            scenarios: self.scenarios.len(),
+            episodes: self.episodes.len(),
             labels: Triage::ALL.into_iter().map(|label| (label, 0)).collect(),
             ..Summary::default()
         };

@@ -41,6 +41,12 @@ pub(super) const NAMES: &[&str] = &[
     "done",
 ];
 
+/// The tools whose calls may come before a person.
+pub(super) const ASKING: &[&str] = &["write_email", "schedule_meeting", "question"];
+
+/// What the question about a triage decision is called, which is no tool.
+pub(super) const NOTIFY: &str = "notify";
+
 const TOOLS: &[Tool] = &[
     Tool {
         name: "write_email",

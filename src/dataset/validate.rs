@@ -1,6 +1,9 @@
-//! One record's tree to an example, with every mistake in it.
+//! One record's tree to what it stands for, with every mistake in it.
 
 mod call;
+mod expect;
+mod person;
+mod scenario;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +11,13 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use regex::Regex;
 
-use super::error::{Found, Problem};
-use super::tool::Tool;
+use super::Example;
+use super::error::{self, Found, Problem};
+use super::resolve::{About, Kind, Record, Reference};
 use super::tree::{Node, Position, Value};
-use super::{CallPattern, Example, Expect, MatchMode};
-use crate::email::{Email, Triage};
+use crate::email::Email;
 
-const RECORD: &[&str] = &[
+const EXAMPLE: &[&str] = &[
     "id",
     "email",
     "tags",
@@ -25,13 +28,15 @@ const RECORD: &[&str] = &[
     "expect",
 ];
 const EMAIL: &[&str] = &["from", "to", "subject", "body", "date"];
-const EXPECT: &[&str] = &["triage", "tool_calls", "mode", "forbidden", "criteria"];
 
 /// What a record says, as far as it could be read.
 pub(super) struct Checked {
     pub id: Option<(Position, String)>,
-    /// The whole record, if nothing is wrong with it.
-    pub example: Option<Example>,
+    pub kind: Kind,
+    /// The whole record, if nothing is wrong with it by itself.
+    pub record: Option<Record>,
+    /// The examples it names, broken or not.
+    pub references: Vec<Reference>,
     pub problems: Vec<(Position, Problem)>,
 }
 
@@ -39,27 +44,27 @@ pub(super) struct Checked {
 #[derive(Default)]
 pub(super) struct Validator {
     patterns: HashMap<String, Arc<Regex>>,
+    references: Vec<Reference>,
     problems: Vec<(Position, Problem)>,
 }
 
 impl Validator {
     pub fn check(&mut self, record: Node) -> Checked {
-        let at = record.at;
-        let mut id = None;
-        let example = self.record(record, &mut id);
-        let problems = std::mem::take(&mut self.problems);
-        Checked {
-            example: example.filter(|_| problems.is_empty()),
-            id: id.map(|(id_at, id)| (id_at.unwrap_or(at), id)),
-            problems,
-        }
+        let mut checked = Checked {
+            id: None,
+            kind: Kind::Example,
+            record: None,
+            references: Vec::new(),
+            problems: Vec::new(),
+        };
+        let record = self.record(record, &mut checked);
+        checked.references = std::mem::take(&mut self.references);
+        checked.problems = std::mem::take(&mut self.problems);
+        checked.record = record.filter(|_| checked.problems.is_empty());
+        checked
     }
 
-    fn record(
-        &mut self,
-        record: Node,
-        id: &mut Option<(Option<Position>, String)>,
-    ) -> Option<Example> {
+    fn record(&mut self, record: Node, checked: &mut Checked) -> Option<Record> {
         let Value::Map(entries) = &record.value else {
             let wanted = "a map with `id`, `email`, and `expect`";
             let what = "a record".to_owned();
@@ -73,60 +78,64 @@ impl Validator {
                 },
             );
         };
-        for (key, kind) in [("scenario", "scenarios"), ("episode", "memory episodes")] {
-            if let Some(entry) = entries.iter().find(|entry| entry.key == key) {
-                let at = entry.key_at;
-                *id = entries
-                    .iter()
-                    .find(|entry| entry.key == "id")
-                    .and_then(|entry| match &entry.value.value {
-                        Value::Text(text) | Value::Plain(text) => {
-                            Some((Some(entry.value.at), text.clone()))
-                        }
-                        _ => None,
-                    });
-                return self.problem(at, Problem::LaterVersion { kind });
-            }
+        let has = |key: &str| entries.iter().any(|entry| entry.key == key);
+        if has("scenario") {
+            checked.kind = Kind::Scenario;
+            let draft = self.scenario(record, &mut checked.id)?;
+            return Some(Record::Scenario(draft));
         }
-        let mut fields = self.fields(record, "the record", "a record", RECORD)?;
+        if has("episode") {
+            checked.kind = Kind::Episode;
+            let draft = self.episode(record, &mut checked.id)?;
+            return Some(Record::Episode(draft));
+        }
+        let example = self.example(record, &mut checked.id)?;
+        Some(Record::Example(example))
+    }
 
-        let id_node = fields.require(self, "id");
-        if let Some(node) = id_node {
-            let at = node.at;
-            if let Some(text) = self.text(node, "id") {
-                if text.trim() != text || text.contains(char::is_control) {
-                    self.problem::<()>(at, Problem::BadId(text.clone()));
-                }
-                *id = Some((Some(at), text));
-            }
-        }
+    fn example(&mut self, record: Node, id: &mut Option<(Position, String)>) -> Option<Example> {
+        let mut fields = self.fields(record, error::EXAMPLE, "a record", EXAMPLE)?;
+        *id = self.id(&mut fields);
         let email = fields
             .require(self, "email")
             .and_then(|node| self.email(node));
-        let tags = fields
-            .take("tags")
-            .map(|node| self.texts(node, "tags"))
-            .unwrap_or_default();
-        let mut optional =
-            |validator: &mut Self, key| fields.take(key).and_then(|node| validator.text(node, key));
-        let split = optional(self, "split");
-        let cluster = optional(self, "cluster");
-        let labelled_by = optional(self, "labelled_by");
-        let note = optional(self, "note");
+        let about = self.about(&mut fields);
         let expect = fields
             .require(self, "expect")
             .and_then(|node| self.expect(node));
-
         Some(Example {
             id: id.as_ref()?.1.clone(),
             email: email?,
-            tags,
-            split,
-            cluster,
-            labelled_by,
-            note,
+            tags: about.tags.unwrap_or_default(),
+            split: about.split,
+            cluster: about.cluster,
+            labelled_by: about.labelled_by,
+            note: about.note,
             expect: expect?,
         })
+    }
+
+    fn id(&mut self, fields: &mut Fields) -> Option<(Position, String)> {
+        let node = fields.require(self, "id")?;
+        let at = node.at;
+        let text = self.text(node, "id")?;
+        if text.trim() != text || text.contains(char::is_control) {
+            self.problem::<()>(at, Problem::BadId(text.clone()));
+        }
+        Some((at, text))
+    }
+
+    /// The optional keys that every kind of record has.
+    fn about(&mut self, fields: &mut Fields) -> About {
+        let tags = fields.take("tags").map(|node| self.texts(node, "tags"));
+        let mut optional = |key| fields.take(key).and_then(|node| self.text(node, key));
+        About {
+            tags,
+            split: optional("split"),
+            cluster: optional("cluster"),
+            labelled_by: optional("labelled_by"),
+            note: optional("note"),
+        }
     }
 
     fn email(&mut self, node: Node) -> Option<Email> {
@@ -151,62 +160,6 @@ impl Validator {
             subject: subject?,
             body: body?,
             date,
-        })
-    }
-
-    fn expect(&mut self, node: Node) -> Option<Expect> {
-        let mut fields = self.fields(node, "`expect`", "expect", EXPECT)?;
-        let triage = fields.require(self, "triage").and_then(|node| {
-            let at = node.at;
-            let text = self.text(node, "triage")?;
-            match Triage::ALL.into_iter().find(|label| label.name() == text) {
-                Some(label) => Some(label),
-                None => self.problem(at, Problem::UnknownLabel(text)),
-            }
-        });
-        let tool_calls = fields
-            .take("tool_calls")
-            .map(|node| self.calls(node, "tool_calls"));
-        let mode = fields.take("mode").and_then(|node| {
-            let at = node.at;
-            let text = self.text(node, "mode")?;
-            if tool_calls.is_none() {
-                self.problem::<()>(at, Problem::ModeWithoutCalls);
-            }
-            match MatchMode::ALL.into_iter().find(|mode| mode.name() == text) {
-                Some(mode) => Some(mode),
-                None => self.problem(at, Problem::UnknownMode(text)),
-            }
-        });
-        let forbidden = fields
-            .take("forbidden")
-            .map(|node| self.calls(node, "forbidden"))
-            .unwrap_or_default();
-        for (at, pattern) in &forbidden {
-            let expected = tool_calls
-                .iter()
-                .flatten()
-                .any(|(_, call)| call.name == pattern.name);
-            if expected && pattern.arguments.is_empty() {
-                let tool = Tool::find(&pattern.name)
-                    .expect("its name was checked")
-                    .name;
-                self.problem::<()>(*at, Problem::ExpectedAndForbidden { tool });
-            }
-        }
-        let criteria = fields
-            .take("criteria")
-            .map(|node| self.texts(node, "criteria"))
-            .unwrap_or_default();
-        let patterns = |calls: Vec<(Position, CallPattern)>| {
-            exact(calls.into_iter().map(|(_, pattern)| pattern))
-        };
-        Some(Expect {
-            triage: triage?,
-            tool_calls: tool_calls.map(patterns),
-            mode: mode.unwrap_or_default(),
-            forbidden: patterns(forbidden),
-            criteria,
         })
     }
 

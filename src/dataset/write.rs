@@ -1,8 +1,11 @@
-//! Examples as JSON values, and as the text of dataset files.
+//! Records as JSON values, and as the text of dataset files.
 
 use serde_json::{Map, Value, json};
 
-use super::{ArgumentMatcher, CallPattern, Example, MatchMode};
+use super::{
+    ArgumentMatcher, CallPattern, Episode, Example, Expect, MatchMode, Person, Rule, RuleAnswer,
+    Scenario, StatedExpect,
+};
 
 impl Example {
     /// The example in the dataset format, keys in the order of its specification; what is
@@ -23,16 +26,15 @@ impl Example {
         if !self.tags.is_empty() {
             record.insert("tags".into(), self.tags.clone().into());
         }
-        for (key, text) in [
-            ("split", &self.split),
-            ("cluster", &self.cluster),
-            ("labelled_by", &self.labelled_by),
-            ("note", &self.note),
-        ] {
-            if let Some(text) = text {
-                record.insert(key.into(), text.clone().into());
-            }
-        }
+        texts(
+            &mut record,
+            [
+                ("split", &self.split),
+                ("cluster", &self.cluster),
+                ("labelled_by", &self.labelled_by),
+                ("note", &self.note),
+            ],
+        );
         let expect = &self.expect;
         let mut expect_map = Map::new();
         expect_map.insert("triage".into(), expect.triage.name().into());
@@ -53,6 +55,170 @@ impl Example {
     }
 }
 
+impl Scenario {
+    /// The scenario in the dataset format, with everything stated that it took over from
+    /// its example, which is one of `examples`.
+    pub fn to_json(&self, examples: &[Example]) -> Value {
+        let mut record = Map::new();
+        record.insert("id".into(), self.id.clone().into());
+        let example = &examples[self.example as usize];
+        record.insert("scenario".into(), json!({ "example": example.id }));
+        let human = match &self.human {
+            Person::Scripted(rules) => rules_to_json(rules),
+            Person::Simulated { description, turns } => {
+                json!({ "simulated": description, "turns": turns })
+            }
+        };
+        record.insert("human".into(), human);
+        if self.restart {
+            record.insert("restart".into(), true.into());
+        }
+        // An empty list differs from none, which takes over the example's.
+        record.insert("tags".into(), self.tags.clone().into());
+        texts(
+            &mut record,
+            [
+                ("split", &self.split),
+                ("cluster", &self.cluster),
+                ("labelled_by", &self.labelled_by),
+                ("note", &self.note),
+            ],
+        );
+        let Expect {
+            triage,
+            tool_calls,
+            mode,
+            forbidden,
+            criteria,
+        } = &self.expect;
+        let stated = StatedExpect {
+            triage: Some(*triage),
+            tool_calls: tool_calls.clone(),
+            mode: tool_calls.is_some().then_some(*mode),
+            forbidden: Some(forbidden.clone()),
+            criteria: Some(criteria.clone()),
+            interrupts: self.interrupts.clone(),
+        };
+        record.insert("expect".into(), stated.to_json());
+        record.into()
+    }
+}
+
+impl Episode {
+    /// The episode in the dataset format; its steps name those of `examples`.
+    pub fn to_json(&self, examples: &[Example]) -> Value {
+        let mut record = Map::new();
+        record.insert("id".into(), self.id.clone().into());
+        let steps = self.steps.iter().map(|step| {
+            let mut map = Map::new();
+            let example = &examples[step.example as usize];
+            map.insert("example".into(), example.id.clone().into());
+            if !step.human.is_empty() {
+                map.insert("human".into(), rules_to_json(&step.human));
+            }
+            if !step.memory.is_empty() {
+                map.insert("memory".into(), matchers_to_json(&step.memory));
+            }
+            let expect = step.expect.to_json();
+            if expect.as_object().is_some_and(|map| !map.is_empty()) {
+                map.insert("expect".into(), expect);
+            }
+            Value::from(map)
+        });
+        record.insert("episode".into(), steps.collect());
+        if !self.unchanged.is_empty() {
+            record.insert("unchanged".into(), self.unchanged.clone().into());
+        }
+        if self.control {
+            record.insert("control".into(), true.into());
+        }
+        if !self.tags.is_empty() {
+            record.insert("tags".into(), self.tags.clone().into());
+        }
+        texts(
+            &mut record,
+            [
+                ("split", &self.split),
+                ("cluster", &self.cluster),
+                ("labelled_by", &self.labelled_by),
+                ("note", &self.note),
+            ],
+        );
+        record.into()
+    }
+}
+
+impl StatedExpect {
+    /// What is stated, an empty map where nothing is.
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        if let Some(triage) = self.triage {
+            map.insert("triage".into(), triage.name().into());
+        }
+        if let Some(calls) = &self.tool_calls {
+            map.insert("tool_calls".into(), calls_to_json(calls));
+        }
+        if let Some(mode) = self.mode {
+            map.insert("mode".into(), mode.name().into());
+        }
+        if let Some(calls) = &self.forbidden {
+            map.insert("forbidden".into(), calls_to_json(calls));
+        }
+        if let Some(criteria) = &self.criteria {
+            map.insert("criteria".into(), criteria.clone().into());
+        }
+        if let Some(interrupts) = &self.interrupts {
+            map.insert("interrupts".into(), calls_to_json(interrupts));
+        }
+        map.into()
+    }
+}
+
+impl Rule {
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        map.insert("on".into(), self.on.name().into());
+        if let Some(nth) = self.nth {
+            map.insert("nth".into(), nth.into());
+        }
+        if !self.when.is_empty() {
+            map.insert("when".into(), matchers_to_json(&self.when));
+        }
+        let (key, value) = match &self.answer {
+            RuleAnswer::Accept => ("accept", true.into()),
+            RuleAnswer::Edit(arguments) => ("edit", arguments.clone().into()),
+            RuleAnswer::Ignore => ("ignore", true.into()),
+            RuleAnswer::Respond(text) => ("respond", text.clone().into()),
+            RuleAnswer::Timeout => ("timeout", true.into()),
+        };
+        map.insert(key.into(), value);
+        if !self.then.is_empty() {
+            map.insert("then".into(), matchers_to_json(&self.then));
+        }
+        map.into()
+    }
+}
+
+fn rules_to_json(rules: &[Rule]) -> Value {
+    rules.iter().map(Rule::to_json).collect()
+}
+
+fn matchers_to_json(matchers: &[(String, ArgumentMatcher)]) -> Value {
+    let map: Map<String, Value> = matchers
+        .iter()
+        .map(|(name, matcher)| (name.clone(), matcher.to_json()))
+        .collect();
+    map.into()
+}
+
+fn texts<const N: usize>(record: &mut Map<String, Value>, keys: [(&str, &Option<String>); N]) {
+    for (key, text) in keys {
+        if let Some(text) = text {
+            record.insert(key.into(), text.clone().into());
+        }
+    }
+}
+
 fn calls_to_json(calls: &[CallPattern]) -> Value {
     calls.iter().map(CallPattern::to_json).collect()
 }
@@ -62,12 +228,7 @@ impl CallPattern {
         if self.arguments.is_empty() {
             return self.name.clone().into();
         }
-        let arguments: Map<String, Value> = self
-            .arguments
-            .iter()
-            .map(|(name, matcher)| (name.clone(), matcher.to_json()))
-            .collect();
-        json!({ self.name.as_str(): arguments })
+        json!({ self.name.as_str(): matchers_to_json(&self.arguments) })
     }
 }
 

@@ -24,6 +24,7 @@ use thiserror::Error;
 
 use super::error::Problem;
 use super::read::{self, Format, Limits};
+use super::resolve::Record;
 use super::tree::{Node, Position};
 use super::validate::Validator;
 use super::{hash, json, write};
@@ -382,7 +383,7 @@ impl<'a, W: Write> Importing<'a, W> {
         let checked = self
             .validator
             .check(Node::from_json(mapped.record.into(), at));
-        let Some(example) = checked.example else {
+        let Some(Record::Example(example)) = checked.record else {
             let problems = checked.problems.iter();
             return Err(problems.map(|(_, problem)| problem.to_string()).collect());
         };

@@ -378,7 +378,7 @@ fn a_file_without_records_is_an_error_with_its_place() {
         let error = import(name, Shape::Auto, Format::Yaml, text).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("{name}:1: the file has no examples")
+            format!("{name}:1: the file has no records")
         );
     }
 }

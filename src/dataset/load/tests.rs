@@ -1,4 +1,5 @@
 mod properties;
+mod records;
 mod schema;
 
 use super::*;
@@ -322,7 +323,7 @@ fn every_kind_of_mistake_names_what_was_found_and_what_is_allowed() {
         "records: []\n".to_owned(),
     ];
     let all: Vec<_> = texts.iter().map(|text| messages("yaml", text)).collect();
-    insta::assert_snapshot!(all.join("\n"), @r#"
+    insta::assert_snapshot!(all.join("\n"), @r"
     sample.yaml:3:21: `x`: unknown triage label `Respond`
       help: use `ignore`, `notify`, or `respond`
     sample.yaml:3:11: `x`: `expect` must be a map, not the text `respond`
@@ -380,15 +381,19 @@ fn every_kind_of_mistake_names_what_was_found_and_what_is_allowed() {
     sample.yaml:1:7: ` x`: id ` x` starts or ends with a space, or has a control character
       help: use a short name in lower case with hyphens, such as `invoice-question`
     sample.yaml:2:10: ` x`: `email` must be a map, not the text `3`
-    sample.yaml:2:3: `x`: scenarios are not read by this version
-      help: move them to a file of their own until then
-    sample.yaml:2:3: `x`: memory episodes are not read by this version
-      help: move them to a file of their own until then
+    sample.yaml:1:3: `x`: the scenario has no `human`
+      help: add `human: …`
+    sample.yaml:2:24: `x`: no example has the id `y`
+      help: name the id of an example of this dataset, in any of its files
+    sample.yaml:1:3: `x`: the episode asks nothing of the agent
+      help: add `memory` or `expect` to a step, or `unchanged` to the episode
+    sample.yaml:2:12: `x`: an episode has at least two steps, this one has 0
+      help: add a step: one to learn from, and one to show it on
     sample.yaml:1:3: a record must be a map with `id`, `email`, and `expect`, not a list
     sample.yaml:1:9: not valid YAML: the tag `tag:yaml.org,2002:int` has no meaning in a dataset
     sample.yaml:1:1: the file is a map, not a list of records
       help: start each record with `- ` (YAML) or put all between `[` and `]` (JSON); exports of other tools come in by `mailproof import`
-    "#);
+    ");
 }
 
 #[test]

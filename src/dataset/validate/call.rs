@@ -28,23 +28,13 @@ impl Validator {
     }
 
     fn call(&mut self, node: Node, key: &str) -> Option<CallPattern> {
-        let (at, name, arguments) = match node.value {
-            Value::Map(mut entries) => {
-                if entries.len() != 1 {
-                    let found = entries.len();
-                    return self.problem(node.at, Problem::NotOneTool { found });
-                }
-                let entry = entries.pop()?;
-                (entry.key_at, entry.key, Some(entry.value))
-            }
-            _ => (node.at, self.text(node, key)?, None),
-        };
+        let (at, name, arguments) = self.named(node, key)?;
         let Some(tool) = Tool::find(&name) else {
             return self.problem(at, Problem::UnknownTool(name));
         };
         let arguments = match arguments {
             None => Vec::new(),
-            Some(node) => self.arguments(node, tool),
+            Some(node) => self.arguments(node, tool.name, tool),
         };
         Some(CallPattern {
             name: tool.name.to_owned(),
@@ -52,32 +42,43 @@ impl Validator {
         })
     }
 
-    fn arguments(&mut self, node: Node, tool: &'static Tool) -> Vec<(String, ArgumentMatcher)> {
+    /// The name that a call gives, where it stands, and what it says of the arguments.
+    pub(super) fn named(
+        &mut self,
+        node: Node,
+        key: &str,
+    ) -> Option<(Position, String, Option<Node>)> {
+        let Value::Map(mut entries) = node.value else {
+            return Some((node.at, self.text(node, key)?, None));
+        };
+        if entries.len() != 1 {
+            let found = entries.len();
+            return self.problem(node.at, Problem::NotOneTool { found });
+        }
+        let entry = entries.pop()?;
+        Some((entry.key_at, entry.key, Some(entry.value)))
+    }
+
+    /// Matchers on arguments of the tool; `key` is what they stand under.
+    pub(super) fn arguments(
+        &mut self,
+        node: Node,
+        key: &'static str,
+        tool: &'static Tool,
+    ) -> Vec<(String, ArgumentMatcher)> {
         let at = node.at;
         let Value::Map(entries) = node.value else {
             if node.is_null() {
-                self.problem::<()>(
-                    at,
-                    Problem::Empty {
-                        key: tool.name.to_owned(),
-                    },
-                );
+                let key = key.to_owned();
+                self.problem::<()>(at, Problem::Empty { key });
             } else {
-                self.wrong::<()>(tool.name, "a map of arguments", &node);
+                self.wrong::<()>(key, "a map of arguments", &node);
             }
             return Vec::new();
         };
         let mut arguments: Vec<(Position, String, ArgumentMatcher)> = Vec::new();
         for entry in entries {
-            let Some((name, kind)) = tool.argument(&entry.key) else {
-                self.problem::<()>(
-                    entry.key_at,
-                    Problem::UnknownArgument {
-                        tool: tool.name,
-                        argument: entry.key,
-                        known: tool.arguments,
-                    },
-                );
+            let Some((name, kind)) = self.known_argument(&entry.key, entry.key_at, tool) else {
                 continue;
             };
             if let Some((first, ..)) = arguments.iter().find(|(_, seen, _)| seen == name) {
@@ -102,7 +103,30 @@ impl Validator {
         )
     }
 
-    fn matcher(&mut self, node: Node, name: &str, kind: Kind) -> Option<ArgumentMatcher> {
+    pub(super) fn known_argument(
+        &mut self,
+        name: &str,
+        at: Position,
+        tool: &'static Tool,
+    ) -> Option<(&'static str, Kind)> {
+        let known = tool.argument(name);
+        if known.is_none() {
+            let problem = Problem::UnknownArgument {
+                tool: tool.name,
+                argument: name.to_owned(),
+                known: tool.arguments,
+            };
+            return self.problem(at, problem);
+        }
+        known
+    }
+
+    pub(super) fn matcher(
+        &mut self,
+        node: Node,
+        name: &str,
+        kind: Kind,
+    ) -> Option<ArgumentMatcher> {
         let at = node.at;
         if !matches!(node.value, Value::Map(_)) {
             return Some(ArgumentMatcher {
@@ -161,7 +185,7 @@ impl Validator {
             .collect()
     }
 
-    fn only_true(&mut self, node: Node, key: &'static str) -> bool {
+    pub(super) fn only_true(&mut self, node: Node, key: &'static str) -> bool {
         let value = &node.value;
         if *value == Value::Bool(true) || *value == Value::Plain("true".to_owned()) {
             return true;

@@ -13,6 +13,9 @@ fn tree() -> impl Strategy<Value = Value> {
         Just("("),
         Just("2026-03-02"),
         Just("at-most"),
+        Just("notify"),
+        Just("a"),
+        Just("cal_preferences"),
     ];
     let key = prop_oneof![
         Just("id"),
@@ -31,6 +34,17 @@ fn tree() -> impl Strategy<Value = Value> {
         Just("mode"),
         Just("forbidden"),
         Just("criteria"),
+        Just("scenario"),
+        Just("episode"),
+        Just("example"),
+        Just("human"),
+        Just("on"),
+        Just("nth"),
+        Just("edit"),
+        Just("then"),
+        Just("memory"),
+        Just("cal_preferences"),
+        Just("interrupts"),
         Just("<<"),
     ];
     let leaf = prop_oneof![

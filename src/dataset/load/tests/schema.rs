@@ -51,6 +51,109 @@ fn it_takes_every_key_and_no_unknown_one() {
 }
 
 #[test]
+fn it_takes_every_kind_of_record_and_no_unknown_key_of_any() {
+    let validator = validator();
+    let records = json!(records::all_kinds());
+    let errors: Vec<_> = validator.iter_errors(&records).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    for pointer in [
+        "/0",
+        "/0/scenario",
+        "/0/human/0",
+        "/0/human/0/then",
+        "/0/human/1",
+        "/0/human/1/when",
+        "/0/human/1/edit",
+        "/0/human/5/edit",
+        "/0/human/6",
+        "/0/expect",
+        "/0/expect/interrupts/1",
+        "/1",
+        "/1/episode/0",
+        "/1/episode/0/memory",
+        "/1/episode/1/expect",
+    ] {
+        let mut changed = records.clone();
+        changed.pointer_mut(pointer).unwrap()["tagz"] = json!("x");
+        assert!(!validator.is_valid(&changed), "{pointer}");
+        let lines: Vec<_> = changed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(Value::to_string)
+            .collect();
+        assert!(load("jsonl", lines.join("\n")).is_err(), "{pointer}");
+    }
+}
+
+#[test]
+fn it_and_the_validator_agree_about_people() {
+    let validator = validator();
+    let scenario = |human: Value| json!({"id": "s", "scenario": {"example": "a"}, "human": human});
+    let rule = |rule: Value| scenario(json!([rule]));
+    let expect = |expect: Value| {
+        let mut record = scenario(json!([]));
+        record["expect"] = expect;
+        record
+    };
+    let edit = |edit: Value| rule(json!({"on": "schedule_meeting", "edit": edit}));
+    let step = |step: Value| json!({"id": "e", "episode": [{"example": "a"}, step], "unchanged": ["background"]});
+    for record in [
+        scenario(json!([])),
+        scenario(json!("Robin")),
+        scenario(json!({"simulated": "Robin"})),
+        scenario(json!({"simulated": "Robin", "turns": 0})),
+        scenario(json!({"simulated": "Robin", "turns": 50})),
+        scenario(json!({"simulated": "Robin", "turns": 51})),
+        scenario(json!({"turns": 5})),
+        rule(json!({"on": "notify", "accept": true})),
+        rule(json!({"on": "notify", "accept": "yes"})),
+        rule(json!({"on": "notify", "edit": {"to": "a"}})),
+        rule(json!({"on": "notify", "when": {"to": "a"}, "ignore": true})),
+        rule(json!({"on": "notify", "respond": "x", "then": {"to": "a"}})),
+        rule(json!({"on": "notify", "ignore": true, "then": {"to": "a"}})),
+        rule(json!({"on": "question", "accept": true})),
+        rule(json!({"on": "question", "respond": "x", "when": {"content": {"contains": "y"}}})),
+        rule(json!({"on": "question", "respond": "x", "then": {"content": "y"}})),
+        rule(json!({"on": "write_email"})),
+        rule(json!({"on": "write_email", "accept": true, "timeout": true})),
+        rule(json!({"on": "write_email", "nth": 0, "accept": true})),
+        rule(json!({"on": "write_email", "respond": " "})),
+        rule(json!({"on": "done", "accept": true})),
+        rule(json!({"accept": true})),
+        edit(json!({})),
+        edit(json!({"duration_minutes": 45})),
+        edit(json!({"duration_minutes": "45"})),
+        edit(json!({"duration_minutes": 45.5})),
+        edit(json!({"duration_minutes": "soon"})),
+        edit(json!({"attendees": "a"})),
+        edit(json!({"attendees": ["a"]})),
+        edit(json!({"attendees": [["a"]]})),
+        edit(json!({"subject": ""})),
+        edit(json!({"subject": null})),
+        expect(json!({})),
+        expect(json!({"mode": "strict"})),
+        expect(json!({"interrupts": ["notify", "question"]})),
+        expect(json!({"interrupts": ["done"]})),
+        expect(json!({"interrupts": [{"notify": {}}]})),
+        expect(json!({"interrupts": [{"write_email": {"to": "a"}}]})),
+        step(json!({"example": "a"})),
+        step(json!({})),
+        step(json!({"example": "a", "memory": {}})),
+        step(json!({"example": "a", "memory": {"background": "x"}})),
+        step(json!({"example": "a", "memory": {"triage": "x"}})),
+        step(json!({"example": "a", "human": {"simulated": "x"}})),
+        json!({"id": "e", "episode": [{"example": "a"}], "unchanged": ["background"]}),
+        json!({"id": "e", "episode": [{"example": "a"}, {"example": "a"}], "unchanged": ["calendar"]}),
+    ] {
+        let lines = format!("{}\n{record}", small("a"));
+        let records = json!([serde_json::from_str::<Value>(&small("a")).unwrap(), record]);
+        let loads = load("jsonl", lines).is_ok();
+        assert_eq!(validator.is_valid(&records), loads, "{record}");
+    }
+}
+
+#[test]
 fn it_and_the_validator_agree() {
     let validator = validator();
     let record = |key: &str, value: Value| {
