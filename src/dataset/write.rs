@@ -150,7 +150,7 @@ impl Episode {
 
 impl StatedExpect {
     /// What is stated, an empty map where nothing is.
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut map = Map::new();
         if let Some(triage) = self.triage {
             map.insert("triage".into(), triage.name().into());

@@ -91,7 +91,8 @@ impl Validator {
         let about = self.about(&mut fields);
         let steps = steps?;
         let asks = |step: &StepDraft| !step.memory.is_empty() || step.expect.asks();
-        if unchanged.is_empty() && !steps.iter().any(asks) {
+        // What is broken may be what it asks.
+        if self.problems.is_empty() && unchanged.is_empty() && !steps.iter().any(asks) {
             self.problem::<()>(at, Problem::NothingAsked);
         }
         Some(EpisodeDraft {
