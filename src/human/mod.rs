@@ -28,7 +28,7 @@ use crate::run::{Interrupt, Outcome, Response, Usage};
 use approval::Unauthorised;
 
 /// What the record says answered where nobody did in time.
-pub const TIMED_OUT: &str = "timeout";
+pub const TIMED_OUT: &str = crate::inbox::TIMEOUT;
 
 /// How long a person has, unless something else is agreed.
 pub const APPROVAL_DEADLINE: Duration = Duration::from_secs(300);

@@ -4,12 +4,13 @@
 //! terminal is not in Markdown.
 
 use crate::email::Triage;
-use crate::experiment::Suite;
+use crate::experiment::{CaseKind, Suite};
 use crate::run::{ModelRole, Outcome};
 use crate::score::Key;
 
 use super::{
     Check, Estimate, Found, GateVerdict, GroupReport, Metrics, Report, VariantReport, WorstExample,
+    people,
 };
 
 /// The first word of every report.
@@ -40,12 +41,19 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
         .copied()
         .map(Suite::name)
         .collect();
-    let examples = if report.plan.examples == report.dataset.examples {
-        plural(report.plan.examples, "example")
-    } else {
-        let all = plural(report.dataset.examples, "example");
-        format!("{} of {all}", count(report.plan.examples))
-    };
+    let cases = [
+        ("example", report.plan.examples, report.dataset.examples),
+        ("scenario", report.plan.scenarios, report.dataset.scenarios),
+        ("episode", report.plan.episodes, report.dataset.episodes),
+    ];
+    let cases: Vec<String> = cases
+        .into_iter()
+        .filter(|(_, planned, _)| *planned > 0)
+        .map(|(noun, planned, all)| match planned == all {
+            true => plural(planned, noun),
+            false => format!("{} of {}", count(planned), plural(all, noun)),
+        })
+        .collect();
     let coverage = &report.coverage;
     let scored = if coverage.scored == coverage.planned {
         format!("all {} scored", plural(coverage.planned, "attempt"))
@@ -71,12 +79,24 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
         GateVerdict::None => "no gate was set".to_owned(),
     };
     format!(
-        "{}: {} of {} on {examples} of {}; {scored}; {gate}",
+        "{}: {} of {} on {} of {}; {scored}; {gate}",
         verdict_word(report.gate.verdict),
-        suites.join(" and "),
+        listed(&suites),
         plural(report.variants.len() as u64, "variant"),
+        listed(&cases),
         quote(&report.dataset.name),
     )
+}
+
+/// `a`, `a and b`, `a, b, and c`.
+fn listed<T: AsRef<str>>(words: &[T]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match &words[..] {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} and {other}"),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+    }
 }
 
 /// The checks that a reader must know of: all that did not pass.
@@ -142,7 +162,7 @@ struct Figure {
     show: fn(&Estimate, u64) -> String,
 }
 
-const FIGURES: [Figure; 5] = [
+const FIGURES: [Figure; 8] = [
     Figure {
         header: "accuracy",
         key: "triage.accuracy",
@@ -168,6 +188,29 @@ const FIGURES: [Figure; 5] = [
         key: "tool_calls.forbidden",
         show: percent,
     },
+    Figure {
+        header: "scenarios",
+        key: "hitl.pass",
+        show: percent_with_interval,
+    },
+    Figure {
+        header: "episodes",
+        key: "memory.pass",
+        show: percent_with_interval,
+    },
+    Figure {
+        header: "memory gain",
+        key: "memory.gain",
+        show: |estimate, _| people::points(estimate),
+    },
+];
+
+/// Those of [`FIGURES`] that are told of every split.
+const SPLIT_KEYS: [&str; 4] = [
+    "triage.accuracy",
+    "tool_calls.exact",
+    "hitl.pass",
+    "memory.pass",
 ];
 
 impl Figure {
@@ -191,12 +234,16 @@ fn scored(report: &Report) -> Vec<Figure> {
 
 /// What is told of each variant; keys that no variant was scored on have no column.
 pub(super) fn columns(report: &Report) -> Vec<Column> {
-    let mut columns = vec![Column::new("pass rate", |variant| {
-        percent_with_interval(&variant.pass_rate, variant.counts.examples)
-    })];
+    let mut columns = Vec::new();
+    let examples = report.plan.examples;
+    if examples > 0 {
+        columns.push(Column::new("pass rate", move |variant| {
+            percent_with_interval(&variant.pass_rate, examples)
+        }));
+    }
     for figure in scored(report) {
         columns.push(Column::new(figure.header, move |variant| {
-            figure.cell(&variant.metrics, variant.counts.examples)
+            figure.cell(&variant.metrics, examples)
         }));
     }
     columns.push(Column::new("failures", |variant| {
@@ -227,7 +274,9 @@ pub(super) fn splits(
     report: &Report,
     quote: impl Fn(&str) -> String,
 ) -> Option<(Vec<&'static str>, Vec<Vec<String>>)> {
-    let figures = scored(report);
+    // Of each question one figure: what was tuned on one split shows in any of them.
+    let mut figures = scored(report);
+    figures.retain(|figure| SPLIT_KEYS.contains(&figure.key));
     let mut headers = vec!["variant, split", "examples", "pass rate"];
     headers.extend(figures.iter().map(|figure| figure.header));
     let row = |variant: &VariantReport, split: &str, group: &GroupReport| {
@@ -297,8 +346,17 @@ pub(super) fn confusion(variant: &VariantReport) -> Option<(Vec<&'static str>, V
 /// Which example, how often it passed, and what was decided against what was expected.
 pub(super) fn worst_title(worst: &WorstExample, quote: impl Fn(&str) -> String) -> String {
     let mut title = quote(&worst.example);
-    if let Some(split) = &worst.split {
-        title.push_str(&format!(" ({})", quote(split)));
+    let kind = match worst.kind {
+        CaseKind::Example => None,
+        CaseKind::Scenario => Some("scenario".to_owned()),
+        CaseKind::Episode => Some("episode".to_owned()),
+    };
+    let about: Vec<String> = kind
+        .into_iter()
+        .chain(worst.split.as_deref().map(&quote))
+        .collect();
+    if !about.is_empty() {
+        title.push_str(&format!(" ({})", about.join(", ")));
     }
     let mut facts = Vec::new();
     // Of a single attempt it is plain that it failed.
@@ -370,10 +428,30 @@ pub(super) fn agent_failures(variant: &VariantReport) -> u64 {
     failures.map(|(_, count)| count).sum()
 }
 
-pub(super) const LEGEND: &str = "Pass rate: attempts that satisfied every scorer. Accuracy, \
+const LEGEND: &str = "Pass rate: attempts at examples that satisfied every scorer. Accuracy, \
     macro F1, and cost (from 0, best, to 1) are of the triage decisions. Failures: attempts \
     that the agent did not finish, scored 0. Errors: attempts that infrastructure spoiled, not \
     scored. In parentheses: the 95% interval.";
+
+/// What the columns of the table of variants mean.
+pub(super) fn legend(report: &Report) -> String {
+    let mut text = LEGEND.to_owned();
+    if report.variants.iter().any(|variant| variant.hitl.is_some()) {
+        text.push_str(" Scenarios: those that passed, with a person who answers the agent.");
+    }
+    if report
+        .variants
+        .iter()
+        .any(|variant| variant.memory.is_some())
+    {
+        text.push_str(
+            " Episodes: those that passed, with a memory that lasts over several emails; memory \
+             gain: how much better their emails were handled than without it, in points. Agents \
+             that ask nobody, or remember nothing, have neither.",
+        );
+    }
+    text
+}
 
 pub(super) fn not_judged(report: &Report) -> Option<String> {
     (!report.not_judged.is_empty()).then(|| {

@@ -9,7 +9,7 @@ use crate::experiment::{
     Suite, TriageCosts, Variant,
 };
 use crate::run::{ModelRole, Outcome, TokenUsage, Usage};
-use crate::score::{Feedback, Key, Score};
+use crate::score::{Check, CheckName, Feedback, Key, Learning, MemoryChange, Score, StepLearning};
 
 use super::{Environment, Fold, Report};
 
@@ -233,6 +233,98 @@ pub(super) fn report(header: Header, attempts: &[Attempt<()>]) -> Report {
 
 pub(super) fn sample() -> Report {
     report(header(24, 3), &attempts())
+}
+
+/// Two agents that ask, one of which remembers: 3 examples, 2 scenarios, and 3 episodes, the
+/// last of them a control.
+pub(super) fn people() -> Report {
+    let mut header = header(3, 1);
+    header.suites = Suite::ALL.to_vec();
+    (header.scenarios, header.episodes) = (2, 3);
+    (header.dataset.scenarios, header.dataset.episodes) = (2, 4);
+    for (variant, agent) in header.variants.iter_mut().zip(["hitl", "hitl-memory"]) {
+        variant.name = format!("{agent}@rules");
+        variant.agent = agent.to_owned();
+    }
+    let mut attempts = Vec::new();
+    for variant in 0..2 {
+        attempts.extend((0..3).map(|position| attempt(variant, position, 0)));
+        attempts.extend((3..5).map(|position| scenario(variant, position)));
+    }
+    attempts.extend((5..8).map(episode));
+    report(header, &attempts)
+}
+
+fn check(name: CheckName, passed: bool) -> Check {
+    Check {
+        name,
+        passed,
+        comment: (!passed).then(|| format!("{name} did not hold")),
+    }
+}
+
+fn checked(key: Key, checks: Vec<Check>) -> Feedback {
+    let failed = checks.iter().find(|check| !check.passed);
+    Feedback {
+        key,
+        score: failed.is_none().into(),
+        comment: failed.and_then(|check| check.comment.clone()),
+        checks,
+    }
+}
+
+/// The second scenario of the first variant fails.
+fn scenario(variant: u32, position: u32) -> Attempt<()> {
+    let honoured = (variant, position) != (0, 4);
+    let checks = vec![
+        check(CheckName::Asked, true),
+        check(CheckName::EditHonoured, honoured),
+    ];
+    let mut attempt = attempt(variant, position, 0);
+    attempt.case.example = format!("example-0/edit-{position}");
+    attempt.kind = CaseKind::Scenario;
+    attempt.feedback = vec![checked(Key::HitlPass, checks)];
+    if position == 3 {
+        attempt.notes = vec!["rule 2 (question: respond) was never used".to_owned()];
+    }
+    attempt
+}
+
+/// Learns from the first email on; the second of two learning episodes only in the end.
+fn episode(position: u32) -> Attempt<()> {
+    let control = position == 7;
+    let score = |score: f64| Some(Score::try_from(score).unwrap());
+    let step = |with: f64, without: f64| StepLearning {
+        with: score(with),
+        without: score(without),
+    };
+    let steps = match position {
+        5 => vec![step(1.0, 0.0), step(1.0, 0.0)],
+        6 => vec![step(0.0, 0.0), step(1.0, 0.0)],
+        _ => vec![step(1.0, 1.0)],
+    };
+    let asks_nothing = StepLearning {
+        with: None,
+        without: None,
+    };
+    let steps = [asks_nothing].into_iter().chain(steps).collect();
+    let checks = vec![
+        check(CheckName::Remembered, true),
+        check(CheckName::Behaviour, position != 6),
+    ];
+    let mut attempt = attempt(1, position, 0);
+    attempt.case.example = format!("learns-{position}");
+    attempt.kind = CaseKind::Episode;
+    (attempt.expected, attempt.found) = (None, None);
+    attempt.feedback = vec![checked(Key::MemoryPass, checks)];
+    attempt.learning = Some(Learning { control, steps });
+    attempt.memory = vec![MemoryChange {
+        namespace: "triage_preferences".to_owned(),
+        key: "user_preferences".to_owned(),
+        before: Some("Ignore, because nobody would miss it:\n- promotions".to_owned()),
+        after: Some("Ignore, because nobody would miss it:\n- newsletters".to_owned()),
+    }];
+    attempt
 }
 
 /// Everything that can be named or said tries to break out of where it is shown.

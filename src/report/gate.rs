@@ -10,9 +10,13 @@ pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
 ///
 /// A failed check outweighs an indecisive one, as exit code 100 outweighs 3. `planned` is
 /// the number of attempts that each variant was to make.
-pub(super) fn decide(variants: &[VariantReport], planned: u64, min_pass_rate: Option<f64>) -> Gate {
+pub(super) fn decide(
+    variants: &[VariantReport],
+    planned: &[u64],
+    min_pass_rate: Option<f64>,
+) -> Gate {
     let mut checks = Vec::new();
-    for variant in variants {
+    for (variant, &planned) in variants.iter().zip(planned) {
         let counts = &variant.counts;
         // A quotient of counts is the double nearest to the share, as is the number a person
         // wrote; a product would not always be.

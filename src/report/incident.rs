@@ -1,16 +1,17 @@
 //! The few attempts that a report tells about one by one.
 
-use std::collections::BTreeMap;
-
 use crate::experiment::Attempt;
 use crate::run::Outcome;
 use crate::score::{Key, Score};
 
 use super::escape::bounded;
-use super::{Comment, INCIDENTS_SHOWN, Incident};
+use super::learning::First;
+use super::{CaseNotes, Comment, INCIDENTS_SHOWN, Incident};
 
 /// The most characters of one comment or error; a report is not the journal.
 const TEXT_SHOWN: usize = 400;
+/// The most notes of one attempt.
+const NOTES_SHOWN: usize = 8;
 
 fn shown(text: &Option<String>) -> Option<String> {
     text.as_deref()
@@ -54,36 +55,39 @@ impl Lapse {
 }
 
 /// The first attempts of a kind in plan order, whatever order they come in.
-#[derive(Debug, Default)]
-pub(super) struct Incidents(BTreeMap<(u32, u32), Incident>);
+#[derive(Debug)]
+pub(super) struct Incidents(First<Incident>);
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Incidents(First::new(INCIDENTS_SHOWN))
+    }
+}
 
 impl Incidents {
     pub fn record<R>(&mut self, attempt: &Attempt<R>) {
-        let place = (attempt.case.position, attempt.case.repeat);
-        let full = self.0.len() >= INCIDENTS_SHOWN;
-        if full
-            && self
-                .0
-                .last_key_value()
-                .is_some_and(|(last, _)| *last < place)
-        {
-            return;
-        }
-        self.0.insert(
-            place,
-            Incident {
-                example: attempt.case.example.clone(),
-                repeat: attempt.case.repeat,
-                outcome: attempt.outcome,
-                error: shown(&attempt.error),
-            },
-        );
-        if self.0.len() > INCIDENTS_SHOWN {
-            self.0.pop_last();
-        }
+        self.0.record(attempt, || Incident {
+            example: attempt.case.example.clone(),
+            repeat: attempt.case.repeat,
+            outcome: attempt.outcome,
+            error: shown(&attempt.error),
+        });
     }
 
     pub fn report(&self) -> Vec<Incident> {
-        self.0.values().cloned().collect()
+        self.0.report()
+    }
+}
+
+impl CaseNotes {
+    pub(super) fn of<R>(attempt: &Attempt<R>) -> CaseNotes {
+        let notes = attempt.notes.iter().take(NOTES_SHOWN);
+        CaseNotes {
+            example: attempt.case.example.clone(),
+            repeat: attempt.case.repeat,
+            notes: notes
+                .map(|note| bounded(note, TEXT_SHOWN).into_owned())
+                .collect(),
+        }
     }
 }

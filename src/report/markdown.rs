@@ -6,8 +6,8 @@
 
 use std::fmt::Write;
 
-use super::escape::{bounded, markdown as code};
-use super::{Incident, Report, VariantReport, figures};
+use super::escape::{bounded, markdown as code, xml};
+use super::{EpisodeChanges, Incident, Report, VariantReport, figures, people};
 use crate::experiment::EndReason;
 
 /// The most characters of one name, comment, or error.
@@ -16,6 +16,8 @@ const TEXT_SHOWN: usize = 400;
 pub fn render(report: &Report) -> String {
     let mut sections = vec![headline(report), variants(report)];
     sections.extend(splits(report));
+    sections.extend(in_the_loop(report));
+    sections.extend(memory(report));
     sections.extend(details(report));
     sections.extend(figures::not_judged(report));
     sections.push(gate(report));
@@ -56,7 +58,7 @@ fn variants(report: &Report) -> String {
         row
     });
     let table = table(&headers, rows);
-    format!("{table}\n\n{}", figures::LEGEND)
+    format!("{table}\n\n{}", figures::legend(report))
 }
 
 /// The first column names the row, the others hold figures.
@@ -72,6 +74,55 @@ fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Strin
 fn splits(report: &Report) -> Option<String> {
     let (headers, rows) = figures::splits(report, quote)?;
     Some(format!("## By split\n\n{}", table(&headers, rows)))
+}
+
+fn owned_table((headers, rows): people::Table) -> String {
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    table(&headers, rows)
+}
+
+fn in_the_loop(report: &Report) -> Option<String> {
+    let checks = owned_table(people::scenario_checks(report, quote)?);
+    Some(format!(
+        "## People in the loop\n\n{}\n\n{checks}",
+        people::HITL
+    ))
+}
+
+fn memory(report: &Report) -> Option<String> {
+    let checks = people::episode_checks(report, quote)?;
+    let mut parts = vec!["## Memory".to_owned(), people::MEMORY.to_owned()];
+    parts.extend(people::gains(report, quote).map(owned_table));
+    parts.extend(people::curve(report, quote).map(owned_table));
+    parts.push(owned_table(checks));
+    if people::demonstrates(report) {
+        parts.push(people::DEMONSTRATION.to_owned());
+    }
+    for variant in &report.variants {
+        let changes = variant.memory.iter().flat_map(|memory| &memory.changes);
+        let entries: Vec<String> = changes
+            .filter(|changes| !changes.namespaces.is_empty())
+            .map(changed)
+            .collect();
+        if !entries.is_empty() {
+            let summary = format!("What {} learnt", xml(&bounded(&variant.name, TEXT_SHOWN)));
+            parts.push(fold(&summary, &entries.join("\n")));
+        }
+    }
+    Some(parts.join("\n\n"))
+}
+
+fn changed(changes: &EpisodeChanges) -> String {
+    let mut entry = format!("- {}", quote(&changes.episode));
+    for namespace in &changes.namespaces {
+        write!(entry, "\n  - {}", quote(&namespace.namespace)).expect("a String takes any text");
+        for (lines, word) in [(&namespace.removed, "lost"), (&namespace.added, "gained")] {
+            for line in lines {
+                write!(entry, "\n    - {word} {}", quote(line)).expect("a String takes any text");
+            }
+        }
+    }
+    entry
 }
 
 /// A section a variant, its long parts folded.
@@ -98,6 +149,7 @@ fn details(report: &Report) -> Vec<String> {
                 &variant.infrastructure_errors,
                 variant.counts.errors,
             ));
+            parts.extend(notes(variant));
             parts.push(all_metrics(variant));
             parts.join("\n\n")
         })
@@ -198,6 +250,15 @@ fn incidents(title: &str, incidents: &[Incident], total: u64) -> Option<String> 
         .collect();
     let summary = format!("{title}: {} of {}", incidents.len(), figures::count(total));
     Some(fold(&summary, &entries.join("\n")))
+}
+
+fn notes(variant: &VariantReport) -> Option<String> {
+    let lines = variant.notes.iter().flat_map(|case| {
+        let notes = case.notes.iter();
+        notes.map(|note| format!("- {}: {}", quote(&case.example), quote(note)))
+    });
+    let lines: Vec<String> = lines.collect();
+    (!lines.is_empty()).then(|| fold("Notes on cases", &lines.join("\n")))
 }
 
 fn gate(report: &Report) -> String {

@@ -7,17 +7,18 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::email::Triage;
-use crate::experiment::Header;
+use crate::experiment::{CaseKind, Header};
 use crate::score::{Confusion, Key};
 use crate::statistics::{Interval, Z_95, bootstrap_interval, mean_interval};
 
 use super::fold::{Cell, ExampleFacts};
+use super::learning::LearningReport;
 use super::{ClassReport, GroupReport};
 
 /// A figure with what is known of its precision. `docs/scoring.md` says how each is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Estimate {
-    /// From 0 to 1; `null` where there is no data.
+    /// From 0 to 1, differences from −1; `null` where there is no data.
     pub value: Option<f64>,
     /// Examples that have a say in it.
     pub n: u64,
@@ -86,18 +87,21 @@ impl JsonSchema for Metrics {
 /// What is told of decisions beyond their accuracy; these are no scores of one attempt.
 const MACRO_F1: &str = "triage.macro_f1";
 const COST: &str = "triage.cost";
+/// What memory was worth, over the episodes that are no controls.
+const GAIN: &str = "memory.gain";
 
 /// Every key a report can have, in order.
 fn keys() -> impl Iterator<Item = &'static str> {
     Key::ALL.into_iter().flat_map(|key| match key {
         Key::TriageAccuracy => vec![key.name(), MACRO_F1, COST],
+        Key::MemoryPass => vec![key.name(), GAIN],
         _ => vec![key.name()],
     })
 }
 
 /// Six decimals tell more than any sample can, and hide what the last bits of a processor's
 /// logarithms say.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
@@ -161,14 +165,36 @@ impl<'a> Group<'a> {
 
     pub(super) fn report(&self, metrics: Metrics) -> GroupReport {
         GroupReport {
-            examples: self.pairs.len() as u64,
+            examples: self.emails().count() as u64,
             pass_rate: self.pass_rate(),
             metrics,
         }
     }
 
+    fn emails(&self) -> impl Iterator<Item = &(&'a ExampleFacts, &'a Cell)> {
+        let pairs = self.pairs.iter();
+        pairs.filter(|(facts, _)| facts.kind == CaseKind::Example)
+    }
+
+    /// Of examples; what scenarios and episodes have instead are keys of their own.
     pub(super) fn pass_rate(&self) -> Estimate {
-        self.mean(Cell::pass_share)
+        self.mean_over(|facts, cell| {
+            cell.pass_share()
+                .filter(|_| facts.kind == CaseKind::Example)
+        })
+    }
+
+    pub(super) fn cells(&self) -> impl Iterator<Item = &'a Cell> {
+        self.pairs.iter().map(|(_, cell)| *cell)
+    }
+
+    /// The part of the group whose cells are wanted.
+    pub(super) fn filtered(&self, wanted: impl Fn(&Cell) -> bool) -> Group<'a> {
+        let pairs = self.pairs.iter().copied();
+        Group::new(
+            pairs.filter(|(_, cell)| wanted(cell)).collect(),
+            self.header,
+        )
     }
 
     /// Means of scores, by key.
@@ -187,6 +213,10 @@ impl<'a> Group<'a> {
             let macro_f1 = self.resampled(Confusion::macro_f1);
             let cost = self.resampled(|decisions| decisions.cost(costs));
             metrics.splice(place + 1..place + 1, [(MACRO_F1, macro_f1), (COST, cost)]);
+        }
+        let gain = LearningReport::new(self, false).gain;
+        if gain.n > 0 {
+            metrics.push((GAIN, gain));
         }
         Metrics(metrics)
     }
@@ -215,12 +245,50 @@ impl<'a> Group<'a> {
     }
 
     /// The mean over the examples of each example's mean over its attempts.
-    fn mean(&self, value: impl Fn(&Cell) -> Option<f64>) -> Estimate {
+    pub(super) fn mean(&self, value: impl Fn(&Cell) -> Option<f64>) -> Estimate {
+        self.mean_over(|_, cell| value(cell))
+    }
+
+    /// The mean of one less the other, paired by example; from −1 to 1. The interval is
+    /// that of a bootstrap over whole clusters.
+    pub(super) fn mean_difference(&self, values: impl Fn(&Cell) -> Option<(f64, f64)>) -> Estimate {
+        let mut differences: Vec<(u32, f64)> = self
+            .pairs
+            .iter()
+            .zip(&self.clusters)
+            .filter_map(|((_, cell), &cluster)| {
+                let (one, other) = values(cell)?;
+                Some((cluster, one - other))
+            })
+            .collect();
+        // Stable, so that the order within a cluster is the plan's.
+        differences.sort_by_key(|(cluster, _)| *cluster);
+        let units: Vec<(f64, f64)> = differences
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .map(|unit| (unit.iter().map(|(_, value)| value).sum(), unit.len() as f64))
+            .collect();
+        let mean = |drawn: &mut dyn Iterator<Item = usize>| {
+            let (sum, count) = drawn.fold((0.0, 0.0), |(sum, count), unit| {
+                (sum + units[unit].0, count + units[unit].1)
+            });
+            sum / count
+        };
+        if units.is_empty() {
+            return Estimate::default();
+        }
+        let interval = bootstrap_interval(units.len(), self.header.seed, 0.95, |drawn| {
+            mean(&mut drawn.iter().copied())
+        });
+        let value = mean(&mut (0..units.len()));
+        Estimate::new(Some(value), differences.len(), interval)
+    }
+
+    fn mean_over(&self, value: impl Fn(&ExampleFacts, &Cell) -> Option<f64>) -> Estimate {
         let (values, clusters): (Vec<f64>, Vec<u32>) = self
             .pairs
             .iter()
             .zip(&self.clusters)
-            .filter_map(|((_, cell), &cluster)| Some((value(cell)?, cluster)))
+            .filter_map(|((facts, cell), &cluster)| Some((value(facts, cell)?, cluster)))
             .unzip();
         if values.is_empty() {
             return Estimate::default();

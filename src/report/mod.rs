@@ -13,8 +13,11 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::agent::Behaviour;
 use crate::email::Triage;
-use crate::experiment::{EndReason, Ended, Header, Limits, Selection, Session, Suite, TriageCosts};
+use crate::experiment::{
+    CaseKind, EndReason, Ended, Header, Limits, Selection, Session, Suite, TriageCosts,
+};
 use crate::run::{Outcome, Usage};
 
 pub mod escape;
@@ -24,8 +27,10 @@ mod gate;
 mod incident;
 mod json;
 mod latency;
+mod learning;
 mod markdown;
 mod metrics;
+mod people;
 mod svg;
 mod table;
 mod terminal;
@@ -38,6 +43,10 @@ mod tests;
 
 pub use fold::{Fold, FoldError};
 pub use json::{render as json, schema};
+pub use learning::{
+    CheckReport, CurvePoint, EpisodeChanges, HitlReport, LearningReport, MemoryReport,
+    NamespaceChange,
+};
 pub use markdown::render as markdown;
 pub use metrics::{Estimate, Metrics};
 pub use svg::render as svg;
@@ -101,7 +110,7 @@ pub enum GateVerdict {
 /// How much of the plan was scored.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Coverage {
-    /// Attempts in the plan: variants × examples × repeats.
+    /// Attempts in the plan: cases of every variant × repeats.
     pub planned: u64,
     /// Attempts that ended.
     pub attempts: u64,
@@ -120,6 +129,9 @@ pub struct DatasetReport {
     pub hash: String,
     /// Examples in the dataset; [`PlanReport::examples`] of them were selected.
     pub examples: u64,
+    /// Scenarios and episodes in the dataset.
+    pub scenarios: u64,
+    pub episodes: u64,
     /// Who set the expectations: how many examples each.
     pub labelled_by: BTreeMap<String, usize>,
 }
@@ -130,6 +142,10 @@ pub struct PlanReport {
     pub suites: Vec<Suite>,
     /// Examples selected from the dataset.
     pub examples: u64,
+    /// Scenarios selected, for agents that ask a person.
+    pub scenarios: u64,
+    /// Episodes selected, for agents that remember.
+    pub episodes: u64,
     /// SHA-256 over the ids selected, in plan order.
     pub examples_hash: String,
     /// Attempts per example and variant.
@@ -137,6 +153,8 @@ pub struct PlanReport {
     pub seed: u64,
     pub selection: Selection,
     pub limits: Limits,
+    /// What was chosen about agents that ask or remember.
+    pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     /// The simple gate, where one was asked for.
     pub min_pass_rate: Option<f64>,
@@ -152,10 +170,14 @@ pub struct VariantReport {
     /// The router's model, where it differs from the agent's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub router_model: Option<String>,
+    /// The model that writes what is remembered, where it differs from the agent's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_model: Option<String>,
     pub counts: Counts,
     /// How many attempts ended in each way; ways that did not occur are absent.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// The mean over examples of the share of scored attempts that passed.
+    /// The mean over examples of the share of scored attempts that passed. Scenarios and
+    /// episodes, which not every agent takes part in, have `hitl.pass` and `memory.pass`.
     pub pass_rate: Estimate,
     pub metrics: Metrics,
     /// The splits with the most examples, at most [`GROUPS_SHOWN`].
@@ -169,10 +191,17 @@ pub struct VariantReport {
     pub usage: Usage,
     /// Of scored attempts; `null` where there are none.
     pub latency_ms: Option<LatencyReport>,
-    /// Examples that failed at least once.
+    /// `null` where no scenario was scored.
+    pub hitl: Option<HitlReport>,
+    /// `null` where no episode was scored.
+    pub memory: Option<MemoryReport>,
+    /// Examples, scenarios, and episodes that failed at least once.
     pub failed_examples: u64,
     /// The worst of them first, at most [`WORST_SHOWN`].
     pub worst: Vec<WorstExample>,
+    /// What the harness noticed about cases and not about agents, such as answers of a
+    /// script that were never given; the first in plan order, at most [`INCIDENTS_SHOWN`].
+    pub notes: Vec<CaseNotes>,
     /// Attempts that the agent did not finish, scored 0; the first in plan order, at most
     /// [`INCIDENTS_SHOWN`].
     pub agent_failures: Vec<Incident>,
@@ -189,7 +218,7 @@ pub const INCIDENTS_SHOWN: usize = 20;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
-    /// Examples with at least one attempt.
+    /// Examples, scenarios, and episodes with at least one attempt.
     pub examples: u64,
     pub attempts: u64,
     /// `passed` + `failed`.
@@ -204,7 +233,7 @@ pub struct Counts {
 /// A variant's results on some of the examples.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct GroupReport {
-    /// Examples with at least one attempt.
+    /// Examples with at least one attempt, scenarios and episodes apart.
     pub examples: u64,
     pub pass_rate: Estimate,
     pub metrics: Metrics,
@@ -291,7 +320,9 @@ pub struct LatencyReport {
 /// An example that failed, with the first attempt that shows how.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WorstExample {
+    /// Its id; or that of a scenario or an episode.
     pub example: String,
+    pub kind: CaseKind,
     pub split: Option<String>,
     /// Scored attempts that passed.
     pub passed: u64,
@@ -325,6 +356,14 @@ pub struct Incident {
     pub repeat: u32,
     pub outcome: Outcome,
     pub error: Option<String>,
+}
+
+/// What was noticed about one attempt's case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CaseNotes {
+    pub example: String,
+    pub repeat: u32,
+    pub notes: Vec<String>,
 }
 
 /// The circumstances of a run: what may differ although the plan is the same.

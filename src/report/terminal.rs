@@ -5,10 +5,16 @@ use anstyle::{AnsiColor, Style};
 use textwrap::Options;
 
 use super::escape::{bounded, line, shell};
-use super::{GateVerdict, Incident, Report, VariantReport, WorstExample, figures, table};
+use super::people::Table;
+use super::{
+    EpisodeChanges, GateVerdict, Incident, Report, VariantReport, WorstExample, figures, people,
+    table,
+};
 
 /// Of each list, how many entries; `report.json` and `report.md` have more.
 const LISTED: usize = 5;
+/// Episodes whose changes are shown of each variant.
+const CHANGES: usize = 2;
 /// The most characters of one comment or error.
 const COMMENT_SHOWN: usize = 240;
 /// The narrowest and the widest text that is laid out, in columns.
@@ -26,6 +32,8 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     let mut sections = vec![page.headline(report), page.variants(report)];
     sections.extend(page.splits(report));
     sections.extend(page.confusions(report));
+    sections.extend(page.people(report));
+    sections.extend(page.memory(report));
     for variant in &report.variants {
         sections.extend(page.worst(variant));
         sections.extend(page.incidents(
@@ -42,6 +50,7 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
             &variant.infrastructure_errors,
             variant.counts.errors,
         ));
+        sections.extend(page.notes(variant));
     }
     sections.extend(page.not_judged(report));
     sections.push(page.further(report));
@@ -134,7 +143,7 @@ impl Page {
         format!(
             "{}\n\n{}",
             self.table(&headers, &rows),
-            self.fold("", "", figures::LEGEND)
+            self.fold("", "", &figures::legend(report))
         )
     }
 
@@ -178,6 +187,92 @@ impl Page {
             self.paint(HEADING, &title),
             table::side_by_side(&blocks, self.width)
         ))
+    }
+
+    fn titled(&self, title: &str, words: &str, tables: impl IntoIterator<Item = Table>) -> String {
+        let mut text = self.paint(HEADING, title);
+        text.push('\n');
+        text.push_str(&self.fold("", "", words));
+        for (headers, rows) in tables {
+            let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+            text.push_str("\n\n");
+            text.push_str(&self.table(&headers, &rows));
+        }
+        text
+    }
+
+    /// What agents that ask did with the people of the scenarios.
+    fn people(&self, report: &Report) -> Option<String> {
+        let table = people::scenario_checks(report, quote)?;
+        Some(self.titled("People in the loop", people::HITL, [table]))
+    }
+
+    /// What was learnt, what it was worth, and what it looks like.
+    fn memory(&self, report: &Report) -> Option<String> {
+        let checks = people::episode_checks(report, quote)?;
+        let tables = [people::gains(report, quote), people::curve(report, quote)];
+        let tables = tables.into_iter().flatten().chain([checks]);
+        let mut text = self.titled("Memory", people::MEMORY, tables);
+        if people::demonstrates(report) {
+            text.push_str("\n\n");
+            text.push_str(&self.fold("", "", people::DEMONSTRATION));
+        }
+        for variant in &report.variants {
+            let changes = variant.memory.iter().flat_map(|memory| &memory.changes);
+            let shown: Vec<_> = changes
+                .filter(|changes| !changes.namespaces.is_empty())
+                .take(CHANGES)
+                .collect();
+            if shown.is_empty() {
+                continue;
+            }
+            let title = format!("What {} learnt, for example", quote(&variant.name));
+            text.push_str("\n\n");
+            text.push_str(&self.paint(HEADING, &self.fold("", "  ", &title)));
+            for changes in shown {
+                text.push('\n');
+                text.push_str(&self.changes(changes));
+            }
+        }
+        Some(text)
+    }
+
+    fn changes(&self, changes: &EpisodeChanges) -> String {
+        let mut text = self.fold("  ", "    ", &quote(&changes.episode));
+        for namespace in &changes.namespaces {
+            text.push('\n');
+            text.push_str(&self.fold("    ", "      ", &quote(&namespace.namespace)));
+            let signed = [(&namespace.removed, '-'), (&namespace.added, '+')];
+            for (lines, sign) in signed {
+                for changed in lines.iter().take(LISTED) {
+                    let changed = bounded(changed, COMMENT_SHOWN).into_owned();
+                    text.push('\n');
+                    let first = format!("      {sign} ");
+                    text.push_str(&self.fold(&first, "        ", &line(&changed)));
+                }
+            }
+        }
+        text
+    }
+
+    fn notes(&self, variant: &VariantReport) -> Option<String> {
+        if variant.notes.is_empty() {
+            return None;
+        }
+        let title = format!("Notes on cases of {}", quote(&variant.name));
+        let mut text = self.paint(HEADING, &self.fold("", "  ", &title));
+        for case in variant.notes.iter().take(LISTED) {
+            for note in &case.notes {
+                let entry = format!(
+                    "{}: {}",
+                    quote(&case.example),
+                    line(&bounded(note, COMMENT_SHOWN))
+                );
+                text.push('\n');
+                text.push_str(&self.fold("   - ", "     ", &entry));
+            }
+        }
+        Some(text)
     }
 
     fn worst(&self, variant: &VariantReport) -> Option<String> {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::fixture::{attempt, attempts, ends, header, hostile, report, sample};
+use super::fixture::{attempt, attempts, ends, header, hostile, people, report, sample};
 use super::*;
 use crate::run::Outcome;
 
@@ -17,6 +17,47 @@ fn the_terminal_report_uses_160_columns() {
     let text = terminal(&sample(), 160, false);
     assert_width(&text, 160);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn people_and_memory_are_explained_to_who_has_met_neither() {
+    let report = people();
+    let text = terminal(&report, 80, false);
+    assert_width(&text, 80);
+    insta::assert_snapshot!("people_terminal", text);
+    insta::assert_snapshot!("people_markdown", markdown(&report));
+    validate(&report);
+}
+
+#[test]
+fn memory_is_worth_what_it_adds_on_the_emails_that_ask_something() {
+    let report = people();
+    let [asks, remembers] = &report.variants[..] else {
+        panic!("two variants")
+    };
+    assert_eq!(asks.memory, None);
+    assert_eq!(asks.metrics.get("hitl.pass").unwrap().value, Some(0.5));
+    assert_eq!(remembers.metrics.get("hitl.pass").unwrap().value, Some(1.0));
+    let memory = remembers.memory.as_ref().unwrap();
+    assert_eq!((memory.episodes, memory.learning.episodes), (3, 2));
+    // 1.0 and 0.5 with memory, nothing without; the control shows no difference.
+    assert_eq!(memory.learning.with.value, Some(0.75));
+    assert_eq!(memory.learning.gain.value, Some(0.75));
+    assert_eq!(memory.controls.gain.value, Some(0.0));
+    assert_eq!(
+        remembers.metrics.get("memory.gain"),
+        Some(&memory.learning.gain)
+    );
+    let curve: Vec<_> = memory
+        .learning
+        .curve
+        .iter()
+        .map(|point| point.with)
+        .collect();
+    assert_eq!(curve, [None, Some(0.5), Some(1.0)]);
+    // Scenarios and episodes are counted, and are no examples.
+    assert_eq!((remembers.counts.examples, remembers.pass_rate.n), (8, 3));
+    assert_eq!((asks.counts.attempts, report.coverage.planned), (5, 13));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::agent::AgentKind;
 use crate::email::Triage;
-use crate::experiment::{Attempt, Header, Suite, Variant, Verdict};
+use crate::experiment::{Attempt, CaseKind, Header, Suite, Variant, Verdict};
 use crate::run::{Outcome, Usage};
 use crate::score::{Key, triage};
 use crate::statistics::FixedSum;
@@ -12,10 +13,12 @@ use crate::statistics::FixedSum;
 use super::gate;
 use super::incident::{Incidents, Lapse};
 use super::latency::Histogram;
+use super::learning::{CHANGES_SHOWN, CellLearning, Checks, First};
 use super::metrics::{self, Group};
 use super::{
-    Confusion, Counts, Coverage, DatasetReport, Environment, FORMAT, Found, GROUPS_SHOWN,
-    GroupReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
+    CaseNotes, Confusion, Counts, Coverage, DatasetReport, Environment, EpisodeChanges, FORMAT,
+    Found, GROUPS_SHOWN, GroupReport, HitlReport, INCIDENTS_SHOWN, LearningReport, MemoryReport,
+    PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
 };
 
 /// Reads attempts, and keeps a few numbers per variant and example.
@@ -37,11 +40,11 @@ pub enum FoldError {
         variant: u32,
         variants: usize,
     },
-    #[error("attempt at `{example}` has position {position}, but the plan has {examples} examples")]
+    #[error("attempt at `{example}` has position {position}, but the plan has {cases} cases")]
     UnknownPosition {
         example: String,
         position: u32,
-        examples: usize,
+        cases: usize,
     },
     #[error("position {position} of the plan is both `{one}` and `{other}`")]
     Ambiguous {
@@ -55,13 +58,14 @@ pub enum FoldError {
 #[derive(Debug)]
 pub(super) struct ExampleFacts {
     pub id: String,
+    pub kind: CaseKind,
     pub expected: Option<Triage>,
     pub split: Option<String>,
     pub cluster: Option<String>,
     pub tags: Vec<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct VariantFold {
     counts: Counts,
     outcomes: BTreeMap<Outcome, u64>,
@@ -70,6 +74,10 @@ struct VariantFold {
     cells: BTreeMap<u32, Cell>,
     agent_failures: Incidents,
     infrastructure_errors: Incidents,
+    scenario_checks: Checks,
+    episode_checks: Checks,
+    changes: First<EpisodeChanges>,
+    notes: First<CaseNotes>,
 }
 
 /// One variant's attempts at one example.
@@ -83,6 +91,8 @@ pub(super) struct Cell {
     pub found: Found,
     /// The failing attempt with the lowest number.
     lapse: Option<Box<Lapse>>,
+    /// Of an episode.
+    pub learning: Option<Box<CellLearning>>,
 }
 
 impl Cell {
@@ -102,7 +112,7 @@ impl Cell {
 
 impl Fold {
     pub fn new(header: Header) -> Fold {
-        let variants = header.variants.iter().map(|_| VariantFold::default());
+        let variants = header.variants.iter().map(|_| VariantFold::new());
         Fold {
             variants: variants.collect(),
             examples: BTreeMap::new(),
@@ -123,11 +133,13 @@ impl Fold {
                 variants: self.header.variants.len(),
             });
         };
-        if case.position as usize >= self.header.examples {
+        let header = &self.header;
+        let cases = header.examples + header.scenarios + header.episodes;
+        if case.position as usize >= cases {
             return Err(FoldError::UnknownPosition {
                 example: case.example.clone(),
                 position: case.position,
-                examples: self.header.examples,
+                cases,
             });
         }
         let facts = self
@@ -135,6 +147,7 @@ impl Fold {
             .entry(case.position)
             .or_insert_with(|| ExampleFacts {
                 id: case.example.clone(),
+                kind: attempt.kind,
                 expected: attempt.expected,
                 split: attempt.split.clone(),
                 cluster: attempt.cluster.clone(),
@@ -151,6 +164,9 @@ impl Fold {
         variant.counts.attempts += 1;
         *variant.outcomes.entry(attempt.outcome).or_default() += 1;
         variant.usage.add(&attempt.usage);
+        if !attempt.notes.is_empty() {
+            variant.notes.record(attempt, || CaseNotes::of(attempt));
+        }
         let verdict = attempt.verdict();
         if verdict == Verdict::Unscored {
             variant.counts.errors += 1;
@@ -160,6 +176,15 @@ impl Fold {
         if attempt.outcome.is_agent_failure() {
             cell.agent_failures += 1;
             variant.agent_failures.record(attempt);
+        }
+        match attempt.kind {
+            CaseKind::Example => {}
+            CaseKind::Scenario => variant.scenario_checks.record(&attempt.feedback),
+            CaseKind::Episode => {
+                variant.episode_checks.record(&attempt.feedback);
+                let changes = || EpisodeChanges::of(attempt);
+                variant.changes.record(attempt, changes);
+            }
         }
         variant.counts.scored += 1;
         variant.latency.record(attempt.latency_ms);
@@ -189,8 +214,12 @@ impl Fold {
             .zip(&header.variants)
             .map(|(fold, variant)| fold.report(variant, &self.examples, header))
             .collect();
-        let per_variant = header.examples as u64 * u64::from(header.repeat);
-        let planned = per_variant * header.variants.len() as u64;
+        let planned_each: Vec<u64> = header
+            .variants
+            .iter()
+            .map(|variant| planned(header, variant))
+            .collect();
+        let planned: u64 = planned_each.iter().sum();
         let scored: u64 = variants.iter().map(|variant| variant.counts.scored).sum();
         let coverage = Coverage {
             planned,
@@ -202,22 +231,27 @@ impl Fold {
         Report {
             format: FORMAT.to_owned(),
             experiment: header.experiment.clone(),
-            gate: gate::decide(&variants, per_variant, header.min_pass_rate),
+            gate: gate::decide(&variants, &planned_each, header.min_pass_rate),
             coverage,
             dataset: DatasetReport {
                 name: header.dataset.name.clone(),
                 hash: header.dataset.hash.clone(),
                 examples: header.dataset.examples as u64,
+                scenarios: header.dataset.scenarios as u64,
+                episodes: header.dataset.episodes as u64,
                 labelled_by: header.dataset.labelled_by.clone(),
             },
             plan: PlanReport {
                 suites: header.suites.clone(),
                 examples: header.examples as u64,
+                scenarios: header.scenarios as u64,
+                episodes: header.episodes as u64,
                 examples_hash: header.examples_hash.clone(),
                 repeat: header.repeat,
                 seed: header.seed,
                 selection: header.selection.clone(),
                 limits: header.limits.clone(),
+                behaviour: header.behaviour.clone(),
                 triage_costs: header.triage_costs,
                 min_pass_rate: header.min_pass_rate,
             },
@@ -226,6 +260,21 @@ impl Fold {
             environment,
         }
     }
+}
+
+/// Attempts that a variant was to make.
+fn planned(header: &Header, variant: &Variant) -> u64 {
+    let kind = variant.agent.parse::<AgentKind>();
+    let asks = kind.as_ref().is_ok_and(|kind| kind.interrupts());
+    let remembers = kind.as_ref().is_ok_and(|kind| kind.remembers());
+    let mut cases = header.examples;
+    if asks {
+        cases += header.scenarios;
+    }
+    if remembers {
+        cases += header.episodes;
+    }
+    cases as u64 * u64::from(header.repeat)
 }
 
 /// What the suites would ask a judge, if there were one.
@@ -243,6 +292,12 @@ fn not_judged(suites: &[Suite]) -> Vec<String> {
 impl Cell {
     fn record<R>(&mut self, attempt: &Attempt<R>) {
         self.scored += 1;
+        if let Some(learning) = &attempt.learning {
+            let control = learning.control;
+            let cell = &mut self.learning;
+            cell.get_or_insert_with(|| Box::new(CellLearning::new(control)))
+                .record(learning);
+        }
         for feedback in &attempt.feedback {
             self.scores[feedback.key as usize].add(feedback.score.get());
             if feedback.key == Key::TriageAccuracy {
@@ -269,6 +324,49 @@ impl Cell {
 }
 
 impl VariantFold {
+    fn new() -> VariantFold {
+        VariantFold {
+            counts: Counts::default(),
+            outcomes: BTreeMap::new(),
+            usage: Usage::default(),
+            latency: Histogram::default(),
+            cells: BTreeMap::new(),
+            agent_failures: Incidents::default(),
+            infrastructure_errors: Incidents::default(),
+            scenario_checks: Checks::default(),
+            episode_checks: Checks::default(),
+            changes: First::new(CHANGES_SHOWN),
+            notes: First::new(INCIDENTS_SHOWN),
+        }
+    }
+
+    /// Pairs of one kind that have a scored attempt.
+    fn scored(pairs: &[(&ExampleFacts, &Cell)], kind: CaseKind) -> u64 {
+        let scored = pairs
+            .iter()
+            .filter(|(facts, cell)| facts.kind == kind && cell.scored > 0);
+        scored.count() as u64
+    }
+
+    fn hitl(&self, pairs: &[(&ExampleFacts, &Cell)]) -> Option<HitlReport> {
+        let scenarios = VariantFold::scored(pairs, CaseKind::Scenario);
+        (scenarios > 0).then(|| HitlReport {
+            scenarios,
+            checks: self.scenario_checks.report(),
+        })
+    }
+
+    fn memory(&self, pairs: &[(&ExampleFacts, &Cell)], all: &Group<'_>) -> Option<MemoryReport> {
+        let episodes = VariantFold::scored(pairs, CaseKind::Episode);
+        (episodes > 0).then(|| MemoryReport {
+            episodes,
+            checks: self.episode_checks.report(),
+            learning: LearningReport::new(all, false),
+            controls: LearningReport::new(all, true),
+            changes: self.changes.report(),
+        })
+    }
+
     fn report(
         &self,
         variant: &Variant,
@@ -297,6 +395,7 @@ impl VariantFold {
             agent: variant.agent.clone(),
             model: variant.model.clone(),
             router_model: variant.router_model.clone(),
+            memory_model: variant.memory_model.clone(),
             counts: Counts {
                 examples: self.cells.len() as u64,
                 ..self.counts
@@ -318,6 +417,9 @@ impl VariantFold {
             latency_ms: self.latency.report(),
             failed_examples: pairs.iter().filter(|(_, cell)| cell.failed()).count() as u64,
             worst: worst(&pairs, header),
+            hitl: self.hitl(&pairs),
+            memory: self.memory(&pairs, &all),
+            notes: self.notes.report(),
             agent_failures: self.agent_failures.report(),
             infrastructure_errors: self.infrastructure_errors.report(),
         }
@@ -389,6 +491,7 @@ fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<Wor
     failed.truncate(WORST_SHOWN);
     let explain = |failed: Failed<'a>| WorstExample {
         example: failed.facts.id.clone(),
+        kind: failed.facts.kind,
         split: failed.facts.split.clone(),
         passed: u64::from(failed.cell.passed),
         attempts: u64::from(failed.cell.scored),

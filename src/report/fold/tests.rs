@@ -235,7 +235,7 @@ fn attempts_of_another_plan_are_refused() {
         ),
         (
             attempt(0, 3, 0),
-            "attempt at `example-3` has position 3, but the plan has 3 examples",
+            "attempt at `example-3` has position 3, but the plan has 3 cases",
         ),
     ] {
         assert_eq!(fold.push(&attempt).unwrap_err().to_string(), error);
