@@ -6,6 +6,7 @@
 
 mod baseline;
 mod hitl;
+mod hitl_memory;
 pub mod memory;
 pub mod prompts;
 pub mod state;
@@ -40,16 +41,23 @@ pub enum AgentKind {
     Baseline,
     Workflow,
     Hitl,
+    HitlMemory,
 }
 
 impl AgentKind {
-    pub const ALL: [AgentKind; 3] = [AgentKind::Baseline, AgentKind::Workflow, AgentKind::Hitl];
+    pub const ALL: [AgentKind; 4] = [
+        AgentKind::Baseline,
+        AgentKind::Workflow,
+        AgentKind::Hitl,
+        AgentKind::HitlMemory,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             AgentKind::Baseline => "baseline",
             AgentKind::Workflow => "workflow",
             AgentKind::Hitl => "hitl",
+            AgentKind::HitlMemory => "hitl-memory",
         }
     }
 
@@ -59,6 +67,7 @@ impl AgentKind {
             AgentKind::Baseline => "one loop of tool calls, triage among them",
             AgentKind::Workflow => "a router decides, then a loop of tool calls answers",
             AgentKind::Hitl => "the workflow, and a person reviews what it proposes",
+            AgentKind::HitlMemory => "the same, and it learns from what the person answers",
         }
     }
 
@@ -68,6 +77,7 @@ impl AgentKind {
             AgentKind::Baseline => &baseline::TOOLS,
             AgentKind::Workflow => &workflow::TOOLS,
             AgentKind::Hitl => &hitl::TOOLS,
+            AgentKind::HitlMemory => &hitl_memory::TOOLS,
         }
     }
 
@@ -76,6 +86,7 @@ impl AgentKind {
             AgentKind::Baseline => baseline::graph(),
             AgentKind::Workflow => workflow::graph(),
             AgentKind::Hitl => hitl::graph(),
+            AgentKind::HitlMemory => hitl_memory::graph(),
         }
     }
 
@@ -94,7 +105,7 @@ impl AgentKind {
     pub fn interrupts(self) -> bool {
         match self {
             AgentKind::Baseline | AgentKind::Workflow => false,
-            AgentKind::Hitl => true,
+            AgentKind::Hitl | AgentKind::HitlMemory => true,
         }
     }
 
@@ -102,6 +113,7 @@ impl AgentKind {
     pub fn remembers(self) -> bool {
         match self {
             AgentKind::Baseline | AgentKind::Workflow | AgentKind::Hitl => false,
+            AgentKind::HitlMemory => true,
         }
     }
 }
@@ -242,7 +254,9 @@ impl Agent {
             AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
             _ if searches => prompts::searching_agent(&tools, *date),
             AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
-            AgentKind::Hitl => prompts::asking_agent(kind.tools(), preferences, *date),
+            AgentKind::Hitl | AgentKind::HitlMemory => {
+                prompts::asking_agent(kind.tools(), preferences, *date)
+            }
         };
         let prompts = Prompts {
             agent: Prompt::new(system, toolbox.specs()),
@@ -259,6 +273,11 @@ impl Agent {
 
     pub fn kind(&self) -> AgentKind {
         self.kind
+    }
+
+    /// What a memory that was never written to holds.
+    pub fn preferences(&self) -> &Preferences {
+        &self.settings.preferences
     }
 
     /// The same agent made anew, as another process would make it.

@@ -12,7 +12,7 @@ use super::{AgentKind, Behaviour};
 use crate::email::{Email, Triage};
 use crate::graph::State;
 use crate::message::{Message, Prompt, ToolCall, visible};
-use crate::run::{Memory, ModelRole, Outcome, Response, Run, Step, Usage};
+use crate::run::{Memory, MemoryRecord, ModelRole, Outcome, Response, Run, Step, Usage};
 
 /// An attempt so far. It grows and never forgets: an edited message is appended under the
 /// id of the one it replaces.
@@ -243,7 +243,10 @@ impl AgentState {
             usage,
             latency_ms,
             pauses: Vec::new(),
-            memory: None,
+            memory: self.memory.map(|before| MemoryRecord {
+                after: before.clone(),
+                before,
+            }),
             prompts: self.prompts,
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::thread::LocalThread;
 use super::{Progress, Start, Target, Until};
+use crate::agent::memory::{self, MemoryError};
 use crate::agent::state::{AgentState, Failure, Setup};
 use crate::agent::steps::milliseconds;
 use crate::agent::{Agent, AgentKind, Attempt, Limits};
@@ -23,7 +24,7 @@ use crate::graph::{
     self, CheckpointError, Checkpointer, CompiledGraph, MemoryCheckpointer, MemoryStore, Resume,
     RunError, RunOptions, Status, Store,
 };
-use crate::run::{Outcome, Run, Step};
+use crate::run::{Memory, Outcome, Run, Step};
 
 /// Questions that a run may ask before it counts as an endless loop of ours: far more than
 /// a person would answer.
@@ -140,10 +141,7 @@ impl Local {
             });
         }
         let attempt = self.attempt(&start, time_spent(&state));
-        let thread = self
-            .thread(thread.to_owned(), start.restart)
-            .reopened()
-            .await?;
+        let thread = self.thread(thread.to_owned(), start.restart);
         let result = thread.resume(Resume::Continue, &attempt).await;
         match result {
             Err(failure) if is_refusal(&failure.error) => Err(TakeUpError::Refused {
@@ -182,7 +180,6 @@ impl Local {
             id,
             lasting: self.lasting.is_some(),
             restart,
-            pauses: Vec::new(),
         }
     }
 }
@@ -191,7 +188,16 @@ impl Target for Local {
     fn start<'a>(&'a self, start: Start, email: &'a Email) -> BoxFuture<'a, Progress> {
         Box::pin(async move {
             let attempt = self.attempt(&start, Duration::ZERO);
-            let state = self.agent.begin(email, attempt.limits);
+            let mut state = self.agent.begin(email, attempt.limits);
+            if self.agent.kind().remembers() {
+                state.memory = match recall(&attempt).await {
+                    Ok(memory) => Some(memory),
+                    Err(error) => {
+                        let failure = Failure::new(Outcome::Harness, with_causes(&error));
+                        return Progress::Finished(failed(state, failure, &attempt));
+                    }
+                };
+            }
             let begin = state.clone();
             if !self.pauses {
                 let options = options(&attempt);
@@ -203,6 +209,12 @@ impl Target for Local {
             thread.progress(result, begin, attempt).await
         })
     }
+}
+
+/// What is remembered before a run: at the least, what every memory begins with.
+async fn recall(attempt: &Attempt) -> Result<Memory, MemoryError> {
+    memory::seed(&*attempt.store, attempt.agent.preferences()).await?;
+    memory::snapshot(&*attempt.store).await
 }
 
 /// Every model call is followed by at most three other steps, each question by three, and

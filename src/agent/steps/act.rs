@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Answer, Turn};
+use crate::agent::memory::lessons;
 use crate::agent::state::{AgentState, Review};
 use crate::agent::tools::Tool;
 use crate::agent::{Attempt, prompts};
@@ -34,6 +35,10 @@ pub fn act<'a>(
                 let call = &review.call;
                 NodeError::message(format!("call `{call}` was reviewed and is not the next"))
             })?;
+            // Nobody said anything when no answer came in time.
+            if let Some(tool) = Tool::of(call).filter(|_| review.answered_by != TIMEOUT) {
+                turn.teach(lessons::of_call(tool, call, &review.response));
+            }
             turn.follow(call, review).await?;
             turn.update.reviewed = true;
         }

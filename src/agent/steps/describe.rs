@@ -183,9 +183,37 @@ mod tests {
             let text = call(&email(), tool, &map(arguments));
             text.split_once("---\n\n").unwrap().1.to_owned()
         });
-        insta::assert_snapshot!(texts.join("\n"), @"");
+        insta::assert_snapshot!(texts.join("\n"), @r#"
+        ## Meeting to schedule
+
+        - **Subject**: `Invoice`
+        - **Attendees**: `Ana, Sam`
+        - **Day**: `2026-03-03`
+        - **Starts at**: `14:00`
+        - **Minutes**: `30`
+
+        ## Question to you
+
+        ```
+        Which PO?
+        ```
+
+        ## done
+
+        ```
+        {
+          "done": true
+        }
+        ```
+        "#);
         let text = notice(&email(), Some("For information."));
-        insta::assert_snapshot!(text.split_once("---\n\n").unwrap().1, @"");
+        insta::assert_snapshot!(text.split_once("---\n\n").unwrap().1, @r"
+        ## Triage: notify
+
+        ```
+        For information.
+        ```
+        ");
         assert!(notice(&email(), None).ends_with("## Triage: notify\n"));
     }
 

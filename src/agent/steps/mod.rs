@@ -30,7 +30,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use super::Attempt;
-use super::state::{AgentState, Failure, Update};
+use super::state::{AgentState, Failure, Lesson, Update};
 use crate::email::Triage;
 use crate::graph::{Command, END, NodeContext};
 use crate::message::{Message, ToolCall, ToolStatus, visible};
@@ -171,6 +171,13 @@ impl<'a> Turn<'a> {
             latency_ms: milliseconds(answered.latency),
         });
         self.update.prompts.push(Arc::clone(&request.prompt));
+    }
+
+    /// Keeps what an answer taught until it is remembered, where the agent remembers.
+    pub fn teach(&mut self, lesson: Option<Lesson>) {
+        if self.attempt().agent.kind.remembers() {
+            self.update.lessons.extend(lesson);
+        }
     }
 
     /// Gives `call` its one answer. `arguments` are what it ran with, or would have.

@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Map;
 
 use super::{Turn, describe};
+use crate::agent::memory::lessons;
 use crate::agent::state::AgentState;
 use crate::agent::{Attempt, prompts};
 use crate::email::Triage;
@@ -32,6 +33,9 @@ pub fn notice<'a>(
             description: Some(describe::notice(&state.email, state.reasoning.as_deref())),
         };
         let said = turn.ask_person(interrupt, Ok)?;
+        if !said.is_timeout() {
+            turn.teach(lessons::of_notice(&said.response));
+        }
         match said.response {
             Response::Accept | Response::Ignore => turn.update.over = true,
             Response::Respond(feedback) => {

@@ -2,6 +2,7 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 
 mod faults;
+mod hitl;
 
 use super::*;
 use crate::email::Triage;
@@ -390,7 +391,7 @@ fn variants_are_known_by_name() {
     assert_eq!("baseline".parse(), Ok(AgentKind::Baseline));
     assert_eq!(" Workflow ".parse(), Ok(AgentKind::Workflow));
     let error = "hitl2".parse::<AgentKind>().unwrap_err();
-    insta::assert_snapshot!(error, @"unknown agent `hitl2`: known are baseline, workflow, hitl");
+    insta::assert_snapshot!(error, @"unknown agent `hitl2`: known are baseline, workflow, hitl, hitl-memory");
 }
 
 #[test]
@@ -419,8 +420,53 @@ fn every_variant_can_be_drawn() {
         n0 -.-> s0_end
         n1 --> n2
         n1 -.-> s0_end
-        n2 --> n1
+        n2 -.-> n1
         n2 -.-> s0_end
+    "#);
+    insta::assert_snapshot!(AgentKind::Hitl.graph().mermaid(), @r#"
+    flowchart TD
+        s0_start(["start"])
+        s0_end(["end"])
+        n0["triage"]
+        n1["notice"]
+        n2["respond"]
+        n3["ask"]
+        n4["act"]
+        s0_start --> n0
+        n0 -.-> n2
+        n0 -.-> n1
+        n0 -.-> s0_end
+        n1 -.-> n2
+        n1 -.-> s0_end
+        n2 --> n3
+        n2 -.-> s0_end
+        n3 --> n4
+        n4 -.-> n3
+        n4 -.-> n2
+        n4 -.-> s0_end
+    "#);
+    insta::assert_snapshot!(AgentKind::HitlMemory.graph().mermaid(), @r#"
+    flowchart TD
+        s0_start(["start"])
+        s0_end(["end"])
+        n0["triage"]
+        n1["notice"]
+        n2["respond"]
+        n3["ask"]
+        n4["act"]
+        n5["remember"]
+        s0_start --> n0
+        n0 -.-> n2
+        n0 -.-> n1
+        n0 -.-> s0_end
+        n1 --> n5
+        n2 --> n3
+        n2 -.-> s0_end
+        n3 --> n4
+        n4 --> n5
+        n5 -.-> n3
+        n5 -.-> n2
+        n5 -.-> s0_end
     "#);
     insta::assert_snapshot!(AgentKind::Workflow.graph().dot(), @r#"
     digraph {
@@ -435,7 +481,7 @@ fn every_variant_can_be_drawn() {
         n0 -> s0_end [style=dashed];
         n1 -> n2;
         n1 -> s0_end [style=dashed];
-        n2 -> n1;
+        n2 -> n1 [style=dashed];
         n2 -> s0_end [style=dashed];
     }
     "#);

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use self::calendar::Calendar;
-use self::day::parse_day;
+use self::day::{UnknownDay, parse_day};
 use super::memory::Namespace;
 use super::prompts::long_date;
 use crate::graph::Store;
@@ -206,7 +206,7 @@ impl Toolbox {
         let (tool, spec) = self.find(call)?;
         match schema::check(&spec.parameters, &call.arguments) {
             Ok(arguments) => {
-                check_day(arguments, today)?;
+                check_day(arguments, today).map_err(|(_, problem)| problem.to_string())?;
                 Ok((tool, arguments))
             }
             Err(problem) => Err(format!("`{}` was not run: {problem}.", spec.name)),
@@ -232,7 +232,9 @@ impl Toolbox {
         };
         let arguments = schema::check(&spec.parameters, &call.arguments)
             .map_err(|problem| format!("the edit does not fit `{}`: {problem}", spec.name))?;
-        check_day(arguments, today)?;
+        check_day(arguments, today).map_err(|(name, problem)| {
+            format!("the edit does not fit `{}`: `{name}`: {problem}", spec.name)
+        })?;
         Ok(call)
     }
 
@@ -315,13 +317,15 @@ impl Toolbox {
     }
 }
 
-/// Checks that what should be a day can be read as one.
-fn check_day(arguments: &Map<String, Value>, today: Date) -> Result<(), String> {
-    let days = ["day", "preferred_day"]
-        .iter()
-        .filter_map(|name| arguments.get(*name));
-    for day in days.filter_map(Value::as_str) {
-        parse_day(day, today).map_err(|problem| problem.to_string())?;
+/// Checks that what should be a day can be read as one; or which argument cannot, and why.
+fn check_day(
+    arguments: &Map<String, Value>,
+    today: Date,
+) -> Result<(), (&'static str, UnknownDay)> {
+    for name in ["day", "preferred_day"] {
+        if let Some(day) = arguments.get(name).and_then(Value::as_str) {
+            parse_day(day, today).map_err(|problem| (name, problem))?;
+        }
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, json};
 use super::*;
 use crate::agent::prompts::Preferences;
 use crate::agent::steps::{self, Turn};
-use crate::agent::{AgentKind, Models, Settings};
+use crate::agent::{AgentKind, Background, Behaviour, Models, Settings};
 use crate::email::Triage;
 use crate::graph::{Command, END, Graph, NodeError, START};
 use crate::message::Message;
-use crate::model::scripted::{Scripted, call, calls, decision};
+use crate::model::scripted::{Scripted, call, calls, decision, text};
 use crate::model::{Model, ModelError, Reply, Request};
 use crate::run::{Allowed, Interrupt, ModelRole, Response, Step};
 use crate::target::Paused;
@@ -34,14 +34,17 @@ fn start() -> Start {
     }
 }
 
-fn agent(kind: AgentKind, model: Arc<dyn Model>) -> Agent {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         date: date(2026, 3, 2),
         seed: 0,
         preferences: Preferences::default(),
         behaviour: Default::default(),
-    };
-    Agent::new(kind, Models::one(model), settings)
+    }
+}
+
+fn agent(kind: AgentKind, model: Arc<dyn Model>) -> Agent {
+    Agent::new(kind, Models::one(model), settings())
 }
 
 fn replies() -> [Reply; 3] {
@@ -409,4 +412,233 @@ fn untimed(mut run: Run) -> Run {
         }
     }
     run
+}
+
+fn meeting() -> (&'static str, serde_json::Value) {
+    (
+        "schedule_meeting",
+        json!({
+            "attendees": ["Ana"], "subject": "Invoice", "duration_minutes": 30,
+            "preferred_day": "2026-03-03", "start_time": 14,
+        }),
+    )
+}
+
+/// A router's decision, two messages with three calls to review, and the end.
+fn reviewed_replies() -> Vec<Reply> {
+    let mail = json!({ "to": "ana@northwind.example", "subject": "Re", "content": "Yes." });
+    vec![
+        decision(Triage::Respond, "She asks."),
+        calls([
+            (
+                "check_calendar_availability",
+                json!({ "day": "2026-03-03" }),
+            ),
+            meeting(),
+            ("question", json!({ "content": "Which PO?" })),
+        ]),
+        call("write_email", mail),
+        call("done", json!({ "done": true })),
+    ]
+}
+
+fn reviews() -> [Response; 3] {
+    let mut edited = meeting().1;
+    edited["duration_minutes"] = json!("45");
+    [
+        Response::Edit(edited.as_object().unwrap().clone()),
+        Response::Respond("PO 77.".into()),
+        Response::Accept,
+    ]
+}
+
+#[tokio::test]
+async fn a_restart_at_every_answer_changes_nothing() {
+    let mut runs = Vec::new();
+    for restart in [false, true] {
+        let model = Arc::new(Scripted::new(reviewed_replies()));
+        let target = Local::new(agent(AgentKind::Hitl, Arc::clone(&model) as Arc<dyn Model>));
+        let start = Start { restart, ..start() };
+        let mut progress = target.start(start, &email()).await;
+        for response in reviews() {
+            progress = paused(progress).resume(response, "Sam").await;
+        }
+        assert_eq!(model.requests().len(), 4, "nobody is asked twice");
+        runs.push(untimed(finished(progress)));
+    }
+    assert_eq!(runs[0].outcome, Outcome::Finished);
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test]
+async fn a_thread_goes_on_in_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("threads.db").display());
+    let reviewed = reviewed_replies();
+    let mut answers = reviews().into_iter();
+    let mut asked = Vec::new();
+    // Every process makes everything anew and is dropped after one answer.
+    let process = async |replies: Vec<Reply>| {
+        let checkpointer = crate::graph::checkpoint::open(&url).await.unwrap();
+        let agent = agent(AgentKind::Hitl, Arc::new(Scripted::new(replies)));
+        Local::on(agent, checkpointer, Arc::new(MemoryStore::new()))
+    };
+    let first = process(reviewed[..2].to_vec()).await;
+    let pause = paused(first.start(start(), &email()).await);
+    assert_eq!(pause.interrupt().action, "schedule_meeting");
+    drop((first, pause));
+    let mut run = None;
+    for replies in [&reviewed[..0], &reviewed[2..3], &reviewed[3..]] {
+        let target = process(replies.to_vec()).await;
+        let pause = paused(target.take_up("t", start()).await.unwrap());
+        asked.push((pause.interrupt().action.clone(), pause.steps()));
+        match pause.resume(answers.next().unwrap(), "Sam").await {
+            Progress::Finished(finished) => run = Some(finished),
+            Progress::Paused(pause) => assert!(pause.steps() > asked.last().unwrap().1),
+        }
+    }
+    let run = run.expect("finished by the third answer");
+    assert_eq!(run.outcome, Outcome::Finished);
+
+    // As one process does it, but for the time.
+    let target = Local::new(agent(AgentKind::Hitl, Arc::new(Scripted::new(reviewed))));
+    let mut progress = target.start(start(), &email()).await;
+    for response in self::reviews() {
+        progress = paused(progress).resume(response, "Sam").await;
+    }
+    assert_eq!(untimed(run), untimed(finished(progress)));
+}
+
+#[tokio::test]
+async fn a_thread_is_taken_up_only_by_its_agent_and_only_while_it_waits() {
+    let checkpointer = Arc::new(MemoryCheckpointer::new());
+    let on = |kind, replies: Vec<Reply>| {
+        let agent = agent(kind, Arc::new(Scripted::new(replies)));
+        let checkpointer = Arc::clone(&checkpointer) as Arc<dyn Checkpointer>;
+        Local::on(agent, checkpointer, Arc::new(MemoryStore::new()))
+    };
+    let hitl = on(AgentKind::Hitl, vec![decision(Triage::Notify, ".")]);
+    let refused = async |target: &Local, thread: &str| {
+        let taken = target.take_up(thread, start()).await;
+        taken.err().expect("refused").to_string()
+    };
+    let unknown = refused(&hitl, "t").await;
+    paused(hitl.start(start(), &email()).await);
+    let setup = setup(&*checkpointer, "t").await.unwrap();
+    assert_eq!((setup.agent, setup.seed), (AgentKind::Hitl, 0));
+    let other = refused(&on(AgentKind::HitlMemory, vec![]), "t").await;
+    let gone = refused(
+        &Local::new(agent(AgentKind::Hitl, Arc::new(Scripted::default()))),
+        "t",
+    )
+    .await;
+    assert_eq!(gone, unknown, "without a checkpointer nothing is there");
+
+    // An answer that is not taken, and a run that is given up, leave the thread waiting.
+    let pause = paused(hitl.take_up("t", start()).await.unwrap());
+    let run = finished(pause.resume(Response::Edit(Map::new()), "Sam").await);
+    assert_eq!(run.outcome, Outcome::Simulator);
+    let pause = paused(hitl.take_up("t", start()).await.unwrap());
+    pause.abandon(Outcome::Cancelled, "later".into()).await;
+
+    let pause = paused(hitl.take_up("t", start()).await.unwrap());
+    let stale = paused(hitl.take_up("t", start()).await.unwrap());
+    let run = finished(pause.resume(Response::Ignore, "Sam").await);
+    assert_eq!(run.outcome, Outcome::Finished);
+    // Answered by somebody else meanwhile: refused, and not applied twice.
+    let late = finished(stale.resume(Response::Ignore, "Ana").await);
+    assert_eq!(late.outcome, Outcome::Harness);
+    let finished = refused(&hitl, "t").await;
+    insta::assert_snapshot!([unknown, other, finished, late.error.unwrap()].join("\n"), @r"
+    nobody started thread `t` here; check its name and the checkpointer
+    thread `t` is one of `hitl`, and this is `hitl-memory`
+    thread `t` is finished and asks nothing
+    nothing to resume: thread `t` is finished; give it a new input, or start another one
+    ");
+}
+
+#[tokio::test]
+async fn a_thread_whose_process_died_after_the_answer_goes_on_without_asking_again() {
+    let checkpointer = Arc::new(MemoryCheckpointer::new());
+    let target = |replies: &[Reply]| {
+        let agent = agent(AgentKind::Hitl, Arc::new(Scripted::new(replies.to_vec())));
+        let checkpointer = Arc::clone(&checkpointer) as Arc<dyn Checkpointer>;
+        Local::on(agent, checkpointer, Arc::new(MemoryStore::new()))
+    };
+    let replies = replies();
+    let pause = paused(target(&replies[..2]).start(start(), &email()).await);
+    let answering = pause.resume(Response::Accept, "Sam");
+    // The model fails at the next call, which leaves the run at its end; the process is then
+    // played to have died before that, by a thread with the history up to the answer.
+    finished(answering.await);
+    let history = checkpointer.history("t").await.unwrap();
+    let answered = history.iter().position(|checkpoint| {
+        matches!(
+            checkpoint.cause,
+            crate::graph::checkpoint::Cause::Resumed { .. }
+        )
+    });
+    let died = MemoryCheckpointer::new();
+    for checkpoint in &history[..=answered.unwrap()] {
+        died.put(checkpoint.clone()).await.unwrap();
+    }
+    let agent = agent(
+        AgentKind::Hitl,
+        Arc::new(Scripted::new(replies[2..].to_vec())),
+    );
+    let target = Local::on(agent, Arc::new(died), Arc::new(MemoryStore::new()));
+    let run = finished(target.take_up("t", start()).await.unwrap());
+    assert_eq!(run.outcome, Outcome::Finished);
+    let sent = run
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Tool { name, .. } if name == "write_email"));
+    assert_eq!(sent.count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_told_before_and_after() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let profile = json!({ "reasoning": "So said.", "profile": "- Ignore Ana." }).to_string();
+    for (restart, learns) in [(true, true), (false, false)] {
+        let mut replies = vec![decision(Triage::Notify, ".")];
+        replies.extend(learns.then(|| text(&*profile)));
+        let model = Arc::new(Scripted::new(replies));
+        let settings = Settings {
+            behaviour: Behaviour {
+                background: Background::Off,
+                ..Behaviour::default()
+            },
+            ..settings()
+        };
+        let agent = Agent::new(AgentKind::HitlMemory, Models::one(model), settings);
+        let target = Local::new(agent);
+        let start = Start {
+            store: Some(Arc::clone(&store)),
+            restart,
+            ..start()
+        };
+        let pause = paused(target.start(start, &email()).await);
+        let answer = if learns {
+            Response::Ignore
+        } else {
+            Response::Accept
+        };
+        let run = finished(pause.resume(answer, "Sam").await);
+        assert_eq!(run.outcome, Outcome::Finished, "{:?}", run.error);
+        let memory = run.memory.unwrap();
+        let texts = [&memory.before, &memory.after].map(|memory| memory.text("triage_preferences"));
+        let began = Preferences::default().triage_preferences;
+        let learnt = "- Ignore Ana.".to_owned();
+        let expected = if learns {
+            [began, learnt]
+        } else {
+            [learnt.clone(), learnt]
+        };
+        assert_eq!(texts, expected);
+        assert_eq!(
+            memory.before.text("cal_preferences"),
+            memory.after.text("cal_preferences")
+        );
+    }
 }

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{TakeUpError, failed, options, record};
+use super::{failed, options, record};
 use crate::agent::Attempt;
+use crate::agent::memory;
 use crate::agent::state::{AgentState, Failure};
-use crate::graph::checkpoint::{Cause, Checkpoint};
-use crate::graph::{self, Checkpointer, CompiledGraph, MemoryCheckpointer, Pause, Resume};
+use crate::graph::checkpoint::Checkpoint;
+use crate::graph::{
+    self, CheckpointError, Checkpointer, CompiledGraph, MemoryCheckpointer, Pause, Resume,
+};
 use crate::inbox::{self, Answer};
-use crate::run::{Interrupt, Outcome, Response, Run, Step};
+use crate::run::{Interrupt, Outcome, Response, Run};
 use crate::target::{Paused, Progress};
 
 type Outcomes = Result<graph::Progress<AgentState>, graph::Failure<AgentState>>;
@@ -24,8 +27,6 @@ pub struct LocalThread {
     pub lasting: bool,
     /// Whether every answer finds it as after a restart.
     pub restart: bool,
-    /// How many steps the record had at each question so far.
-    pub pauses: Vec<usize>,
 }
 
 impl LocalThread {
@@ -45,27 +46,10 @@ impl LocalThread {
         thread.resume(resume, Arc::clone(attempt), &options).await
     }
 
-    /// With what the stored thread tells of its questions: those that are answered. The one
-    /// it waits at comes up again.
-    pub async fn reopened(mut self) -> Result<Self, TakeUpError> {
-        self.pauses.clear();
-        for checkpoint in self.checkpointer.history(&self.id).await? {
-            if checkpoint.cause == Cause::Interrupted {
-                let state = serde_json::from_str(checkpoint.state.get());
-                let state: AgentState = state.map_err(|source| TakeUpError::Unreadable {
-                    thread: self.id.clone(),
-                    source,
-                })?;
-                self.pauses.push(state.steps.len());
-            }
-        }
-        Ok(self)
-    }
-
     /// Drops everything but the stored form: agent and graph are made anew, and a thread in
     /// this process's memory goes through the JSON of its checkpoints. The store stays, as
     /// a lasting checkpointer does: it is itself what outlives a process.
-    async fn restarted(mut self, attempt: &Attempt) -> Result<(Self, Attempt), TakeUpError> {
+    async fn restarted(mut self, attempt: &Attempt) -> Result<(Self, Attempt), CheckpointError> {
         if !self.lasting {
             let stored = self.checkpointer.history(&self.id).await?;
             let stored: Vec<String> = stored.iter().map(Checkpoint::to_json).collect();
@@ -77,17 +61,16 @@ impl LocalThread {
         }
         let agent = attempt.agent.again();
         self.graph = Arc::new(agent.kind().graph());
-        let thread = self.reopened().await?;
         let attempt = Attempt {
             agent: Arc::new(agent),
             ..attempt.again(attempt.spent)
         };
-        Ok((thread, attempt))
+        Ok((self, attempt))
     }
 
     /// `before` is the state the call began with.
     pub async fn progress(
-        mut self,
+        self,
         result: Outcomes,
         before: AgentState,
         attempt: Arc<Attempt>,
@@ -95,44 +78,44 @@ impl LocalThread {
         let pause = match result {
             Ok(graph::Progress::Paused(pause)) => pause,
             Ok(graph::Progress::Finished(state)) => {
-                return Progress::Finished(self.told(record(Ok(state), before, &attempt)));
+                return Progress::Finished(
+                    told(record(Ok(state), before, &attempt), &attempt).await,
+                );
             }
             Err(failure) => {
-                return Progress::Finished(self.told(record(Err(failure), before, &attempt)));
+                return Progress::Finished(
+                    told(record(Err(failure), before, &attempt), &attempt).await,
+                );
             }
         };
         match question(&pause) {
-            Ok(interrupt) => {
-                // A thread that was taken up asks once more what it asked before.
-                let asked = answered(&pause.state.steps);
-                self.pauses.truncate(asked);
-                self.pauses.push(pause.state.steps.len());
-                Progress::Paused(Box::new(LocalPause {
-                    spent: attempt.time_spent(),
-                    thread: self,
-                    attempt,
-                    state: pause.state,
-                    interrupt,
-                }))
+            Ok(interrupt) => Progress::Paused(Box::new(LocalPause {
+                spent: attempt.time_spent(),
+                thread: self,
+                attempt,
+                state: pause.state,
+                interrupt,
+            })),
+            Err(failure) => {
+                Progress::Finished(told(failed(pause.state, failure, &attempt), &attempt).await)
             }
-            Err(failure) => Progress::Finished(self.told(failed(pause.state, failure, &attempt))),
         }
-    }
-
-    /// `run` with what the thread knows beside the state.
-    fn told(self, mut run: Run) -> Run {
-        run.pauses = self.pauses;
-        run.pauses.truncate(answered(&run.steps));
-        run
     }
 }
 
-/// How many questions the record holds.
-fn answered(steps: &[Step]) -> usize {
-    let questions = steps
-        .iter()
-        .filter(|step| matches!(step, Step::Interrupt { .. }));
-    questions.count()
+/// `run` with what is remembered now.
+async fn told(mut run: Run, attempt: &Attempt) -> Run {
+    if let Some(record) = &mut run.memory {
+        match memory::snapshot(&*attempt.store).await {
+            Ok(after) => record.after = after,
+            // Whatever came of it, what it would be scored by is not known.
+            Err(error) => {
+                run.outcome = Outcome::Harness;
+                run.error = Some(super::with_causes(&error));
+            }
+        }
+    }
+    run
 }
 
 /// What the person is asked first. Others that are pending come up in their turn.
@@ -209,7 +192,7 @@ impl Paused for LocalPause {
         Box::pin(async move {
             let attempt = self.attempt.again(self.spent);
             let run = failed(self.state, Failure::new(outcome, error), &attempt);
-            self.thread.told(run)
+            told(run, &attempt).await
         })
     }
 }
