@@ -70,6 +70,102 @@ pub(super) enum CueRole {
     /// The sender arranges what a set-up cue speaks of.
     OwnPart,
     HouseProperty,
+    /// Asks for something that only the reader knows.
+    OnlyReader,
+}
+
+/// What a phrase in a person's own words stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WishCue {
+    Ignore,
+    Notify,
+    Respond,
+    From,
+    With,
+    ToWhom,
+    /// The sender of the email in question, or mail like it.
+    SenderHere,
+    Team,
+    About,
+    /// Ends what is said of a sender or topic.
+    When,
+    /// Ends the topic of a meeting.
+    Takes,
+    Meeting,
+    NotBefore,
+    NotAfter,
+    OrLater,
+    Before,
+    AtMost,
+    Afternoon,
+    Morning,
+    NotOn,
+    Always,
+    Instead,
+    Greet,
+    GreetingWord,
+    SignOff,
+    SignAs,
+    ClosingWord,
+    Short,
+    Formal,
+    Casual,
+    Mention,
+    Tell,
+    Thank,
+    Sorry,
+    Ask,
+    Decline,
+    Agree,
+    Propose,
+    LeaveOut,
+    DecideYourself,
+}
+
+impl WishCue {
+    pub const ALL: [WishCue; 40] = [
+        WishCue::Ignore,
+        WishCue::Notify,
+        WishCue::Respond,
+        WishCue::From,
+        WishCue::With,
+        WishCue::ToWhom,
+        WishCue::SenderHere,
+        WishCue::Team,
+        WishCue::About,
+        WishCue::When,
+        WishCue::Takes,
+        WishCue::Meeting,
+        WishCue::NotBefore,
+        WishCue::NotAfter,
+        WishCue::OrLater,
+        WishCue::Before,
+        WishCue::AtMost,
+        WishCue::Afternoon,
+        WishCue::Morning,
+        WishCue::NotOn,
+        WishCue::Always,
+        WishCue::Instead,
+        WishCue::Greet,
+        WishCue::GreetingWord,
+        WishCue::SignOff,
+        WishCue::SignAs,
+        WishCue::ClosingWord,
+        WishCue::Short,
+        WishCue::Formal,
+        WishCue::Casual,
+        WishCue::Mention,
+        WishCue::Tell,
+        WishCue::Thank,
+        WishCue::Sorry,
+        WishCue::Ask,
+        WishCue::Decline,
+        WishCue::Agree,
+        WishCue::Propose,
+        WishCue::LeaveOut,
+        WishCue::DecideYourself,
+    ];
 }
 
 /// What code finds by looking at more than words.
@@ -156,6 +252,8 @@ struct RuleFile {
     damping: f64,
     facts: BTreeMap<Fact, FactRule>,
     cues: Vec<Cue>,
+    wishes: BTreeMap<WishCue, Vec<String>>,
+    roles: Vec<String>,
 }
 
 /// What a word of a language says about days and times.
@@ -238,6 +336,17 @@ pub(super) struct Wording {
     pub today: String,
     pub soon: String,
     pub sign_off: String,
+    pub greeting_formal: String,
+    pub answered: String,
+    pub also: String,
+    pub thank: String,
+    pub thank_for: String,
+    pub sorry: String,
+    pub sorry_for: String,
+    pub tell_me: String,
+    pub send_me: String,
+    pub agree: String,
+    pub decline: String,
 }
 
 #[derive(Clone, Debug)]
@@ -270,6 +379,10 @@ pub(super) struct Book {
     /// Phrases searched in all other parts.
     pub text: Phrases,
     pub payloads: Vec<Payload>,
+    /// Phrases of a person's own words; a payload is an index into [`WishCue::ALL`].
+    pub wishes: Phrases,
+    /// Words that name somebody's work.
+    pub roles: Phrases,
 }
 
 /// Why the embedded files could not be read: a defect of theirs, which a test meets.
@@ -279,6 +392,8 @@ pub(super) enum BookError {
     Parse { file: &'static str, reason: String },
     #[error("rules.yaml has no fact `{0:?}`")]
     MissingFact(Fact),
+    #[error("rules.yaml has no wish `{0:?}`")]
+    MissingWish(WishCue),
     #[error("rules.yaml has two cues `{0}`")]
     Duplicate(String),
     #[error(transparent)]
@@ -311,6 +426,17 @@ impl Book {
         let mut names = BTreeSet::new();
         if let Some(twice) = rules.cues.iter().find(|cue| !names.insert(&cue.name)) {
             return Err(BookError::Duplicate(twice.name.clone()));
+        }
+        let mut wishes = Builder::default();
+        for (number, cue) in (0..).zip(WishCue::ALL) {
+            let phrases = rules.wishes.get(&cue).ok_or(BookError::MissingWish(cue))?;
+            for phrase in phrases {
+                wishes.add(phrase, number)?;
+            }
+        }
+        let mut roles = Builder::default();
+        for phrase in &rules.roles {
+            roles.add(phrase, 0)?;
         }
         let mut payloads = Vec::new();
         let mut header = Builder::default();
@@ -363,6 +489,8 @@ impl Book {
             header: header.build(),
             text: text.build(),
             payloads,
+            wishes: wishes.build(),
+            roles: roles.build(),
         })
     }
 }
@@ -460,7 +588,10 @@ mod tests {
     fn a_mistake_in_the_rules_is_named() {
         let languages = include_str!("languages.yaml");
         let error = |rules: &str| Book::read(rules, languages).err().unwrap().to_string();
-        assert!(error("bias: {}\ndamping: 1\nfacts: {}\ncues: []").contains("Question"));
+        assert!(
+            error("bias: {}\ndamping: 1\nfacts: {}\ncues: []\nwishes: {}\nroles: []")
+                .contains("Question")
+        );
         let rules = include_str!("rules.yaml")
             .replace("phrases:\n      - no reply\n", "phrases:\n      - \"_\"\n");
         assert!(error(&rules).contains("could match without any word"));

@@ -233,6 +233,42 @@ pub(super) fn bare_subject(subject: &str) -> String {
         .collect()
 }
 
+/// What the domain of an address calls its house: `Northwind` of `ana@northwind.example`;
+/// `None` for those that anybody may have an address of.
+pub(super) fn house_name(mailbox: &Mailbox) -> Option<String> {
+    const ANYBODYS: [&str; 18] = [
+        "gmail",
+        "googlemail",
+        "outlook",
+        "hotmail",
+        "live",
+        "yahoo",
+        "icloud",
+        "me",
+        "gmx",
+        "web",
+        "aol",
+        "proton",
+        "protonmail",
+        "fastmail",
+        "mail",
+        "posteo",
+        "mailbox",
+        "home",
+    ];
+    let house = mailbox.house();
+    let label = house.split('.').next().filter(|label| !label.is_empty())?;
+    if ANYBODYS.contains(&label) || label.chars().count() > 40 {
+        return None;
+    }
+    let words: Vec<String> = label
+        .split('-')
+        .map(name_like)
+        .filter(|word| !word.is_empty())
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

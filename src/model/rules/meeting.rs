@@ -25,6 +25,8 @@ pub(super) struct Meeting {
     /// Days in question, best first; never empty.
     pub days: Vec<Proposal>,
     pub minutes: u16,
+    /// The email names the length.
+    pub stated: bool,
     /// The sender wants it put into the calendar.
     pub set_up: bool,
     /// Addresses to invite.
@@ -51,6 +53,27 @@ pub(super) struct Said<'a> {
     pub sender: &'a Mailbox,
     pub reader: Option<&'a Mailbox>,
     pub recipients: &'a [Mailbox],
+}
+
+impl Meeting {
+    /// Without the days that are `barred`; where none is left, with the next that are not.
+    pub fn avoid(&mut self, barred: &dyn Fn(Date) -> bool) {
+        let first = self.days.iter().map(|proposal| proposal.day).min();
+        self.days.retain(|proposal| !barred(proposal.day));
+        if self.days.is_empty()
+            && let Some(first) = first
+        {
+            self.days = (0..14)
+                .filter_map(|ahead: i32| first.checked_add(ahead.days()).ok())
+                .filter(|day| !is_weekend(*day) && !barred(*day))
+                .take(MOST_DAYS)
+                .map(|day| Proposal {
+                    day,
+                    times: Vec::new(),
+                })
+                .collect();
+        }
+    }
 }
 
 impl Said<'_> {
@@ -94,6 +117,7 @@ pub(super) fn find(said: &Said) -> Option<Meeting> {
     Some(Meeting {
         days: proposals(said, &about)?,
         minutes: minutes.unwrap_or(USUAL_MINUTES),
+        stated: minutes.is_some(),
         set_up: set_ups
             .iter()
             .any(|sentence| !said.closed.contains(sentence)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::asks;
-use super::book::{Book, CueRole, Meaning, Part, Payload};
+use super::book::{Book, CueRole, Fact, Meaning, Part, Payload};
 use super::envelope::{Envelope, Mailbox, bare_subject};
 use super::facts::{self, Gathered};
 use super::meeting::{self, Meeting, Said};
@@ -14,6 +14,7 @@ use super::segment::{self, Parts, prefix};
 use super::text::{Text, folded};
 use super::triage::{self, Decision, Evidence};
 use super::when::{self, DayKind, Times, Word};
+use super::wish;
 
 /// Quoted mail is searched this far: enough to notice an attack at its top.
 const MOST_QUOTED: usize = 8 * 1024;
@@ -22,7 +23,7 @@ const MOST_QUOTED: usize = 8 * 1024;
 const MOST_FOOTER_WORDS: u32 = 150;
 
 /// Everything that later steps need to know about an email.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Reading {
     pub decision: Decision,
     pub sender: Mailbox,
@@ -44,6 +45,41 @@ pub(super) struct Reading {
     pub deadline: Option<Date>,
     /// An answer should be promised for the day itself.
     pub urgent: bool,
+    /// Places in `asks` of what nobody but the reader can know.
+    pub only_reader: Vec<usize>,
+    /// The sender is a person, and no machine or list.
+    pub person: bool,
+    /// The sender is of the reader's own house.
+    pub colleague: bool,
+    /// It sells to strangers or went to many.
+    pub cold: bool,
+    /// It may not be from whom it says.
+    pub suspect: bool,
+    /// The sender's work, as the signature has it.
+    pub role: Option<String>,
+    subject_text: Text,
+    new: Text,
+    closed: BTreeSet<usize>,
+}
+
+impl Reading {
+    /// Whether the words, without plurals, all stand in the subject or in one sentence that
+    /// is for the reader.
+    pub fn is_about(&self, words: &[String]) -> bool {
+        let holds = |text: &Text, tokens: std::ops::Range<usize>| {
+            let found: Vec<String> = tokens
+                .map(|token| wish::stem(&folded(text.token(token))).to_owned())
+                .collect();
+            words.iter().all(|word| found.contains(word))
+        };
+        let sentences = self.new.sentences.iter().enumerate();
+        holds(&self.subject_text, 0..self.subject_text.tokens.len())
+            || sentences
+                .filter(|(index, _)| !self.closed.contains(index))
+                .any(|(_, sentence)| {
+                    holds(&self.new, sentence.first as usize..sentence.last as usize)
+                })
+    }
 }
 
 pub(super) fn read(book: &Book, envelope: &Envelope, today: Option<Date>) -> Reading {
@@ -114,6 +150,10 @@ pub(super) fn read(book: &Book, envelope: &Envelope, today: Option<Date>) -> Rea
         elsewhere,
         asks: &asks,
     });
+    let [colleague, person] = [Fact::Colleague, Fact::Person].map(|fact| facts.contains(&fact));
+    let imitates = [Fact::LookAlike, Fact::NothingLeft, Fact::HouseAttacked];
+    let suspect = facts.iter().any(|fact| imitates.contains(fact))
+        || evidence.has(CueRole::Phishing) && !colleague;
     for fact in facts {
         evidence.fact(fact);
     }
@@ -138,6 +178,17 @@ pub(super) fn read(book: &Book, envelope: &Envelope, today: Option<Date>) -> Rea
             recipients: &recipients,
         })
     });
+    let personal = new.sentences_with(book, CueRole::OnlyReader);
+    let quoted: Vec<(bool, String)> = asks
+        .iter()
+        .map(|index| {
+            (
+                personal.contains(index),
+                asks::quote(&new.text, &asks, *index),
+            )
+        })
+        .filter(|(_, ask)| !ask.is_empty())
+        .collect();
     let begins_small = new.text.tokens.first().is_some_and(|token| {
         let first = new.text.source[token.start as usize..].chars().next();
         first.is_some_and(char::is_lowercase)
@@ -149,17 +200,41 @@ pub(super) fn read(book: &Book, envelope: &Envelope, today: Option<Date>) -> Rea
         subject: bare_subject(envelope.subject),
         language,
         informal: begins_small || evidence.has(CueRole::Informal),
-        asks: asks
-            .iter()
-            .map(|index| asks::quote(&new.text, &asks, *index))
-            .filter(|ask| !ask.is_empty())
-            .collect(),
+        only_reader: (0..quoted.len()).filter(|at| quoted[*at].0).collect(),
+        asks: quoted.into_iter().map(|(_, ask)| ask).collect(),
         meeting,
         sent,
         deadline: deadline(&times, &subject_times, sent),
         urgent: evidence.has(CueRole::Urgent),
+        person,
+        colleague,
+        cold: evidence.has(CueRole::Cold) || evidence.has(CueRole::BulkSender) && !colleague,
+        suspect,
+        role: role(book, &parts.signature),
         sender,
+        subject_text: subject.text,
+        new: new.text,
+        closed,
     }
+}
+
+/// The part of a signature's line that names somebody's work.
+fn role(book: &Book, signature: &str) -> Option<String> {
+    let lines = prefix(signature, 600).lines().take(6);
+    let parts = lines.flat_map(|line| line.split([',', '|', '·', '/']));
+    let mut parts = parts.map(|part| part.split(" at ").next().unwrap_or_default().trim());
+    let role = parts.find(|part| {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        let is_word = |word: &&str| {
+            word.chars()
+                .all(|c| c.is_alphabetic() || matches!(c, '-' | '&' | '.'))
+        };
+        (1..=5).contains(&words.len())
+            && words.iter().all(is_word)
+            && part.starts_with(char::is_uppercase)
+            && !book.roles.find(&Text::new((*part).to_owned())).is_empty()
+    })?;
+    Some(role.to_owned())
 }
 
 /// Sentences of a paragraph from the first that gives orders to an assistant.

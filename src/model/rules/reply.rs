@@ -3,9 +3,14 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::book::{Book, Language};
+use super::acts::Act;
+use super::book::{Book, Language, WishCue, Wording};
 use super::meeting::is_weekend;
+use super::profile::Style;
 use super::reading::Reading;
+use super::spoken::begins_with;
+use super::text::{Text, folded};
+use super::wish::{self, Tone};
 
 /// A start on a day, in minutes after midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +40,98 @@ pub(super) fn subject(reading: &Reading) -> String {
     format!("Re: {}", reading.subject)
 }
 
-pub(super) fn content(book: &Book, reading: &Reading, appointment: Option<&Appointment>) -> String {
+/// What goes into a reply beside what the email itself calls for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft {
+    pub appointment: Option<Appointment>,
+    pub style: Style,
+    /// What the person wants said, in order.
+    pub acts: Vec<Act>,
+    /// The person's answer to a question, and the place in the reading's asks of what it
+    /// answers.
+    pub answer: Option<(usize, String)>,
+    /// What the person wants said is the answer: nothing more is promised.
+    pub answered: bool,
+}
+
+pub(super) fn content(book: &Book, reading: &Reading, draft: &Draft) -> String {
     let language = &book.languages[reading.language];
     let words = &language.reply;
+    let style = &draft.style;
+    let informal = match style.tone {
+        Some(Tone::Formal) => false,
+        Some(Tone::Casual) => true,
+        None => reading.informal,
+    };
     let mut paragraphs: Vec<String> = Vec::new();
-    paragraphs.push(if reading.sender_name.is_empty() {
-        words.greeting_plain.clone()
-    } else {
-        words.greeting.replace("{name}", &reading.sender_name)
-    });
-    if !reading.informal && !reading.subject.is_empty() {
+    if !informal && !style.short && !reading.subject.is_empty() {
         paragraphs.push(words.thanks.replace("{subject}", &reading.subject));
     }
+    if let Some(appointment) = &draft.appointment {
+        paragraphs.push(appointment_text(language, appointment));
+    }
+    if let Some((ask, answer)) = &draft.answer {
+        let answered = words.answered.replace("{words}", answer);
+        paragraphs.push(answered.replace("{ask}", &reading.asks[*ask]));
+    }
+    paragraphs.extend(promises(language, reading, draft));
+    let said: Vec<String> = style
+        .acts
+        .iter()
+        .chain(&draft.acts)
+        .filter_map(|act| act.sentence(words))
+        .collect();
+    if !said.is_empty() {
+        paragraphs.push(said.join(" "));
+    }
+    for act in &draft.acts {
+        if let Act::LeaveOut(what) = act {
+            leave_out(&mut paragraphs, what);
+        }
+    }
+    paragraphs.insert(0, greeting(book, reading, words, style));
+    let mut text = paragraphs.join("\n\n");
+    let closing = match &style.sign_off {
+        Some(closing) => Some(format!("{closing},")),
+        None => (!informal).then(|| words.sign_off.clone()),
+    };
+    let name = style.sign_as.as_ref().unwrap_or(&reading.reader_name);
+    if let Some(closing) = &closing {
+        text.push_str("\n\n");
+        text.push_str(closing);
+    }
+    if !name.is_empty() {
+        text.push_str(if closing.is_none() { "\n\n" } else { "\n" });
+        text.push_str(name);
+    }
+    text
+}
+
+fn greeting(book: &Book, reading: &Reading, words: &Wording, style: &Style) -> String {
+    let name = reading.sender_name.as_str();
+    let Some(greeting) = &style.greeting else {
+        let named = match style.tone {
+            Some(Tone::Formal) => &words.greeting_formal,
+            _ => &words.greeting,
+        };
+        return match name {
+            "" => words.greeting_plain.clone(),
+            name => named.replace("{name}", name),
+        };
+    };
+    // "Dear Ms Ruiz" is said as it is; "Dear" goes before the name.
+    let length = greeting.split_whitespace().count();
+    let is_word = begins_with(book, greeting, WishCue::GreetingWord) == Some(length);
+    match name {
+        name if is_word && !name.is_empty() => format!("{greeting} {name},"),
+        _ => format!("{greeting},"),
+    }
+}
+
+/// What was asked, and until when it will be answered.
+fn promises(language: &Language, reading: &Reading, draft: &Draft) -> Vec<String> {
+    let words = &language.reply;
+    let mut paragraphs = Vec::new();
     let promise = promise(reading);
     let by = match promise {
         Some(day) if Some(day) == reading.sent => {
@@ -55,19 +140,24 @@ pub(super) fn content(book: &Book, reading: &Reading, appointment: Option<&Appoi
         Some(day) => day_text(language, day),
         None => words.soon.clone(),
     };
-    if let Some(appointment) = appointment {
-        paragraphs.push(appointment_text(language, appointment));
-    }
+    let answered = draft.answer.as_ref().map(|(ask, _)| *ask);
+    let asks: Vec<&String> = (reading.asks.iter().enumerate())
+        .filter(|(index, _)| Some(*index) != answered)
+        .map(|(_, ask)| ask)
+        .collect();
     // What the appointment answered needs no promise; what was asked beside it does.
-    let open: &[String] = match appointment {
+    let open: &[&String] = match draft.appointment {
+        _ if draft.answered => &[],
         Some(_) if reading.asks.len() <= 2 => &[],
-        _ => &reading.asks,
+        _ => &asks,
     };
-    match (open, appointment) {
-        ([], Some(_)) => {}
-        ([], None) => paragraphs.push(words.noted.replace("{day}", &by)),
-        ([ask], _) => paragraphs.push(words.asked.replace("{day}", &by).replace("{ask}", ask)),
-        (asks, _) => {
+    let settled = draft.appointment.is_some() || answered.is_some() || draft.answered;
+    match open {
+        [] if settled => {}
+        [] => paragraphs.push(words.noted.replace("{day}", &by)),
+        _ if draft.style.short => paragraphs.push(words.noted.replace("{day}", &by)),
+        [ask] => paragraphs.push(words.asked.replace("{day}", &by).replace("{ask}", ask)),
+        asks => {
             let mut list = words.asked_list.clone();
             for ask in asks {
                 list.push_str("\n- ");
@@ -77,7 +167,7 @@ pub(super) fn content(book: &Book, reading: &Reading, appointment: Option<&Appoi
             paragraphs.push(words.answer_all.replace("{day}", &by));
         }
     }
-    if let (Some(deadline), false) = (reading.deadline, open.is_empty())
+    if let (Some(deadline), false) = (reading.deadline, open.is_empty() || draft.style.short)
         && promise.is_some_and(|promise| promise < deadline)
     {
         paragraphs.push(
@@ -86,16 +176,22 @@ pub(super) fn content(book: &Book, reading: &Reading, appointment: Option<&Appoi
                 .replace("{day}", &day_text(language, deadline)),
         );
     }
-    let mut text = paragraphs.join("\n\n");
-    if !reading.informal {
-        text.push_str("\n\n");
-        text.push_str(&words.sign_off);
+    paragraphs
+}
+
+/// Drops the paragraphs that hold all words of `what`.
+fn leave_out(paragraphs: &mut Vec<String>, what: &str) {
+    let words = wish::topic_words(what);
+    if words.is_empty() {
+        return;
     }
-    if !reading.reader_name.is_empty() {
-        text.push_str(if reading.informal { "\n\n" } else { "\n" });
-        text.push_str(&reading.reader_name);
-    }
-    text
+    paragraphs.retain(|paragraph| {
+        let text = Text::new(paragraph.clone());
+        let found: Vec<String> = (0..text.tokens.len())
+            .map(|token| wish::stem(&folded(text.token(token))).to_owned())
+            .collect();
+        !words.iter().all(|word| found.contains(word))
+    });
 }
 
 /// The day an answer is promised for: the next working day, or today where it presses.

@@ -2,13 +2,18 @@
 
 use futures_util::FutureExt;
 use jiff::civil::date;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::email::{Email, Triage};
 use crate::message::{Message, Prompt, ToolSpec, ToolStatus};
+use crate::model::OutputSchema;
 use crate::run::{ModelRole, TokenUsage};
 
 mod hostile;
+mod people;
+mod profiles;
+mod writing;
 
 fn email(from: &str, subject: &str, body: &str) -> Email {
     Email {
@@ -68,10 +73,14 @@ fn ask(rules: &Rules, request: &Request) -> Reply {
 }
 
 fn triage_of(email: &Email) -> (Triage, String) {
+    triage_with("Sort it.", email)
+}
+
+fn triage_with(system: &str, email: &Email) -> (Triage, String) {
     let schema = json!({ "type": "object", "properties": { "reasoning": { "type": "string" }, "classification": { "type": "string" } } });
     let request = Request {
         role: ModelRole::Router,
-        prompt: Prompt::new("Sort it.".into(), vec![]),
+        prompt: Prompt::new(system.into(), vec![]),
         messages: vec![Message::user(
             "1",
             format!("Triage this.\n\n{}", email.to_prompt()),
@@ -94,11 +103,13 @@ fn triage_of(email: &Email) -> (Triage, String) {
 
 /// Plays the agent's loop with every call answered, and returns the calls.
 fn handle(email: &Email, tools: &[ToolSpec], calendar: &str) -> Vec<ToolCall> {
+    let system = "# Today\nMonday, 1 June 2026 (2026-06-01)";
+    handle_with(system, email, tools, calendar)
+}
+
+fn handle_with(system: &str, email: &Email, tools: &[ToolSpec], calendar: &str) -> Vec<ToolCall> {
     let rules = Rules::new();
-    let prompt = Prompt::new(
-        "# Today\nMonday, 1 June 2026 (2026-06-01)".into(),
-        tools.to_vec(),
-    );
+    let prompt = Prompt::new(system.into(), tools.to_vec());
     let mut messages = vec![Message::user(
         "email",
         format!("Deal with this.\n\n{}", email.to_prompt()),
@@ -145,6 +156,15 @@ fn handle(email: &Email, tools: &[ToolSpec], calendar: &str) -> Vec<ToolCall> {
         calls.push(call.clone());
     }
     calls
+}
+
+/// The content of the one email that was written.
+fn content_of(calls: &[ToolCall]) -> String {
+    let written: Vec<&ToolCall> = calls.iter().filter(|call| call.is("write_email")).collect();
+    let [call] = written[..] else {
+        panic!("one email: {calls:?}")
+    };
+    call.arguments["content"].as_str().unwrap().to_owned()
 }
 
 /// The calls as lines; the email's text below its call.

@@ -95,6 +95,17 @@ pub(super) fn read(text: &Text, words: &[Option<Word>], sent: Option<Date>) -> T
     found
 }
 
+/// The time of day of a number that is known to be one, in minutes after midnight; the word
+/// behind it may be `am` or `pm`.
+pub(super) fn hour(number: &str, next: Option<&str>) -> Option<u16> {
+    let half = match next {
+        Some("am") => Some(Half::Morning),
+        Some("pm") => Some(Half::Evening),
+        _ => None,
+    };
+    clock(number, half, true)
+}
+
 struct Reader<'a> {
     text: &'a Text,
     words: &'a [Option<Word>],
