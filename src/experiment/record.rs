@@ -225,6 +225,14 @@ impl CaseKind {
     /// In the order of the plan.
     pub const ALL: [CaseKind; 3] = [CaseKind::Example, CaseKind::Scenario, CaseKind::Episode];
 
+    pub fn name(self) -> &'static str {
+        match self {
+            CaseKind::Example => "example",
+            CaseKind::Scenario => "scenario",
+            CaseKind::Episode => "episode",
+        }
+    }
+
     /// What a suite looks at.
     pub fn of(suite: Suite) -> CaseKind {
         match suite {

@@ -343,20 +343,27 @@ pub(super) fn confusion(variant: &VariantReport) -> Option<(Vec<&'static str>, V
     Some((headers, rows))
 }
 
+/// `Worst scenarios: 5 of 11 that failed`; `None` where none of the kind failed.
+pub(super) fn worst_heading(
+    variant: &VariantReport,
+    kind: CaseKind,
+    most: usize,
+) -> Option<String> {
+    let failed = *variant.failed_cases.get(&kind)?;
+    let shown = failed.min(most as u64);
+    Some(format!(
+        "Worst {}s: {} of {} that failed",
+        kind.name(),
+        count(shown),
+        count(failed)
+    ))
+}
+
 /// Which example, how often it passed, and what was decided against what was expected.
 pub(super) fn worst_title(worst: &WorstExample, quote: impl Fn(&str) -> String) -> String {
     let mut title = quote(&worst.example);
-    let kind = match worst.kind {
-        CaseKind::Example => None,
-        CaseKind::Scenario => Some("scenario".to_owned()),
-        CaseKind::Episode => Some("episode".to_owned()),
-    };
-    let about: Vec<String> = kind
-        .into_iter()
-        .chain(worst.split.as_deref().map(&quote))
-        .collect();
-    if !about.is_empty() {
-        title.push_str(&format!(" ({})", about.join(", ")));
+    if let Some(split) = &worst.split {
+        title.push_str(&format!(" ({})", quote(split)));
     }
     let mut facts = Vec::new();
     // Of a single attempt it is plain that it failed.

@@ -7,8 +7,8 @@
 use std::fmt::Write;
 
 use super::escape::{bounded, markdown as code, xml};
-use super::{EpisodeChanges, Incident, Report, VariantReport, figures, people};
-use crate::experiment::EndReason;
+use super::{EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, figures, people};
+use crate::experiment::{CaseKind, EndReason};
 
 /// The most characters of one name, comment, or error.
 const TEXT_SHOWN: usize = 400;
@@ -138,7 +138,11 @@ fn details(report: &Report) -> Vec<String> {
                 );
                 parts.push(table(&headers, rows));
             }
-            parts.extend(worst(variant));
+            parts.extend(
+                CaseKind::ALL
+                    .into_iter()
+                    .filter_map(|kind| worst(variant, kind)),
+            );
             parts.extend(incidents(
                 "Agent failures, scored 0",
                 &variant.agent_failures,
@@ -206,13 +210,12 @@ fn all_metrics(variant: &VariantReport) -> String {
     )
 }
 
-fn worst(variant: &VariantReport) -> Option<String> {
-    if variant.worst.is_empty() {
-        return None;
-    }
+fn worst(variant: &VariantReport, kind: CaseKind) -> Option<String> {
+    let summary = figures::worst_heading(variant, kind, WORST_SHOWN)?;
     let entries: Vec<String> = variant
         .worst
         .iter()
+        .filter(|worst| worst.kind == kind)
         .map(|worst| {
             let mut entry = format!("1. {}", figures::worst_title(worst, quote));
             for finding in figures::worst_findings(worst) {
@@ -221,11 +224,6 @@ fn worst(variant: &VariantReport) -> Option<String> {
             entry
         })
         .collect();
-    let summary = format!(
-        "Worst examples: {} of {} that failed",
-        variant.worst.len(),
-        figures::count(variant.failed_examples)
-    );
     Some(fold(&summary, &entries.join("\n")))
 }
 

@@ -195,9 +195,10 @@ pub struct VariantReport {
     pub hitl: Option<HitlReport>,
     /// `null` where no episode was scored.
     pub memory: Option<MemoryReport>,
-    /// Examples, scenarios, and episodes that failed at least once.
-    pub failed_examples: u64,
-    /// The worst of them first, at most [`WORST_SHOWN`].
+    /// How many examples, scenarios, and episodes failed at least once; kinds of which none
+    /// did are absent.
+    pub failed_cases: BTreeMap<CaseKind, u64>,
+    /// Of each kind the worst first, at most [`WORST_SHOWN`]; examples, scenarios, episodes.
     pub worst: Vec<WorstExample>,
     /// What the harness noticed about cases and not about agents, such as answers of a
     /// script that were never given; the first in plan order, at most [`INCIDENTS_SHOWN`].
@@ -211,7 +212,7 @@ pub struct VariantReport {
 
 /// The most splits, and the most tags, that a variant's report tells apart.
 pub const GROUPS_SHOWN: usize = 40;
-/// The most examples a variant's report explains.
+/// The most failures of each kind of case that a variant's report explains.
 pub const WORST_SHOWN: usize = 20;
 /// The most agent failures, and the most infrastructure errors, that a variant's report names.
 pub const INCIDENTS_SHOWN: usize = 20;

@@ -10,6 +10,7 @@ use super::{
     EpisodeChanges, GateVerdict, Incident, Report, VariantReport, WorstExample, figures, people,
     table,
 };
+use crate::experiment::CaseKind;
 
 /// Of each list, how many entries; `report.json` and `report.md` have more.
 const LISTED: usize = 5;
@@ -35,7 +36,9 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     sections.extend(page.people(report));
     sections.extend(page.memory(report));
     for variant in &report.variants {
-        sections.extend(page.worst(variant));
+        for kind in CaseKind::ALL {
+            sections.extend(page.worst(variant, kind));
+        }
         sections.extend(page.incidents(
             variant,
             "Agent failures",
@@ -275,20 +278,14 @@ impl Page {
         Some(text)
     }
 
-    fn worst(&self, variant: &VariantReport) -> Option<String> {
-        if variant.worst.is_empty() {
-            return None;
-        }
-        let shown = variant.worst.len().min(LISTED);
-        let title = format!(
-            "Worst examples of {}: {shown} of {} that failed",
-            quote(&variant.name),
-            variant.failed_examples,
-        );
+    fn worst(&self, variant: &VariantReport, kind: CaseKind) -> Option<String> {
+        let title = figures::worst_heading(variant, kind, LISTED)?;
+        let title = format!("{title}, {}", quote(&variant.name));
         let mut text = self.paint(HEADING, &self.fold("", "  ", &title));
-        for (index, worst) in variant.worst.iter().take(LISTED).enumerate() {
+        let worst = variant.worst.iter().filter(|worst| worst.kind == kind);
+        for (number, worst) in (1..).zip(worst.take(LISTED)) {
             text.push('\n');
-            text.push_str(&self.worst_example(index + 1, worst));
+            text.push_str(&self.worst_example(number, worst));
         }
         Some(text)
     }

@@ -415,7 +415,7 @@ impl VariantFold {
             confusion,
             usage: self.usage.clone(),
             latency_ms: self.latency.report(),
-            failed_examples: pairs.iter().filter(|(_, cell)| cell.failed()).count() as u64,
+            failed_cases: failed_cases(&pairs),
             worst: worst(&pairs, header),
             hitl: self.hitl(&pairs),
             memory: self.memory(&pairs, &all),
@@ -462,7 +462,16 @@ fn confusion(pairs: &[(&ExampleFacts, &Cell)]) -> Option<Confusion> {
     (total > 0).then_some(confusion)
 }
 
-/// The examples that failed most often; of those that failed equally often, the gravest.
+/// How many cases of each kind failed at least once; kinds without any are absent.
+fn failed_cases(pairs: &[(&ExampleFacts, &Cell)]) -> BTreeMap<CaseKind, u64> {
+    let mut counts = BTreeMap::new();
+    for (facts, _) in pairs.iter().filter(|(_, cell)| cell.failed()) {
+        *counts.entry(facts.kind).or_default() += 1;
+    }
+    counts
+}
+
+/// Of each kind, the cases that failed most often; of those that failed equally often, the gravest.
 fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<WorstExample> {
     struct Failed<'a> {
         share: f64,
@@ -488,8 +497,11 @@ fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<Wor
             order.then(other.total_cmp(one))
         })
     });
-    failed.truncate(WORST_SHOWN);
-    let explain = |failed: Failed<'a>| WorstExample {
+    // Stable again, so that each kind keeps its order.
+    failed.sort_by_key(|failed| failed.facts.kind);
+    let of_a_kind = failed.chunk_by(|one, other| one.facts.kind == other.facts.kind);
+    let worst = of_a_kind.flat_map(|failed| &failed[..failed.len().min(WORST_SHOWN)]);
+    let explain = |failed: &Failed<'a>| WorstExample {
         example: failed.facts.id.clone(),
         kind: failed.facts.kind,
         split: failed.facts.split.clone(),
@@ -502,7 +514,7 @@ fn worst<'a>(pairs: &[(&'a ExampleFacts, &'a Cell)], header: &Header) -> Vec<Wor
         error: failed.lapse.error.clone(),
         comments: failed.lapse.comments.clone(),
     };
-    failed.into_iter().map(explain).collect()
+    worst.map(explain).collect()
 }
 
 #[cfg(test)]

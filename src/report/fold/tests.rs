@@ -160,7 +160,7 @@ fn the_worst_come_first_the_gravest_of_equals_before_others() {
         "example-6",
     ];
     assert_eq!(worst, expected);
-    assert_eq!(report.variants[0].failed_examples, 6);
+    assert_eq!(report.variants[0].failed_cases[&CaseKind::Example], 6);
 }
 
 #[test]
