@@ -61,12 +61,14 @@ pub async fn run(
     let hits = search(items, query, limit, offset);
     let name = namespace.name();
     if hits.is_empty() {
-        return Ok(ToolResult::executed(format!(
-            "Nothing in {name} has a word of \"{}\" from result {} on; it holds {kept} {}.",
-            echo(query),
-            offset + 1,
-            if kept == 1 { "entry" } else { "entries" },
-        )));
+        let query = echo(query);
+        return Ok(ToolResult::executed(match (kept, offset) {
+            (0, _) => format!("There is nothing in {name}."),
+            (_, 0) => {
+                format!("Nothing in {name} has a word of \"{query}\"; it holds {kept} in all.")
+            }
+            _ => format!("Nothing more in {name} has a word of \"{query}\"."),
+        }));
     }
     let lines: Vec<String> = (offset + 1..)
         .zip(&hits)

@@ -206,7 +206,7 @@ fn a_memory_is_searched_by_words_under_its_own_name() {
     Executed: 2. (0.47) Ana Ruiz keeps the books of Northwind.
     Executed: 1. (0.47) Ana Ruiz keeps the books of Northwind.
     Executed: 1. (0.29) - Meetings with Ana take 45 minutes.
-    Executed: Nothing in triage_preferences has a word of "Ana" from result 1 on; it holds 0 entries.
+    Executed: There is nothing in triage_preferences.
     Executed: 1. (0.88) Northwind is a customer, and Ana writes for Northwind.
     Executed: 1. (0.00) Ana Ruiz keeps the books of Northwind.
     2. (0.00) Northwind is a customer, and Ana writes for Northwind.

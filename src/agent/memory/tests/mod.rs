@@ -1,3 +1,4 @@
+mod across;
 mod background;
 mod learning;
 mod notes;
