@@ -211,15 +211,8 @@ impl<'a> Desk<'a> {
         if self.past.has(kind.name()) {
             return None;
         }
-        let about = match kind {
-            Kind::Cal => "meetings take start minutes",
-            Kind::Response | Kind::Triage => "mail answers greet sign write",
-        };
-        let query = format!(
-            "{about} {} {}",
-            self.reading.sender_name, self.reading.subject
-        );
-        Some(step(tool, json!({ "query": query.trim_end() })))
+        // A profile is one text: words could only miss it.
+        Some(step(tool, json!({ "query": "" })))
     }
 
     /// The next step towards a meeting, or what of it goes into the draft.

@@ -116,9 +116,10 @@ fn act(spoken: &Spoken, found: &Found, range: std::ops::Range<usize>) -> Option<
     }
     let clause = skip_person(spoken, &mut tokens);
     let words = line(spoken.source(tokens.clone()));
-    let first = (!tokens.is_empty())
-        .then(|| spoken.word(tokens.start))
-        .unwrap_or_default();
+    let first = match tokens.is_empty() {
+        true => String::new(),
+        false => spoken.word(tokens.start),
+    };
     let behind_for = || {
         let what = (first == "for").then(|| line(spoken.source(tokens.start + 1..tokens.end)));
         what.filter(|what| !what.is_empty())

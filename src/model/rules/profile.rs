@@ -190,12 +190,18 @@ impl Style {
     }
 }
 
-/// The wishes of one line, which may be an item of a list.
+/// The wishes of one line, which may be an item of a list, or the first of what a search
+/// found: `1. (0.52) - Meetings take 30 minutes.`
 pub(super) fn of_line(book: &Book, kind: Kind, line: &str) -> Vec<Wish> {
-    let line = line
-        .trim()
-        .trim_start_matches(['-', '*', '•', '–'])
-        .trim_start();
+    let is_mark = |c: char| matches!(c, '-' | '*' | '•' | '–') || c.is_whitespace();
+    let mut line = line.trim_start_matches(is_mark).trim_end();
+    if let Some((number, rest)) = line.split_once(". (")
+        && let Some((score, rest)) = rest.split_once(") ")
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && score.parse::<f32>().is_ok()
+    {
+        line = rest.trim_start_matches(is_mark);
+    }
     if line.is_empty() {
         return Vec::new();
     }

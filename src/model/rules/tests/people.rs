@@ -377,9 +377,9 @@ fn memories_are_searched_once_and_obeyed() {
     );
     let calls = played(&mail, &offered, None, |call| match call.name.as_str() {
         "cal_preferences" => {
-            Reply::Run("- Meetings take 45 minutes.\n- Meetings in the afternoon.")
+            Reply::Run("1. (0.00) - Meetings take 45 minutes.\n- Meetings in the afternoon.")
         }
-        "response_preferences" => Reply::Run("- Greet with \"Dear\"."),
+        "response_preferences" => Reply::Run("1. (0.00) - Greet with \"Dear\"."),
         _ => Reply::Run(FREE),
     });
     let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
@@ -396,6 +396,7 @@ fn memories_are_searched_once_and_obeyed() {
     );
     assert_eq!(calls[2].arguments["start_time"], 14);
     assert_eq!(calls[2].arguments["duration_minutes"], 45);
+    assert_eq!(calls[0].arguments["query"], "");
     assert!(content_of(&calls).starts_with("Dear Ana,"));
     let names: Vec<String> = played(&self::mail(), &offered, None, |_| Reply::Run(""))
         .into_iter()
