@@ -10,11 +10,11 @@ use super::envelope::{Envelope, Mailbox, bare_subject};
 use super::facts::{self, Gathered};
 use super::meeting::{self, Meeting, Said};
 use super::scan::Scanned;
+use super::scope::stem;
 use super::segment::{self, Parts, prefix};
 use super::text::{Text, folded};
 use super::triage::{self, Decision, Evidence};
 use super::when::{self, DayKind, Times, Word};
-use super::wish;
 
 /// Quoted mail is searched this far: enough to notice an attack at its top.
 const MOST_QUOTED: usize = 8 * 1024;
@@ -68,7 +68,7 @@ impl Reading {
     pub fn is_about(&self, words: &[String]) -> bool {
         let holds = |text: &Text, tokens: std::ops::Range<usize>| {
             let found: Vec<String> = tokens
-                .map(|token| wish::stem(&folded(text.token(token))).to_owned())
+                .map(|token| stem(&folded(text.token(token))).to_owned())
                 .collect();
             words.iter().all(|word| found.contains(word))
         };

@@ -8,9 +8,10 @@ use super::book::{Book, Language, WishCue, Wording};
 use super::meeting::is_weekend;
 use super::profile::Style;
 use super::reading::Reading;
+use super::scope::{stem, topic_words};
 use super::spoken::begins_with;
 use super::text::{Text, folded};
-use super::wish::{self, Tone};
+use super::wish::Tone;
 
 /// A start on a day, in minutes after midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,14 +182,14 @@ fn promises(language: &Language, reading: &Reading, draft: &Draft) -> Vec<String
 
 /// Drops the paragraphs that hold all words of `what`.
 fn leave_out(paragraphs: &mut Vec<String>, what: &str) {
-    let words = wish::topic_words(what);
+    let words = topic_words(what);
     if words.is_empty() {
         return;
     }
     paragraphs.retain(|paragraph| {
         let text = Text::new(paragraph.clone());
         let found: Vec<String> = (0..text.tokens.len())
-            .map(|token| wish::stem(&folded(text.token(token))).to_owned())
+            .map(|token| stem(&folded(text.token(token))).to_owned())
             .collect();
         !words.iter().all(|word| found.contains(word))
     });

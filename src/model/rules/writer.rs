@@ -8,8 +8,9 @@ use super::book::{Book, WishCue};
 use super::heard;
 use super::profile::{self, Kind};
 use super::reading::Reading;
+use super::scope::{Scope, Who};
 use super::spoken::begins_with;
-use super::wish::{self, Said, Scope, Use, What, Who, Wish};
+use super::wish::{self, Said, Use, What, Wish};
 use crate::email::Triage;
 
 /// A profile of more bytes than this learns nothing more: it is sent with every email.
