@@ -385,8 +385,6 @@ fn every_kind_of_mistake_names_what_was_found_and_what_is_allowed() {
       help: add `human: …`
     sample.yaml:2:24: `x`: no example has the id `y`
       help: name the id of an example of this dataset, in any of its files
-    sample.yaml:1:3: `x`: the episode asks nothing of the agent
-      help: add `memory` or `expect` to a step, or `unchanged` to the episode
     sample.yaml:2:12: `x`: an episode has at least two steps, this one has 0
       help: add a step: one to learn from, and one to show it on
     sample.yaml:1:3: a record must be a map with `id`, `email`, and `expect`, not a list
