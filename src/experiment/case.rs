@@ -297,7 +297,7 @@ impl Played {
         let mut told = self.runs.iter().filter_map(|run| run.memory.as_ref());
         match told.next() {
             None => Vec::new(),
-            Some(first) => memory_changes(&first.before, &told.last().unwrap_or(first).after),
+            Some(first) => memory_changes(&first.before, &told.next_back().unwrap_or(first).after),
         }
     }
 

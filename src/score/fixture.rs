@@ -270,7 +270,7 @@ impl Story {
     }
 
     /// The model ends the run.
-    pub fn is_done(self) -> Run {
+    pub fn ends_done(self) -> Run {
         self.says(&[("end", "done", serde_json::json!({"done": true}))])
             .runs("end")
             .run

@@ -46,6 +46,10 @@ pub trait Target: Send + Sync {
     fn start<'a>(&'a self, start: Start, email: &'a Email) -> BoxFuture<'a, Progress>;
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is held at a time, and most of them are finished runs"
+)]
 pub enum Progress {
     Finished(Run),
     Paused(Box<dyn Paused>),

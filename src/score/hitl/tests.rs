@@ -80,11 +80,11 @@ fn one_draft(response: Response) -> Story {
 }
 
 fn accepted() -> Run {
-    one_draft(Response::Accept).runs("w").is_done()
+    one_draft(Response::Accept).runs("w").ends_done()
 }
 
 fn edit() -> Run {
-    one_draft(edited()).runs("w").is_done()
+    one_draft(edited()).runs("w").ends_done()
 }
 
 fn ignored() -> Run {
@@ -99,7 +99,7 @@ fn commented() -> Run {
         .says(&[("w2", "write_email", draft("On Friday."))])
         .asks("w2", Response::Accept)
         .runs("w2")
-        .is_done()
+        .ends_done()
 }
 
 fn asked() -> Run {
@@ -110,7 +110,7 @@ fn asked() -> Run {
         .says(&[("w", "write_email", draft("It is PO 77."))])
         .asks("w", Response::Accept)
         .runs("w")
-        .is_done()
+        .ends_done()
 }
 
 fn notice_commented() -> Run {
@@ -119,7 +119,7 @@ fn notice_commented() -> Run {
         .says(&[("w", "write_email", draft("Thanks!"))])
         .asks("w", Response::Accept)
         .runs("w")
-        .is_done()
+        .ends_done()
 }
 
 /// Two reviewed calls in one message; the second is turned down.
@@ -161,7 +161,7 @@ fn an_honest_run_holds_every_condition_that_applies() {
     )]);
     calls.expect.forbidden = vec![pattern("schedule_meeting", &[])];
     let twice = scenario(&["write_email", "write_email"]);
-    let silent = Story::respond().is_done();
+    let silent = Story::respond().ends_done();
     for (case, scenario, run, more) in [
         (
             "accept",
@@ -304,7 +304,16 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
         &[("content", contains("thanks"))],
         notice(&["notify", "write_email"]),
     );
-    let cases: Vec<(&str, Scenario, Run, Fault, &[CheckName], &str)> = vec![
+    /// What is wrong, in which run of which scenario, and what it fails with which words.
+    type Case = (
+        &'static str,
+        Scenario,
+        Run,
+        Fault,
+        &'static [CheckName],
+        &'static str,
+    );
+    let cases: Vec<Case> = vec![
         (
             "decides otherwise",
             one.clone(),
@@ -483,7 +492,7 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
         (
             "an accepted notice goes on",
             notice(&["notify"]),
-            Story::notice(Response::Accept).is_done(),
+            Story::notice(Response::Accept).ends_done(),
             |_| (),
             &[AcceptHonoured],
             "accept_honoured: the run went on after the notice",
@@ -531,7 +540,7 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
             one.clone(),
             one_draft(Response::Ignore)
                 .answers("w", ToolStatus::Denied, "ignored")
-                .is_done(),
+                .ends_done(),
             |_| (),
             &[RejectionHonoured],
             "rejection_honoured: the model was called again after write_email was ignored",
@@ -548,7 +557,7 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
         (
             "an ignored notice goes on",
             notice(&["notify"]),
-            Story::notice(Response::Ignore).is_done(),
+            Story::notice(Response::Ignore).ends_done(),
             |_| (),
             &[RejectionHonoured],
             "rejection_honoured: the run went on after the notice",
@@ -603,7 +612,7 @@ fn each_fault_fails_the_conditions_about_it_and_no_others() {
             ),
             one_draft(respond("Say when."))
                 .answers("w", ToolStatus::Denied, "Say when.")
-                .is_done(),
+                .ends_done(),
             |_| (),
             &[FeedbackHonoured],
             "feedback_honoured: there is no write_email after the feedback",
@@ -779,7 +788,7 @@ fn a_question_may_cut_long_texts() {
             .says(&[("w", "write_email", draft(&long))])
             .asks("w", Response::Accept)
             .runs("w")
-            .is_done();
+            .ends_done();
         for interrupt in interrupts(&mut run) {
             interrupt.description = Some(described(&draft(&long[..shown])));
         }
@@ -802,7 +811,7 @@ fn an_edit_is_honoured_in_whatever_form_it_came() {
     // The form sends every value as text, and only what it shows.
     let mut run = booked(json!({"duration_minutes": "45"}))
         .runs("m")
-        .is_done();
+        .ends_done();
     let coerced = json!({"attendees": ["ana@northwind.example"], "duration_minutes": 45});
     run.messages[2].tool_calls[0].arguments = coerced.clone();
     ran(&mut run, "m", coerced);
@@ -820,7 +829,7 @@ fn calls_of_one_id_are_told_apart_by_their_messages() {
         .says(&[("w", "write_email", draft("On Friday."))])
         .asks("w", Response::Accept)
         .runs("w")
-        .is_done();
+        .ends_done();
     // The second half goes on where the first ends.
     let mut run = run;
     let steps = run.steps.len();

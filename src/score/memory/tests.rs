@@ -247,7 +247,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
             .says(&[("w", "write_email", json!({}))])
             .asks("w", Response::Accept)
             .runs("w")
-            .is_done()
+            .ends_done()
     };
     let cases: [(&str, StatedExpect, Run, f64, &str); 7] = [
         ("all", stated.clone(), right(), 1.0, ""),
@@ -281,7 +281,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
                 .runs("q")
                 .asks("w", Response::Accept)
                 .runs("w")
-                .is_done(),
+                .ends_done(),
             0.5,
             "extra question; step 2 (invoice): question was asked",
         ),
@@ -311,7 +311,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
                 .runs("w")
                 .asks("q", Response::Respond("so".into()))
                 .runs("q")
-                .is_done(),
+                .ends_done(),
             0.0,
             "question was asked out of order",
         ),
