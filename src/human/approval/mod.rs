@@ -23,6 +23,7 @@ mod hook;
 mod identity;
 mod plan;
 mod stages;
+mod trail;
 
 pub use audit::{AuditError, AuditFile, Decision, Record, read_audit};
 pub use audited::{Audit, Audited};
@@ -35,6 +36,7 @@ pub use hook::{Hook, HookError, Pending};
 pub use identity::{Approver, Approvers, BadApprover, Unauthorised};
 pub use plan::{NoPlan, agreed_steps};
 pub use stages::{StageError, Staged, Stages, Status};
+pub use trail::{trail, waiting};
 
 /// Answerers that are no people: no person may go by such a name, and whoever asks for
 /// approval has agreed to them beforehand.
