@@ -1,5 +1,8 @@
 //! Whole experiments, through the program that users run.
 
+#[path = "experiments/threads.rs"]
+mod threads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::threads;
 use crate::agent::MemoryAccess;
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::score::Suite;
@@ -55,7 +56,7 @@ pub enum Verb {
     /// Run agents over a dataset, score what they did, and report
     #[command(
         visible_alias = "eval",
-        after_help = "Examples:\n  mailproof run\n  mailproof run triage -a workflow --split dev --limit 20\n  mailproof run -d mine.yaml -e before-change --repeat 3\n  mailproof run --resume\n  mailproof run --email message.eml -a workflow"
+        after_help = "Examples:\n  mailproof run\n  mailproof run triage -a workflow --split dev --limit 20\n  mailproof run -d mine.yaml -e before-change --repeat 3\n  mailproof run --resume\n  mailproof run --email message.eml -a workflow\n  mailproof run --email message.eml -a hitl --thread invoice-7"
     )]
     Run(Box<RunArgs>),
     /// Make an experiment's report again from its journal, and print it
@@ -66,6 +67,16 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof show before-change/workflow@rules invoice-question\n  mailproof show --graph workflow"
     )]
     Show(ShowArgs),
+    /// See which threads wait for an answer, what people decided, and what was learnt
+    #[command(
+        after_help = "Examples:\n  mailproof threads\n  mailproof threads invoice-7\n  mailproof threads --history invoice-7 --json\n  mailproof threads --memory"
+    )]
+    Threads(ThreadsArgs),
+    /// Answer what a thread waits for, and go on with it
+    #[command(
+        after_help = "Examples:\n  mailproof respond --thread invoice-7 accept\n  mailproof respond --thread invoice-7 respond \"Shorter, please\"\n  mailproof respond --thread invoice-7 edit subject=\"Invoice 1042\""
+    )]
+    Respond(RespondArgs),
     /// List the experiments under ./reports
     #[command(after_help = "Example:\n  mailproof list --json")]
     List,
@@ -140,6 +151,20 @@ pub struct RunArgs {
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
     #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate"])]
     pub email: Option<PathBuf>,
+    /// Handle it on a lasting thread of this name: stop at the first question, for
+    /// `mailproof respond` to answer
+    #[arg(long, env = "MAILPROOF_THREAD", value_name = "NAME", value_parser = threads::name, requires = "email", help_heading = "Threads")]
+    pub thread: Option<String>,
+    /// Where threads live: `sqlite:PATH`, `postgres://…`, `mongodb://…` [default: `MONGODB_URI`
+    /// where set, else sqlite:mailproof-threads.db]
+    #[arg(
+        long,
+        env = "MAILPROOF_CHECKPOINTER",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Threads"
+    )]
+    pub checkpointer: Option<String>,
 }
 
 /// What the configuration file can say too; a flag wins over it.
@@ -287,6 +312,94 @@ pub struct ShowArgs {
 pub enum Drawing {
     Mermaid,
     Dot,
+}
+
+#[derive(Debug, Args)]
+pub struct ThreadsArgs {
+    /// Show what this thread asks, whole
+    #[arg(value_name = "THREAD")]
+    pub thread: Option<String>,
+    /// Threads that wait for nobody too
+    #[arg(long, conflicts_with = "thread")]
+    pub all: bool,
+    /// What people decided on this thread, in order
+    #[arg(long, value_name = "THREAD", conflicts_with_all = ["thread", "all"])]
+    pub history: Option<String>,
+    /// What is remembered, by namespace
+    #[arg(long, conflicts_with_all = ["thread", "all", "history"])]
+    pub memory: bool,
+    /// Where threads live: `sqlite:PATH`, `postgres://…`, `mongodb://…` [default: `MONGODB_URI`
+    /// where set, else sqlite:mailproof-threads.db]
+    #[arg(
+        long,
+        env = "MAILPROOF_CHECKPOINTER",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub checkpointer: Option<String>,
+    /// Configuration; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RespondArgs {
+    /// The thread to answer
+    #[arg(long, env = "MAILPROOF_THREAD", value_name = "NAME")]
+    pub thread: String,
+    /// The answer; `continue` answers nothing and goes on with a thread whose process died
+    #[arg(value_enum, value_name = "ANSWER")]
+    pub kind: AnswerKind,
+    /// What to say (`respond`), or the arguments to change (`edit`): NAME=VALUE
+    #[arg(value_name = "TEXT|NAME=VALUE")]
+    pub words: Vec<String>,
+    /// Arguments to change, as a JSON object in a file (`-` reads stdin)
+    #[arg(long, value_name = "FILE")]
+    pub json_args: Option<PathBuf>,
+    /// The question to answer, where the thread asks several, or to be sure which it is
+    #[arg(long, value_name = "ID")]
+    pub interrupt: Option<String>,
+    /// Who answers; default: the user of this machine
+    #[arg(long = "as", env = "MAILPROOF_AS", value_name = "NAME")]
+    pub who: Option<String>,
+    /// Where threads live: `sqlite:PATH`, `postgres://…`, `mongodb://…` [default: `MONGODB_URI`
+    /// where set, else sqlite:mailproof-threads.db]
+    #[arg(
+        long,
+        env = "MAILPROOF_CHECKPOINTER",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub checkpointer: Option<String>,
+    /// Configuration; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerKind {
+    /// Do it as proposed
+    Accept,
+    /// Do it with other arguments
+    Edit,
+    /// Do not do it, and end
+    Ignore,
+    /// Answer a question, or say what to do instead
+    Respond,
+    /// Go on with a thread whose process died
+    Continue,
+}
+
+impl AnswerKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            AnswerKind::Accept => "accept",
+            AnswerKind::Edit => "edit",
+            AnswerKind::Ignore => "ignore",
+            AnswerKind::Respond => "respond",
+            AnswerKind::Continue => "continue",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

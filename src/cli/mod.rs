@@ -10,10 +10,12 @@ mod init;
 mod list;
 mod progress;
 mod report;
+mod respond;
 mod results;
 mod run;
 mod show;
 mod talk;
+mod threads;
 mod validate;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&talk, *args),
         Verb::Report(args) => report::run(&talk, &args),
         Verb::Show(args) => show::run(&talk, &args),
+        Verb::Threads(args) => threads::run(&talk, &args),
+        Verb::Respond(args) => respond::run(&talk, &args),
         Verb::List => list::run(&talk),
         Verb::Validate(args) => validate::run(&talk, &args),
         Verb::Import(args) => import::run(&talk, &args),

@@ -71,7 +71,7 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
     Ok(exit)
 }
 
-fn read(file: &Path) -> Result<Email, Failure> {
+pub fn read(file: &Path) -> Result<Email, Failure> {
     let unreadable = |error: io::Error| {
         Failure::usage(format!("cannot read email `{}`: {error}", file.display()))
     };
@@ -95,7 +95,7 @@ fn read(file: &Path) -> Result<Email, Failure> {
 }
 
 /// Decision, calls, and transcript.
-fn as_json(variant: &str, run: &Run) -> serde_json::Value {
+pub fn as_json(variant: &str, run: &Run) -> serde_json::Value {
     let calls: Vec<_> = crate::message::visible(&run.messages)
         .into_iter()
         .flat_map(|message| &message.tool_calls)

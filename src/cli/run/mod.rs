@@ -1,7 +1,8 @@
 //! `mailproof run`: the whole road, from arguments to exit code.
 
-mod email;
+pub mod email;
 mod settings;
+mod thread;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
@@ -36,7 +37,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
     config.complete(&mut args.choices);
     if let Some(file) = &args.email {
-        return email::run(talk, file, &args, &config);
+        return match &args.thread {
+            Some(thread) => thread::run(talk, file, thread, &args, &config),
+            None => email::run(talk, file, &args, &config),
+        };
     }
     if args.suites.is_empty() {
         args.suites = config.suite.clone().map(|many| many.0).unwrap_or_default();
