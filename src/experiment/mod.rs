@@ -26,4 +26,6 @@ pub use record::{
 };
 
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod tests;

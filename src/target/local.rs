@@ -103,6 +103,15 @@ impl Local {
         }
     }
 
+    /// An agent on another wiring than its own: what tests hold against it.
+    #[cfg(test)]
+    pub fn wired(agent: Agent, graph: CompiledGraph<AgentState, Attempt>) -> Self {
+        Local {
+            graph: Arc::new(graph),
+            ..Local::new(agent)
+        }
+    }
+
     /// For threads that outlive this process. `store` is what an agent with a memory reads
     /// and writes where a [`Start`] brings none.
     pub fn on(agent: Agent, checkpointer: Arc<dyn Checkpointer>, store: Arc<dyn Store>) -> Self {
