@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -13,7 +14,12 @@ use super::exit::{Exit, Failure};
 use super::talk::print;
 use super::validate::load;
 use crate::dataset::Dataset;
-use crate::model::{catalog, rules};
+use crate::model::catalog::{self, Source};
+use crate::model::chat::{Account, Endpoint};
+use crate::model::rules;
+
+/// How long a server may take to accept a connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One thing looked at.
 struct Check {
@@ -39,6 +45,7 @@ pub fn run(talk: &Talk, args: DoctorArgs) -> Result<Exit, Failure> {
     if models.is_empty() {
         models.extend(config.model.map(|many| many.0).unwrap_or_default());
         models.extend(config.router_model);
+        models.extend(config.memory_model);
     }
     if models.is_empty() {
         models.push(rules::NAME.to_owned());
@@ -70,12 +77,44 @@ pub fn run(talk: &Talk, args: DoctorArgs) -> Result<Exit, Failure> {
 /// Provider, endpoint, model, and whether the key is there; never its value.
 fn model_check(name: &str) -> Check {
     let what = format!("model {name}");
-    match catalog::open(name, |variable| std::env::var(variable).ok()) {
-        Ok(model) => pass(
-            &what,
-            format!("`{}`, in this process: no endpoint, no key", model.name()),
-        ),
+    match catalog::find(name, |variable| std::env::var(variable).ok()) {
+        Ok(Source::Rules) => pass(&what, "in this process: no endpoint, no key".to_owned()),
+        Ok(Source::Chat(account)) => {
+            let (reached, passed) = reach(&account.endpoint);
+            let found = format!(
+                "provider {}, endpoint {}, model {}, {}; {reached}",
+                account.provider,
+                account.endpoint,
+                account.model,
+                key(&account),
+            );
+            Check {
+                what,
+                passed,
+                found,
+            }
+        }
         Err(error) => fail(&what, error.to_string()),
+    }
+}
+
+fn key(account: &Account) -> String {
+    match (account.key_variable, &account.key) {
+        (None, _) => "takes no key".to_owned(),
+        (Some(variable), Some(_)) => format!("key in {variable}"),
+        (Some(variable), None) => format!("no key ({variable} is not set)"),
+    }
+}
+
+/// Whether somebody listens there, as words and as a verdict. A server of one's own may be
+/// down; behind `https` stand services that are up, often reached through a proxy.
+fn reach(endpoint: &Endpoint) -> (String, bool) {
+    if endpoint.is_encrypted() {
+        return ("connection not tried".to_owned(), true);
+    }
+    match endpoint.probe(PROBE_TIMEOUT) {
+        Ok(()) => ("reachable".to_owned(), true),
+        Err(error) => (format!("cannot be reached: {error}"), false),
     }
 }
 

@@ -3,50 +3,88 @@
 use std::sync::Arc;
 
 use super::Model;
+use super::chat::{Account, BadUrl, Chat, Endpoint, Key};
 use super::rules::{self, Rules};
 
-/// A provider that is known by name, and the variable its key is read from.
-struct Provider {
-    name: &'static str,
-    key: &'static str,
-}
+const OPENAI_URL: &str = "https://api.openai.com/v1";
+const OLLAMA_HOST: &str = "127.0.0.1";
 
-/// In alphabetical order.
-const PROVIDERS: [Provider; 4] = [
-    Provider {
-        name: "anthropic",
-        key: "ANTHROPIC_API_KEY",
-    },
-    Provider {
-        name: "google",
-        key: "GOOGLE_API_KEY",
-    },
-    Provider {
-        name: "openai",
-        key: "OPENAI_API_KEY",
-    },
-    Provider {
-        name: "openrouter",
-        key: "OPENROUTER_API_KEY",
-    },
+/// Providers that are known by name and cannot be asked yet, each with the variable that
+/// its key is read from.
+const LATER: [(&str, &str); 3] = [
+    ("anthropic", "ANTHROPIC_API_KEY"),
+    ("google", "GOOGLE_API_KEY"),
+    ("openrouter", "OPENROUTER_API_KEY"),
 ];
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The embedded offline model.
+    Rules,
+    Chat(Account),
+}
 
 /// Why a model cannot be used. Found before any case runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    #[error("unknown model `{0}`: use `rules`, the embedded offline model, or `PROVIDER:NAME`")]
+    #[error(
+        "unknown model `{0}`: use `rules`, the embedded offline model, or `PROVIDER:NAME`, such as `openai:gpt-4o` or `ollama:llama3.2`"
+    )]
     Unknown(String),
     #[error("model `{model}` needs a key: set `{variable}`, or use `rules`, which needs none")]
     MissingKey {
         model: String,
         variable: &'static str,
     },
-    #[error("model `{0}` cannot be asked by this version, which brings `rules` alone")]
+    #[error("`{0}` holds no key: spaces, line breaks, and letters beyond ASCII cannot be sent")]
+    BadKey(&'static str),
+    #[error("`{variable}` {error}")]
+    BadUrl {
+        variable: &'static str,
+        error: BadUrl,
+    },
+    #[error(
+        "model `{0}` cannot be asked by this version, which asks `rules`, `openai:NAME`, and `ollama:NAME`"
+    )]
     NotBuilt(String),
+    #[error("model `{model}` cannot be asked from this machine: {reason}")]
+    NoClient { model: String, reason: String },
 }
 
-/// Finds the model called `name`, with keys from `environment` (a variable's value by name;
-/// empty counts as unset).
+/// Finds what `name` stands for, with keys and addresses from `environment` (a variable's
+/// value by name; empty counts as unset).
+///
+/// # Errors
+/// See [`OpenError`]; nothing was sent anywhere.
+pub fn find(name: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Source, OpenError> {
+    if name == rules::NAME {
+        return Ok(Source::Rules);
+    }
+    let set = |variable: &str| {
+        let value = environment(variable)?.trim().to_owned();
+        (!value.is_empty()).then_some(value)
+    };
+    let unknown = || OpenError::Unknown(name.to_owned());
+    let (provider, model) = name.split_once(':').ok_or_else(unknown)?;
+    if model.trim().is_empty() {
+        return Err(unknown());
+    }
+    match provider {
+        "openai" => openai(name, model, set).map(Source::Chat),
+        "ollama" => ollama(model, set).map(Source::Chat),
+        _ => {
+            let later = LATER.into_iter().find(|(known, _)| *known == provider);
+            let (_, variable) = later.ok_or_else(unknown)?;
+            Err(match set(variable) {
+                None => missing(name, variable),
+                Some(_) => OpenError::NotBuilt(name.to_owned()),
+            })
+        }
+    }
+}
+
+/// Finds the model called `name`, and makes it ready to be asked.
 ///
 /// # Errors
 /// See [`OpenError`]; nothing was sent anywhere.
@@ -54,43 +92,189 @@ pub fn open(
     name: &str,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Arc<dyn Model>, OpenError> {
-    if name == rules::NAME {
-        return Ok(Arc::new(Rules::new()));
+    match find(name, environment)? {
+        Source::Rules => Ok(Arc::new(Rules::new())),
+        Source::Chat(account) => match Chat::new(account) {
+            Ok(chat) => Ok(Arc::new(chat)),
+            Err(reason) => Err(OpenError::NoClient {
+                model: name.to_owned(),
+                reason,
+            }),
+        },
     }
-    let provider = name
-        .split_once(':')
-        .filter(|(_, model)| !model.is_empty())
-        .and_then(|(provider, _)| PROVIDERS.iter().find(|known| known.name == provider))
-        .ok_or_else(|| OpenError::Unknown(name.to_owned()))?;
-    if environment(provider.key).is_none_or(|key| key.trim().is_empty()) {
-        return Err(OpenError::MissingKey {
-            model: name.to_owned(),
-            variable: provider.key,
-        });
+}
+
+/// OpenAI itself wants a key; a server elsewhere may not.
+fn openai(
+    name: &str,
+    model: &str,
+    set: impl Fn(&str) -> Option<String>,
+) -> Result<Account, OpenError> {
+    const KEY: &str = "OPENAI_API_KEY";
+    const BASE: &str = "OPENAI_BASE_URL";
+    let own = Endpoint::parse(OPENAI_URL).expect("a constant");
+    let endpoint = match set(BASE) {
+        None => own.clone(),
+        Some(url) => Endpoint::parse(&url).map_err(|error| OpenError::BadUrl {
+            variable: BASE,
+            error,
+        })?,
+    };
+    let key = match set(KEY) {
+        Some(key) => Some(Key::new(&key).ok_or(OpenError::BadKey(KEY))?),
+        None if endpoint.host() == own.host() => return Err(missing(name, KEY)),
+        None => None,
+    };
+    Ok(Account {
+        provider: "openai",
+        model: model.to_owned(),
+        endpoint,
+        base_variable: BASE,
+        key,
+        key_variable: Some(KEY),
+    })
+}
+
+fn ollama(model: &str, set: impl Fn(&str) -> Option<String>) -> Result<Account, OpenError> {
+    const BASE: &str = "OLLAMA_HOST";
+    let host = set(BASE);
+    let endpoint = Endpoint::ollama(host.as_deref().unwrap_or(OLLAMA_HOST));
+    Ok(Account {
+        provider: "ollama",
+        model: model.to_owned(),
+        endpoint: endpoint.map_err(|error| OpenError::BadUrl {
+            variable: BASE,
+            error,
+        })?,
+        base_variable: BASE,
+        key: None,
+        key_variable: None,
+    })
+}
+
+fn missing(name: &str, variable: &'static str) -> OpenError {
+    OpenError::MissingKey {
+        model: name.to_owned(),
+        variable,
     }
-    Err(OpenError::NotBuilt(name.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// An environment of these variables alone.
+    fn of(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        move |wanted| {
+            let found = variables.iter().find(|(name, _)| *name == wanted);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    fn account(name: &str, variables: &[(&str, &str)]) -> Account {
+        match find(name, of(variables)) {
+            Ok(Source::Chat(account)) => account,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
     #[test]
     fn a_live_model_without_its_key_is_refused_by_the_variable_s_name() {
-        for (name, keys, wrong) in [
-            ("openai:gpt-4o", None, "OPENAI_API_KEY"),
-            ("openai:gpt-4o", Some(" "), "OPENAI_API_KEY"),
-            ("anthropic:claude", None, "ANTHROPIC_API_KEY"),
-            ("openai:gpt-4o", Some("k"), "this version"),
-            ("gpt-4o", Some("k"), "unknown model"),
-            ("openai:", Some("k"), "unknown model"),
-            ("nobody:x", Some("k"), "unknown model"),
+        let openai = "https://api.openai.com/v1/";
+        for (name, variables, wrong) in [
+            ("openai:gpt-4o", &[][..], "set `OPENAI_API_KEY`"),
+            (
+                "openai:gpt-4o",
+                &[("OPENAI_API_KEY", " ")],
+                "set `OPENAI_API_KEY`",
+            ),
+            (
+                "openai:gpt-4o",
+                &[("OPENAI_BASE_URL", openai)],
+                "set `OPENAI_API_KEY`",
+            ),
+            ("anthropic:claude", &[], "set `ANTHROPIC_API_KEY`"),
+            (
+                "anthropic:claude",
+                &[("ANTHROPIC_API_KEY", "k")],
+                "this version",
+            ),
+            (
+                "openai:gpt-4o",
+                &[("OPENAI_API_KEY", "a b")],
+                "`OPENAI_API_KEY` holds no key",
+            ),
+            (
+                "openai:m",
+                &[("OPENAI_BASE_URL", "localhost:1")],
+                "`OPENAI_BASE_URL` starts",
+            ),
+            (
+                "ollama:m",
+                &[("OLLAMA_HOST", "ftp://h")],
+                "`OLLAMA_HOST` starts",
+            ),
+            ("gpt-4o", &[("OPENAI_API_KEY", "k")], "unknown model"),
+            ("openai:", &[("OPENAI_API_KEY", "k")], "unknown model"),
+            ("nobody:x", &[("OPENAI_API_KEY", "k")], "unknown model"),
         ] {
-            let opened = open(name, |_| keys.map(str::to_owned));
+            let opened = open(name, of(variables));
             let message = opened.err().expect(name).to_string();
             assert!(message.contains(wrong), "{name}: {message}");
         }
-        let rules = open("rules", |_| None).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(rules.name(), "rules");
+    }
+
+    #[test]
+    fn a_name_opens_the_model_of_that_name() {
+        let key = [("OPENAI_API_KEY", "k")];
+        for name in [
+            "rules",
+            "openai:gpt-4o",
+            "openai:org/model:free",
+            "ollama:llama3.2:1b",
+        ] {
+            let model = open(name, of(&key)).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(model.name(), name);
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_the_provider_s_own_or_the_one_set() {
+        let key = ("OPENAI_API_KEY", "k");
+        let local = "http://127.0.0.1:8089/v1";
+        for (name, variables, shown, with_key) in [
+            ("openai:m", &[key][..], "https://api.openai.com/v1", true),
+            (
+                "openai:m",
+                &[key, ("OPENAI_BASE_URL", " ")],
+                "https://api.openai.com/v1",
+                true,
+            ),
+            ("openai:m", &[key, ("OPENAI_BASE_URL", local)], local, true),
+            ("openai:m", &[("OPENAI_BASE_URL", local)], local, false),
+            (
+                "openai:m",
+                &[("OPENAI_BASE_URL", "https://llm.test/v1")],
+                "https://llm.test/v1",
+                false,
+            ),
+            (
+                "ollama:m",
+                &[key, ("OPENAI_BASE_URL", local)],
+                "http://127.0.0.1:11434/v1",
+                false,
+            ),
+            (
+                "ollama:m",
+                &[("OLLAMA_HOST", "gpu:1")],
+                "http://gpu:1/v1",
+                false,
+            ),
+        ] {
+            let account = account(name, variables);
+            assert_eq!(account.endpoint.to_string(), shown);
+            assert_eq!(account.key.is_some(), with_key, "{variables:?}");
+            assert_eq!(account.model, "m");
+        }
     }
 }

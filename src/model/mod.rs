@@ -16,6 +16,7 @@ use crate::message::{Message, Prompt, ToolCall};
 use crate::run::{ModelRole, TokenUsage};
 
 pub mod catalog;
+pub mod chat;
 pub mod rules;
 
 /// One question to a model.
