@@ -35,7 +35,7 @@ impl fmt::Display for LeftOut {
             LeftOut::Variants(names) => {
                 return write!(
                     f,
-                    "left out, because no suite has a case for them: {}",
+                    "variants left out, because no suite has a case for them: {}",
                     quoted(names)
                 );
             }

@@ -382,7 +382,7 @@ fn a_suite_without_anything_selected_does_not_run() {
     insta::assert_snapshot!(skipped, @"suite `hitl` is skipped: no scenario is selected");
     let mut plan = of(&[Hitl], &["e0/edit"]);
     let left_out = plan.left_out.pop().unwrap();
-    insta::assert_snapshot!(left_out, @"left out, because no suite has a case for them: `workflow@rules`");
+    insta::assert_snapshot!(left_out, @"variants left out, because no suite has a case for them: `workflow@rules`");
     let nobody = Plan::resolve(&chosen(&[Memory], &["hitl"]), &people()).unwrap_err();
     insta::assert_snapshot!(nobody, @"nothing is left to run; suite `memory` is skipped: no chosen agent takes part in episodes; choose among `hitl-memory`");
 }
