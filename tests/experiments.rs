@@ -124,7 +124,7 @@ fn comparable_markdown(text: &str) -> &str {
 }
 
 #[test]
-fn the_default_run_reports_two_variants_over_the_embedded_emails() {
+fn the_default_run_reports_four_variants_and_all_suites_over_the_embedded_emails() {
     let place = Place::new();
     let shown = place.run(&["run", "-e", "first"], 0);
     let report = place.report("first");
@@ -137,10 +137,31 @@ fn the_default_run_reports_two_variants_over_the_embedded_emails() {
         .iter()
         .map(|v| &v["name"])
         .collect();
-    assert_eq!(names, ["baseline@rules", "workflow@rules", "hitl@rules"]);
-    for variant in report["variants"].as_array().unwrap() {
+    assert_eq!(
+        names,
+        [
+            "baseline@rules",
+            "workflow@rules",
+            "hitl@rules",
+            "hitl-memory@rules"
+        ]
+    );
+    let plan = &report["plan"];
+    assert_eq!(
+        plan["suites"],
+        serde_json::json!(["triage", "response", "hitl", "memory"])
+    );
+    let cases = |kind: &str| plan[kind].as_u64().unwrap();
+    assert!(cases("scenarios") >= 30 && cases("episodes") >= 15);
+    let attempts = [
+        cases("examples"),
+        cases("examples"),
+        cases("examples") + cases("scenarios"),
+        cases("examples") + cases("scenarios") + cases("episodes"),
+    ];
+    for (variant, attempts) in report["variants"].as_array().unwrap().iter().zip(attempts) {
         let counts = &variant["counts"];
-        assert_eq!(counts["attempts"], report["dataset"]["examples"]);
+        assert_eq!(counts["attempts"], attempts);
         assert_eq!(counts["errors"], 0);
         assert!(
             variant["metrics"]["triage.accuracy"]["value"]
@@ -164,6 +185,33 @@ fn the_default_run_reports_two_variants_over_the_embedded_emails() {
     }
     for file in ["journal.jsonl", "report.json", "report.md", "report.svg"] {
         assert!(place.path("reports/first").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn memory_helps_on_later_emails_and_not_on_the_controls_and_is_called_a_demonstration() {
+    let place = Place::new();
+    let shown = place.run(&["run", "memory", "-e", "memory"], 0);
+    let report = place.report("memory");
+    let variants = report["variants"].as_array().unwrap();
+    assert_eq!(variants.len(), 1, "only agents that remember take part");
+    let memory = &variants[0]["memory"];
+    let value = |figure: &Value| figure["value"].as_f64().unwrap();
+    let learning = &memory["learning"];
+    assert!(value(&learning["gain"]) > 0.3, "{learning:#}");
+    assert!(learning["gain"]["low"].as_f64().unwrap() > 0.0);
+    let later = learning["curve"].as_array().unwrap()[1..].iter();
+    for point in later.filter(|point| point["episodes"] != 0) {
+        assert!(
+            point["with"].as_f64() > point["without"].as_f64(),
+            "{point}"
+        );
+    }
+    assert!(memory["controls"]["episodes"].as_u64().unwrap() >= 4);
+    assert_eq!(value(&memory["controls"]["gain"]), 0.0);
+    assert_eq!(variants[0]["metrics"]["memory.gain"], learning["gain"]);
+    for words in ["An episode is a few emails in a row", "demonstrates"] {
+        assert!(shown.contains(words), "{words}");
     }
 }
 
@@ -228,9 +276,10 @@ fn trajectories(attempts: Vec<Value>) -> BTreeMap<(String, u64, u64), Value> {
     attempts
         .into_iter()
         .map(|mut attempt| {
-            let mut run = attempt["run"].take();
-            without_latency(&mut run);
-            (case(&attempt), run)
+            let mut runs = attempt["runs"].take();
+            assert!(runs.is_array(), "an attempt has its runs");
+            without_latency(&mut runs);
+            (case(&attempt), runs)
         })
         .collect()
 }
@@ -238,13 +287,21 @@ fn trajectories(attempts: Vec<Value>) -> BTreeMap<(String, u64, u64), Value> {
 #[test]
 fn shuffled_labels_change_no_trajectory() {
     let place = Place::new();
-    place.run(&["run", "-e", "honest", "--split", "dev"], 0);
+    let suites = ["run", "triage", "response"];
+    place.run(
+        &[&suites[..], &["-e", "honest", "--split", "dev"]].concat(),
+        0,
+    );
     let mut shuffled = String::new();
     for entry in fs::read_dir(root().join("datasets/email/dev")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         let options = serde_yaml::options! { strict_booleans: true };
         let examples: Vec<Value> = serde_yaml::from_str_with_options(&text, options).unwrap();
         for mut example in examples {
+            // Scenarios and episodes are about other people's answers.
+            if example.get("email").is_none() {
+                continue;
+            }
             let next = match example["expect"]["triage"].as_str().unwrap() {
                 "respond" => "notify",
                 "notify" => "ignore",
@@ -255,7 +312,8 @@ fn shuffled_labels_change_no_trajectory() {
         }
     }
     place.write("shuffled.jsonl", &shuffled);
-    place.run(&["run", "-e", "shuffled", "-d", "shuffled.jsonl"], 0);
+    let dataset = ["-e", "shuffled", "-d", "shuffled.jsonl"];
+    place.run(&[&suites[..], &dataset].concat(), 0);
     let (honest, shuffled) = (place.attempts("honest"), place.attempts("shuffled"));
     let labels = |attempts: &[Value]| -> BTreeMap<_, _> {
         attempts
@@ -522,20 +580,42 @@ fn a_run_needs_no_network() {
         .env("HTTP_PROXY", "http://127.0.0.1:9");
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    // Crates leave their paths in the program, for their panics to name.
-    let program = fs::read(env!("CARGO_BIN_EXE_mailproof")).unwrap();
-    let linked = |pattern: &str| {
-        regex::bytes::Regex::new(pattern)
-            .unwrap()
-            .is_match(&program)
-    };
-    assert!(
-        linked(r"/serde_json-\d"),
-        "the test cannot see what is linked"
-    );
-    for stack in [r"/reqwest-\d", r"/hyper-\d", r"/rustls-\d"] {
-        assert!(!linked(stack), "the default build links {stack}");
+    // What can reach the network at all stands in these places, none of which such a run
+    // enters: a live model, a look at its endpoint, and databases that were asked for.
+    let places = [
+        "src/graph/checkpoint/",
+        "src/graph/database/",
+        "src/graph/store/",
+        "src/model/chat/",
+    ];
+    let ways = regex::Regex::new(
+        r"reqwest|Tcp(Stream|Listener)|UdpSocket|UnixStream|tokio_postgres|deadpool|mongodb::",
+    )
+    .unwrap();
+    let mut found = 0;
+    for path in sources(&root().join("src")) {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        if ways.is_match(&fs::read_to_string(&path).unwrap()) {
+            found += 1;
+            let known = places.iter().any(|place| name.starts_with(place));
+            assert!(known, "{name} reaches the network");
+        }
     }
+    assert!(found > 3, "the test cannot see what reaches the network");
+}
+
+/// The Rust files below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
 }
 
 #[test]

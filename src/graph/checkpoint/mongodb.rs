@@ -2,7 +2,6 @@
 //!
 //! A checkpoint is stored when most of the servers that hold it have it in their journals.
 
-use std::error::Error;
 use std::time::Duration;
 
 use ::mongodb::bson::{Document, doc};

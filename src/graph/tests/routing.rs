@@ -103,6 +103,21 @@ async fn a_route_chooses_among_its_targets_on_the_updated_state() {
 }
 
 #[tokio::test]
+async fn an_edge_to_the_end_beside_a_route_ends_nothing_that_goes_on() {
+    let graph = Graph::new()
+        .node("a", &[], say)
+        .node("b", &[], say)
+        .edge(START, "a")
+        .edge("a", END)
+        .conditional_edge("a", &["b", END], |state: &Log| {
+            vec![if state.0.len() < 2 { "b" } else { END }]
+        })
+        .edge("b", "a");
+    let state = Fixture::new(graph).run().await.unwrap();
+    assert_eq!(state, log(&["a", "b", "a"]));
+}
+
+#[tokio::test]
 async fn a_route_must_name_one_of_its_targets() {
     for (route, expected) in [
         (
