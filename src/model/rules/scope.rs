@@ -268,10 +268,16 @@ pub(super) fn named(
             .map(|who| Scope::new(Some(who), &topic))
             .collect(),
     };
-    Named {
-        scopes,
-        here: spoken.has(sentence, WishCue::SenderHere),
-    }
+    // Behind a topic, "them" are its matters and not who writes of them.
+    let about = spoken.first(sentence, WishCue::About);
+    let mut pointers = spoken
+        .cues_in(sentence)
+        .filter(|found| found.cue == WishCue::SenderHere);
+    let here = pointers.any(|found| {
+        let is_pronoun = found.last == found.first + 1;
+        !(is_pronoun && about.is_some_and(|about| about.first < found.first))
+    });
+    Named { scopes, here }
 }
 
 impl fmt::Display for Who {

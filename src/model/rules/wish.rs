@@ -59,6 +59,9 @@ pub(super) struct Said {
     pub wish: Wish,
     pub here: bool,
     pub sentence: usize,
+    /// Whether its sentence begins with it ("Please ignore …"), so that it is no part of
+    /// what somebody else is to be told.
+    pub leads: bool,
 }
 
 const TRIAGE: [WishCue; 8] = [
@@ -108,6 +111,7 @@ pub(super) fn triage(book: &Book, text: &str) -> Vec<Said> {
         });
         let Some((label, verb)) = verb else { continue };
         let named = named(&spoken, sentence, Some(&verb), &[WishCue::From]);
+        let first = spoken.text.sentences[sentence].first as usize;
         for scope in named.scopes {
             if found.len() < MOST && (named.here || !scope.is_everything()) {
                 found.push(Said {
@@ -117,6 +121,7 @@ pub(super) fn triage(book: &Book, text: &str) -> Vec<Said> {
                         what: What::Triage(label),
                     },
                     sentence,
+                    leads: verb.first <= first + 1,
                 });
             }
         }
@@ -156,6 +161,7 @@ pub(super) fn meeting(book: &Book, text: &str, used: Use) -> Vec<Said> {
                             what: what.clone(),
                         },
                         sentence,
+                        leads: false,
                     });
                 }
             }
@@ -259,6 +265,7 @@ pub(super) fn style(book: &Book, text: &str) -> Vec<Said> {
                             what: what.clone(),
                         },
                         sentence,
+                        leads: false,
                     });
                 }
             }

@@ -142,8 +142,11 @@ fn triage_lessons(book: &Book, reading: &Reading, note: &Note) -> Vec<Lesson> {
     let said = note.said.as_deref().unwrap_or_default();
     let wishes: Vec<Wish> = wish::triage(book, said)
         .into_iter()
-        // "Tell them to ignore mail from Bob" is no wish about Bob's mail.
-        .filter(|said| label.is_none_or(|label| said.wish.what == What::Triage(label)))
+        // "Tell them to ignore mail from Bob" is no wish about Bob's mail; "Ignore mail about
+        // certificates" is one, whatever becomes of the email it was said of.
+        .filter(|said| {
+            said.leads || label.is_none_or(|label| said.wish.what == What::Triage(label))
+        })
         .filter_map(|said| here(said, reading))
         .collect();
     if !wishes.is_empty() {

@@ -89,7 +89,7 @@ fn notes_quote_what_was_proposed_and_what_the_person_did() {
     Proposed: {"to":"ana@northwind.example","subject":"Re: Invoice 1042","content":"Yes."}
     --
     The email was sorted as notify. The person wants it answered, and said: "Say \"when\",\nnot just yes."
-    Emails like it are to be sorted as respond.
+    Unless these words say otherwise, emails like it are to be sorted as respond.
     --
     The email was sorted as notify. The person did not want to be notified of it. Emails like it are to be sorted as ignore.
     --

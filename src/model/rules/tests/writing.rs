@@ -77,7 +77,7 @@ const NOT_NOTIFIED: &str = "The email was sorted as notify. The person did not w
 
 fn wanted(said: &str) -> String {
     format!(
-        "The email was sorted as notify. The person wants it answered, and said: {}\nEmails like it are to be sorted as respond.",
+        "The email was sorted as notify. The person wants it answered, and said: {}\nUnless these words say otherwise, emails like it are to be sorted as respond.",
         json!(said)
     )
 }
@@ -134,6 +134,16 @@ fn answers_teach_how_to_sort() {
             wanted("Tell them to ignore mail from Bob."),
             &machine,
             "+- respond: mail from status@host.example",
+        ),
+        (
+            wanted("Ignore mails about disks from now on, Yuki looks after them."),
+            &machine,
+            "+- ignore: mail about \"disks\"",
+        ),
+        (
+            wanted("Please ignore newsletters from this sender."),
+            &machine,
+            "+- ignore: mail from status@host.example",
         ),
         (
             "Ignore newsletters from this sender".to_owned(),
