@@ -1,7 +1,7 @@
 //! Approval by people who answer real threads: what surrounds the one question and the
 //! one answer.
 //!
-//! [`Record`], [`Approvers`], [`Hook`], [`Figures`], [`Staged`], [`confirmation`], and
+//! [`Record`], [`Approvers`], [`Hook`], [`Figures`], [`Staged`], [`confirmation()`], and
 //! [`agreed_steps`] are values and functions on an [`Interrupt`](crate::run::Interrupt) and
 //! its [`Response`](crate::run::Response), for whoever answers threads from outside. The
 //! others are a [`Human`](super::Human) around another one, and go into one another:

@@ -124,11 +124,12 @@ impl Mailbox {
         self.address.rsplit_once('@').map_or("", |(local, _)| local)
     }
 
-    /// Whether it is an address of one word, without a name beside it.
+    /// Whether it is an address of one word, with no other name beside it.
     pub fn is_bare_word(&self) -> bool {
-        self.name.is_empty()
-            && !self.local().is_empty()
-            && self.local().chars().all(char::is_alphabetic)
+        let local = self.local();
+        (self.name.is_empty() || self.name.eq_ignore_ascii_case(local))
+            && !local.is_empty()
+            && local.chars().all(char::is_alphabetic)
     }
 
     /// Whether it names a person rather than a team or a machine: the name and the
@@ -379,6 +380,15 @@ mod tests {
                 "{text}"
             );
             assert_eq!(mailbox.is_person(), person, "{text}");
+        }
+        for (text, bare) in [
+            ("sam@acme.example", true),
+            ("Sam <sam@acme.example>", true),
+            ("Sam Lee <sam@acme.example>", false),
+            ("sam.lee@acme.example", false),
+            ("team-4@acme.example", false),
+        ] {
+            assert_eq!(Mailbox::parse(text).is_bare_word(), bare, "{text}");
         }
         let list =
             Mailbox::parse_list("Wessel, Jannik <j@b.example>, sam@a.example; Ines <i@c.example>");
