@@ -72,6 +72,7 @@ fn main() {
             messages: vec![Message::user("r0", example.email.to_prompt())],
             tool_choice: ToolChoice::None,
             output: Some(output.clone()),
+            origin: Default::default(),
         })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -112,6 +112,9 @@ pub enum Step {
         /// the conversation (the router's).
         reply: ReplyRef,
         usage: TokenUsage,
+        /// Why the reply ended, where that was not as it should be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop: Option<Stop>,
         latency_ms: f64,
     },
     Tool {
@@ -198,11 +201,84 @@ pub enum ModelRole {
     Simulator,
 }
 
+/// Why a reply ended before the model was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The most tokens allowed were written: what there is may be cut in two.
+    Length,
+    /// The model would not answer.
+    Refusal,
+    /// The provider took the answer away.
+    Filtered,
+}
+
 /// Tokens of one model call, as the provider counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUsage {
+    /// All that were sent, cached ones too.
     pub input_tokens: u64,
     pub output_tokens: u64,
+    /// Of those sent, how many the provider read from its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_input_tokens: u64,
+    /// `None` where the price is not known.
+    #[serde(default, rename = "cost_usd", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// US dollars, in whole trillionths, so that a sum is the same in any order. Written as a
+/// number of dollars.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "f64", into = "f64")]
+#[schemars(with = "f64")]
+pub struct Cost(u64);
+
+impl Cost {
+    pub const ZERO: Cost = Cost(0);
+
+    pub const fn of_trillionths(trillionths: u64) -> Cost {
+        Cost(trillionths)
+    }
+
+    pub const fn trillionths(self) -> u64 {
+        self.0
+    }
+
+    pub fn usd(self) -> f64 {
+        self.0 as f64 / 1e12
+    }
+
+    /// No more than the largest there is.
+    pub fn plus(self, other: Cost) -> Cost {
+        Cost(self.0.saturating_add(other.0))
+    }
+}
+
+impl TryFrom<f64> for Cost {
+    type Error = String;
+
+    fn try_from(usd: f64) -> Result<Cost, String> {
+        // A million dollars: far from where the conversion would saturate.
+        if !(0.0..=1e6).contains(&usd) {
+            return Err(format!(
+                "`{usd}` is no amount of dollars from 0 to a million"
+            ));
+        }
+        Ok(Cost((usd * 1e12).round() as u64))
+    }
+}
+
+impl From<Cost> for f64 {
+    fn from(cost: Cost) -> f64 {
+        cost.usd()
+    }
 }
 
 /// What a run, or a whole variant, used: by role, so that no role hides another's cost.
@@ -210,33 +286,72 @@ pub struct TokenUsage {
 #[serde(transparent)]
 pub struct Usage(pub BTreeMap<ModelRole, RoleUsage>);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleUsage {
-    /// Model calls made.
+    /// Model calls that were answered.
     pub calls: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
+    /// Part of `input_tokens`.
+    #[serde(default)]
+    pub cached_input_tokens: u64,
+    /// In US dollars; `null` where the price of any call is not known.
+    #[serde(default, rename = "cost_usd")]
+    pub cost: Option<Cost>,
+}
+
+impl Default for RoleUsage {
+    fn default() -> Self {
+        RoleUsage {
+            calls: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            cached_input_tokens: 0,
+            // Nothing costs nothing.
+            cost: Some(Cost::ZERO),
+        }
+    }
+}
+
+impl RoleUsage {
+    pub fn add(&mut self, more: &RoleUsage) {
+        self.calls += more.calls;
+        self.input_tokens += more.input_tokens;
+        self.output_tokens += more.output_tokens;
+        self.cached_input_tokens += more.cached_input_tokens;
+        self.cost = match (self.cost, more.cost) {
+            (Some(one), Some(other)) => Some(one.plus(other)),
+            _ => None,
+        };
+    }
 }
 
 impl Usage {
     pub fn record(&mut self, role: ModelRole, tokens: TokenUsage) {
-        let usage = self.0.entry(role).or_default();
-        usage.calls += 1;
-        usage.input_tokens += tokens.input_tokens;
-        usage.output_tokens += tokens.output_tokens;
+        self.0.entry(role).or_default().add(&RoleUsage {
+            calls: 1,
+            input_tokens: tokens.input_tokens,
+            output_tokens: tokens.output_tokens,
+            cached_input_tokens: tokens.cached_input_tokens,
+            cost: tokens.cost,
+        });
     }
 
     pub fn add(&mut self, other: &Usage) {
         for (role, more) in &other.0 {
-            let usage = self.0.entry(*role).or_default();
-            usage.calls += more.calls;
-            usage.input_tokens += more.input_tokens;
-            usage.output_tokens += more.output_tokens;
+            self.0.entry(*role).or_default().add(more);
         }
     }
 
     pub fn calls(&self) -> u64 {
         self.0.values().map(|usage| usage.calls).sum()
+    }
+
+    /// Of all roles; `None` where the price of any call is not known.
+    pub fn cost(&self) -> Option<Cost> {
+        self.0
+            .values()
+            .try_fold(Cost::ZERO, |sum, usage| Some(sum.plus(usage.cost?)))
     }
 }
 

@@ -29,6 +29,7 @@ async fn accept_everything(model: Arc<Scripted>) -> Run {
         max_steps: 25,
         store: None,
         restart: false,
+        origin: Default::default(),
     };
     let email = Email {
         from: "Ana Ruiz <ana@northwind.example>".into(),

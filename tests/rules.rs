@@ -31,6 +31,7 @@ fn ask(
             None => ToolChoice::Required,
         },
         output,
+        origin: Default::default(),
     };
     let answer = rules.ask(&request).now_or_never();
     answer.expect("it never waits").expect("it always answers")

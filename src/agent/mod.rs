@@ -22,7 +22,6 @@ use std::time::Duration;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use self::memory::Namespace;
 use self::prompts::Preferences;
@@ -32,7 +31,7 @@ use self::tools::{Tool, Toolbox};
 use crate::email::Email;
 use crate::graph::{CompiledGraph, Graph, Store};
 use crate::message::Prompt;
-use crate::model::Model;
+use crate::model::{Mark, Model, Origin};
 
 /// The variants, in the order of the reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -326,7 +325,9 @@ pub struct Attempt {
     /// Time that it took before `since`, where it goes on after a pause.
     pub spent: Duration,
     /// When it began, or went on.
-    pub since: Instant,
+    pub since: Mark,
+    /// What its model calls come from, and the clock of `since`.
+    pub origin: Origin,
 }
 
 /// How far an attempt may go.
@@ -347,13 +348,14 @@ impl Attempt {
             store: Arc::clone(&self.store),
             limits: self.limits,
             spent,
-            since: Instant::now(),
+            since: self.origin.clock().mark(),
+            origin: self.origin.clone(),
         }
     }
 
-    /// How long it took, waiting for people excluded.
+    /// How long it took, waiting for people and for providers excluded.
     pub fn time_spent(&self) -> Duration {
-        self.spent + self.since.elapsed()
+        self.spent + self.origin.clock().since(&self.since)
     }
 
     pub fn time_left(&self) -> Duration {

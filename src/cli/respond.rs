@@ -72,6 +72,7 @@ pub fn run(talk: &Talk, args: &RespondArgs) -> Result<Exit, Failure> {
             max_steps: setup.max_model_calls,
             store: None,
             restart: false,
+            origin: Default::default(),
         };
         let progress = target.take_up(thread, start).await;
         let progress = progress.map_err(Failure::from_error)?;

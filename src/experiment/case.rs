@@ -18,7 +18,7 @@ use crate::dataset::{Dataset, Episode, EpisodeStep, Example, Person, Scenario};
 use crate::email::{Email, Triage};
 use crate::graph::{MemoryStore, Store};
 use crate::human::{AcceptAll, Driven, Human, Scripted, Simulated, drive};
-use crate::model::Model;
+use crate::model::{Model, Origin};
 use crate::run::{Outcome, Run, Usage};
 use crate::score::{self, Feedback, Learning, MemoryChange, memory_changes};
 use crate::target::{Start, Target};
@@ -42,6 +42,7 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         plan,
         kind: item.kind(),
         examples: &dataset.examples,
+        origin: Origin::new(&key.example, case.repeat),
         // Without the experiment's name: equal plans have equal records.
         thread: format!("{}/{}/{}", variant.name, key.example, case.repeat),
     };
@@ -150,6 +151,8 @@ struct Stage<'a> {
     examples: &'a [Example],
     /// Of a case of several runs, how their threads begin.
     thread: String,
+    /// What all model calls of the case come from.
+    origin: Origin,
 }
 
 impl Stage<'_> {
@@ -166,7 +169,12 @@ impl Stage<'_> {
             Person::Scripted(rules) => Box::new(Scripted::new(rules.clone(), None)),
             Person::Simulated { description, turns } => {
                 let simulator = Arc::clone(&self.cast.simulator);
-                Box::new(Simulated::new(simulator, description, *turns))
+                Box::new(Simulated::new(
+                    simulator,
+                    description,
+                    *turns,
+                    self.origin.clone(),
+                ))
             }
         };
         let start = Start {
@@ -238,6 +246,7 @@ impl Stage<'_> {
             max_steps: limits.max_steps,
             store,
             restart: false,
+            origin: self.origin.clone(),
         }
     }
 

@@ -142,6 +142,7 @@ pub fn run(triage: Triage) -> Run {
         TokenUsage {
             input_tokens: 10,
             output_tokens: 2,
+            ..Default::default()
         },
     );
     Run {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Human, HumanError, edited, shown, shown_action};
 use crate::message::{Message, Prompt};
-use crate::model::{Model, OutputSchema, Reply, Request, ToolChoice};
+use crate::model::{Model, Origin, OutputSchema, Reply, Request, ToolChoice};
 use crate::run::{Interrupt, ModelRole, Response, Usage};
 
 /// The most characters of the text, and of the arguments, that the person is shown.
@@ -31,12 +31,14 @@ pub struct Simulated {
     answered: u32,
     messages: Vec<Message>,
     usage: Usage,
+    origin: Origin,
 }
 
 impl Simulated {
     const NAME: &str = "simulated";
 
-    pub fn new(model: Arc<dyn Model>, description: &str, turns: u32) -> Self {
+    /// `origin` is that of the run whose questions it answers.
+    pub fn new(model: Arc<dyn Model>, description: &str, turns: u32, origin: Origin) -> Self {
         let system = include_str!("simulated.md").replace("{{description}}", description.trim());
         Simulated {
             model,
@@ -45,6 +47,7 @@ impl Simulated {
             answered: 0,
             messages: Vec::new(),
             usage: Usage::default(),
+            origin,
         }
     }
 
@@ -78,6 +81,7 @@ impl Simulated {
             messages: self.messages.clone(),
             tool_choice: ToolChoice::None,
             output: Some(Arc::new(output(kinds))),
+            origin: self.origin.clone(),
         };
         let reply = self.model.ask(&request).await.map_err(HumanError::Model)?;
         self.usage.record(ModelRole::Simulator, reply.usage);

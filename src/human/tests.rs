@@ -132,6 +132,7 @@ async fn run(asks: Vec<Asked>, mut human: impl Human) -> (Driven, Vec<(Response,
         max_steps: 1,
         store: None,
         restart: false,
+        origin: Default::default(),
     };
     let email = Email {
         from: String::new(),
@@ -221,6 +222,7 @@ impl Human for Careless {
         let tokens = TokenUsage {
             input_tokens: 5,
             output_tokens: 1,
+            ..Default::default()
         };
         self.0.record(ModelRole::Simulator, tokens);
         Box::pin(async { Ok(Response::Accept) })

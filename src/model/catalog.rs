@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Model;
+use futures_util::future::BoxFuture;
+
 use super::chat::{Account, BadUrl, Chat, Endpoint, Key};
 use super::rules::{self, Rules};
+use super::{Model, ModelError, Provider, Reply, Request};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 const OLLAMA_HOST: &str = "127.0.0.1";
@@ -95,12 +97,25 @@ pub fn open(
     match find(name, environment)? {
         Source::Rules => Ok(Arc::new(Rules::new())),
         Source::Chat(account) => match Chat::new(account) {
-            Ok(chat) => Ok(Arc::new(chat)),
+            Ok(chat) => Ok(Arc::new(Direct(Arc::new(chat)))),
             Err(reason) => Err(OpenError::NoClient {
                 model: name.to_owned(),
                 reason,
             }),
         },
+    }
+}
+
+/// Asks its provider once.
+struct Direct(Arc<dyn Provider>);
+
+impl Model for Direct {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn ask<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Reply, ModelError>> {
+        Box::pin(async move { self.0.send(request).await.result })
     }
 }
 

@@ -7,17 +7,23 @@
 pub mod scripted;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::message::{Message, Prompt, ToolCall};
-use crate::run::{ModelRole, TokenUsage};
+use crate::run::{ModelRole, Stop, TokenUsage};
 
 pub mod catalog;
 pub mod chat;
+pub mod halt;
+mod origin;
 pub mod rules;
+pub mod settings;
+
+pub use origin::{Clock, Mark, Origin, Waiting};
 
 /// One question to a model.
 #[derive(Clone, Debug)]
@@ -30,6 +36,8 @@ pub struct Request {
     pub tool_choice: ToolChoice,
     /// Set where the reply must be a JSON object of this shape instead of tool calls.
     pub output: Option<Arc<OutputSchema>>,
+    /// Which attempt asks.
+    pub origin: Origin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +67,11 @@ pub struct Reply {
     pub content: String,
     pub tool_calls: Vec<ToolCall>,
     pub usage: TokenUsage,
+    /// Why it ended, where the model was not done.
+    pub stop: Option<Stop>,
+    /// How long the provider took; of a replayed reply, when it was recorded. `None` where
+    /// nobody measured it.
+    pub latency: Option<Duration>,
 }
 
 /// A call failed for a reason outside the agent: never scored.
@@ -66,7 +79,82 @@ pub struct Reply {
 #[error("model `{model}` failed: {reason}")]
 pub struct ModelError {
     pub model: String,
+    pub kind: ErrorKind,
     pub reason: String,
+    /// How long the provider wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// What kind of failure it was: what is done about it depends on nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Too many requests, or tokens, in a while (HTTP 429).
+    RateLimited,
+    /// The provider has too much to do (HTTP 503, 529).
+    Overloaded,
+    /// The provider broke (other HTTP 5xx).
+    Server,
+    /// No connection, or one that broke off.
+    Network,
+    /// No whole answer in the time that a request may take.
+    RequestTimeout,
+    /// An answer under a good status that is none: not JSON, cut off, too long, or an error.
+    Unreadable,
+    /// The request is at fault (HTTP 400, 413, 422): asking again would not help.
+    BadRequest,
+    /// The key is missing, wrong, or not allowed to (HTTP 401, 403).
+    BadKey,
+    /// The provider has no such model, or nothing at this address (HTTP 404, redirects).
+    UnknownModel,
+    /// The account is used up (HTTP 402, or a 429 that says so).
+    Quota,
+    /// The attempt's time passed here when this was recorded.
+    CutShort,
+    /// It could have cost more than was left to spend, and was not made.
+    Budget,
+    /// The run ends ([`halt::Halt`]); this call was not made, or not answered.
+    Halted,
+}
+
+impl ModelError {
+    pub fn new(model: &str, kind: ErrorKind, reason: impl Into<String>) -> ModelError {
+        ModelError {
+            model: model.to_owned(),
+            kind,
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl ErrorKind {
+    /// Whether the same request may be answered a little later.
+    pub fn is_transient(self) -> bool {
+        match self {
+            ErrorKind::RateLimited
+            | ErrorKind::Overloaded
+            | ErrorKind::Server
+            | ErrorKind::Network
+            | ErrorKind::RequestTimeout
+            | ErrorKind::Unreadable => true,
+            ErrorKind::BadRequest
+            | ErrorKind::BadKey
+            | ErrorKind::UnknownModel
+            | ErrorKind::Quota
+            | ErrorKind::CutShort
+            | ErrorKind::Budget
+            | ErrorKind::Halted => false,
+        }
+    }
+
+    /// Whether no other request of the account will be answered either.
+    pub fn is_of_the_account(self) -> bool {
+        matches!(
+            self,
+            ErrorKind::BadKey | ErrorKind::UnknownModel | ErrorKind::Quota
+        )
+    }
 }
 
 /// Answers requests. Implementations are shared by all cases in flight.
@@ -75,4 +163,37 @@ pub trait Model: Send + Sync {
     fn name(&self) -> &str;
 
     fn ask<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Reply, ModelError>>;
+}
+
+/// Sends requests to one model of one account, once each: no retry, no limit, no price.
+/// What stands between a [`Model`] that is asked and the wire.
+pub trait Provider: Send + Sync {
+    /// `provider:name`.
+    fn name(&self) -> &str;
+
+    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Answer>;
+}
+
+/// What came back from one try, or why nothing did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// With the latency of this try.
+    pub result: Result<Reply, ModelError>,
+    /// What the provider says is left of its limits, where it says so.
+    pub allowance: Allowance,
+}
+
+/// What an account may still do, as its provider's headers tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    pub requests: Option<Left>,
+    pub tokens: Option<Left>,
+}
+
+/// So much until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub remaining: u64,
+    /// When it is whole again, from now on.
+    pub reset: Duration,
 }

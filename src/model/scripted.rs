@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Model, ModelError, Reply, Request};
+use super::{ErrorKind, Model, ModelError, Reply, Request};
 use crate::email::Triage;
 use crate::message::ToolCall;
 
@@ -74,10 +74,8 @@ impl Model for Scripted {
             let mut inner = self.inner();
             inner.requests.push(request.clone());
             inner.answers.pop_front().unwrap_or_else(|| {
-                Err(ModelError {
-                    model: self.name().to_owned(),
-                    reason: "the script has no further answer".to_owned(),
-                })
+                let reason = "the script has no further answer";
+                Err(ModelError::new(self.name(), ErrorKind::BadRequest, reason))
             })
         })
     }
@@ -121,15 +119,12 @@ pub fn decision(triage: Triage, reasoning: &str) -> Reply {
 mod tests {
     use super::*;
     use crate::message::Prompt;
-    use crate::model::ToolChoice;
+    use crate::model::{Origin, ToolChoice};
     use crate::run::ModelRole;
 
     #[tokio::test]
     async fn answers_come_in_order_and_then_fail() {
-        let failure = ModelError {
-            model: "scripted".into(),
-            reason: "overloaded".into(),
-        };
+        let failure = ModelError::new("scripted", ErrorKind::Overloaded, "overloaded");
         let model = Scripted::with_failures([Ok(text("one")), Err(failure.clone())]);
         let request = Request {
             role: ModelRole::Agent,
@@ -137,6 +132,7 @@ mod tests {
             messages: Vec::new(),
             tool_choice: ToolChoice::Auto,
             output: None,
+            origin: Origin::default(),
         };
         assert_eq!(model.ask(&request).await, Ok(text("one")));
         assert_eq!(model.ask(&request).await, Err(failure));

@@ -65,6 +65,7 @@ pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
         TokenUsage {
             input_tokens: 900,
             output_tokens: 40,
+            ..Default::default()
         },
     );
     Attempt {

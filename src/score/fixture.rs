@@ -200,6 +200,7 @@ impl Story {
             sent: Sent::Log(0),
             reply: ReplyRef::Message(id),
             usage: TokenUsage::default(),
+            stop: None,
             latency_ms: 0.0,
         });
         self

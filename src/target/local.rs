@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
 use self::thread::LocalThread;
 use super::{Progress, Start, Target, Until};
@@ -173,7 +172,8 @@ impl Local {
                 timeout: start.timeout,
             },
             spent,
-            since: Instant::now(),
+            since: start.origin.clock().mark(),
+            origin: start.origin.clone(),
         })
     }
 

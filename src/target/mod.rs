@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 
 use crate::email::Email;
 use crate::graph::Store;
+use crate::model::Origin;
 use crate::run::{Interrupt, Outcome, Response, Run};
 
 /// How one attempt is to be run.
@@ -31,6 +32,8 @@ pub struct Start {
     /// Whether every answer finds the run as after a restart of its process: all but what
     /// was stored is dropped.
     pub restart: bool,
+    /// What the model calls of the attempt come from.
+    pub origin: Origin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,6 +40,7 @@ fn request(tools: &[&str], messages: Vec<Message>) -> Request {
         messages,
         tool_choice: ToolChoice::Required,
         output: None,
+        origin: Default::default(),
     }
 }
 
@@ -74,13 +75,16 @@ async fn text_comes_back_with_its_usage() {
     let usage = TokenUsage {
         input_tokens: 11,
         output_tokens: 7,
+        ..Default::default()
     };
     let expected = Reply {
         content: "Hi".to_owned(),
-        tool_calls: Vec::new(),
         usage,
+        latency: reply.latency,
+        ..Reply::default()
     };
     assert_eq!(reply, expected);
+    assert!(reply.latency.is_some());
     let asked = server.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].authorization, None);
@@ -359,7 +363,10 @@ fn an_experiment_runs_on_a_live_model() {
         let run = &attempt["runs"][0];
         assert_eq!(run["outcome"], "finished", "{attempt:#}");
         assert_eq!(run["triage"], "respond");
-        let agent = json!({ "calls": 2, "input_tokens": 22, "output_tokens": 14 });
+        let agent = json!({
+            "calls": 2, "input_tokens": 22, "output_tokens": 14, "cached_input_tokens": 0,
+            "cost_usd": null,
+        });
         assert_eq!(run["usage"]["agent"], agent);
     }
     let results: Vec<&str> = asked

@@ -27,15 +27,18 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::Attempt;
 use super::state::{AgentState, Failure, Lesson, Update};
 use crate::email::Triage;
 use crate::graph::{Command, END, NodeContext};
 use crate::message::{Message, ToolCall, ToolStatus, visible};
-use crate::model::{Model, Reply, Request};
+use crate::model::{ErrorKind, Model, Reply, Request};
 use crate::run::{Outcome, ReplyRef, Sent, Step};
+
+/// How often an attempt whose time is up looks whether it still waits for a provider.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where a wiring with a person leads after triage.
 pub fn by_decision(state: &AgentState) -> Vec<&'static str> {
@@ -138,19 +141,27 @@ impl<'a> Turn<'a> {
             let error = format!("the time limit of {limit:?} passed in `{node}`");
             Failure::new(Outcome::Timeout, error)
         };
-        let left = attempt.time_left();
-        if left.is_zero() {
-            return Err(late());
-        }
-        let asked = Instant::now();
-        let reply = timeout(left, model.ask(request))
-            .await
-            .map_err(|_| late())?
-            .map_err(|error| Failure::new(Outcome::Provider, error.to_string()))?;
-        Ok(Answered {
-            reply,
-            latency: asked.elapsed(),
-        })
+        let clock = attempt.origin.clock();
+        let asked = clock.mark();
+        let mut asking = model.ask(request);
+        let reply = loop {
+            let left = attempt.time_left();
+            // Time in which the provider is waited for is not the attempt's to use up.
+            if left.is_zero() && !clock.is_waiting() {
+                return Err(late());
+            }
+            if let Ok(answer) = timeout(left.max(LOOK_AGAIN), &mut asking).await {
+                break answer;
+            }
+        };
+        let reply = reply.map_err(|error| match error.kind {
+            ErrorKind::CutShort => late(),
+            ErrorKind::Budget => Failure::new(Outcome::Budget, error.to_string()),
+            ErrorKind::Halted => Failure::new(Outcome::Cancelled, error.to_string()),
+            _ => Failure::new(Outcome::Provider, error.to_string()),
+        })?;
+        let latency = reply.latency.unwrap_or_else(|| clock.since(&asked));
+        Ok(Answered { reply, latency })
     }
 
     /// Keeps a model call in the record.
@@ -168,6 +179,7 @@ impl<'a> Turn<'a> {
             sent,
             reply,
             usage: answered.reply.usage,
+            stop: answered.reply.stop,
             latency_ms: milliseconds(answered.latency),
         });
         self.update.prompts.push(Arc::clone(&request.prompt));

@@ -146,7 +146,7 @@ impl Turn<'_> {
         };
         let blocks = prompts::remember_blocks(namespace, &profile, &lesson.note);
         messages.push(Message::user("r0", blocks));
-        let request = request(prompts::remember(), messages, Rewrite::output());
+        let request = self.memory_request(prompts::remember(), messages, Rewrite::output());
         let wanted = Wanted {
             fault: "the memory's reply was no profile",
             keys: Rewrite::KEYS,
@@ -184,7 +184,7 @@ impl Turn<'_> {
         let mut messages = self.retold();
         messages.push(Message::user("r0", prompts::extract_blocks(&background)));
         let system = prompts::extract(MAX_FACTS, MAX_FACT_CHARS);
-        let request = request(system, messages, Facts::output());
+        let request = self.memory_request(system, messages, Facts::output());
         let wanted = Wanted {
             fault: "the memory's reply was no list of facts",
             keys: Facts::KEYS,
@@ -268,14 +268,20 @@ impl Turn<'_> {
         }
         messages
     }
-}
 
-fn request(system: String, messages: Vec<Message>, output: Arc<OutputSchema>) -> Request {
-    Request {
-        role: ModelRole::Memory,
-        prompt: Prompt::new(system, Vec::new()),
-        messages,
-        tool_choice: ToolChoice::None,
-        output: Some(output),
+    fn memory_request(
+        &self,
+        system: String,
+        messages: Vec<Message>,
+        output: Arc<OutputSchema>,
+    ) -> Request {
+        Request {
+            role: ModelRole::Memory,
+            prompt: Prompt::new(system, Vec::new()),
+            messages,
+            tool_choice: ToolChoice::None,
+            output: Some(output),
+            origin: self.attempt().origin.clone(),
+        }
     }
 }

@@ -46,6 +46,7 @@ impl Turn<'_> {
             messages: self.conversation(),
             tool_choice: ToolChoice::Required,
             output: None,
+            origin: self.attempt().origin.clone(),
         };
         let mut answered = self.ask(&agent.models.agent, &request).await?;
         let id = self.next_id();

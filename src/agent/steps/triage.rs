@@ -50,6 +50,7 @@ impl Turn<'_> {
             messages: vec![Message::user("r0", self.state.email.to_prompt())],
             tool_choice: ToolChoice::None,
             output: Some(Arc::clone(&OUTPUT)),
+            origin: self.attempt().origin.clone(),
         };
         let wanted = Wanted {
             fault: "the router's reply was no decision",

@@ -1,6 +1,7 @@
 //! What models and providers do wrong.
 
 use super::*;
+use crate::model::ErrorKind;
 
 #[tokio::test]
 async fn calls_without_ids_of_their_own_are_told_apart() {
@@ -170,10 +171,7 @@ async fn every_model_call_counts_towards_the_limit() {
 
 #[tokio::test]
 async fn a_failing_provider_ends_the_run_and_keeps_what_was_done() {
-    let error = ModelError {
-        model: "m".into(),
-        reason: "overloaded".into(),
-    };
+    let error = ModelError::new("m", ErrorKind::Overloaded, "overloaded");
     let replies = [Ok(respond()), Ok(calls([write_email()])), Err(error)];
     let model = Arc::new(Scripted::with_failures(replies));
     let run = run_on(AgentKind::Workflow, model, &email(), LIMITS).await;

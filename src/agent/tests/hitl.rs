@@ -74,7 +74,8 @@ async fn talk_to(
         store: Arc::new(MemoryStore::new()),
         limits: LIMITS,
         spent: Duration::ZERO,
-        since: Instant::now(),
+        since: Origin::default().clock().mark(),
+        origin: Origin::default(),
     });
     let graph = kind.graph();
     let checkpointer = MemoryCheckpointer::new();

@@ -56,7 +56,8 @@ async fn run_on(kind: AgentKind, model: Arc<dyn Model>, email: &Email, limits: L
         store: Arc::new(MemoryStore::new()),
         limits,
         spent: Duration::ZERO,
-        since: Instant::now(),
+        since: Origin::default().clock().mark(),
+        origin: Origin::default(),
     });
     let graph = kind.graph();
     let state = graph.run(state, attempt, &RunOptions::new(100)).await;

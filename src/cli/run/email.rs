@@ -43,6 +43,7 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
                 max_steps: choices.limits.max_steps,
                 store: None,
                 restart: false,
+                origin: Default::default(),
             };
             let driven = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
             let run = driven.run;

@@ -53,6 +53,7 @@ pub fn run(
         max_steps: choices.limits.max_steps,
         store: None,
         restart: false,
+        origin: Default::default(),
     };
     let progress = runtime.block_on(target.start(start, &email));
     let variant = format!("{kind}@{model}");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::human::answer;
-use crate::model::ModelError;
 use crate::model::scripted::{self, Scripted};
+use crate::model::{ErrorKind, ModelError, Origin};
 use crate::run::{Allowed, Outcome, TokenUsage};
 
 fn interrupt(allowed: &[&str]) -> Interrupt {
@@ -29,6 +29,7 @@ fn reply(kind: &str, text: &str, args: Value) -> Reply {
         usage: TokenUsage {
             input_tokens: 100,
             output_tokens: 10,
+            ..Default::default()
         },
         ..scripted::text(answer.to_string())
     }
@@ -39,7 +40,12 @@ fn simulated(
     turns: u32,
 ) -> (Simulated, Arc<Scripted>) {
     let model = Arc::new(Scripted::with_failures(replies));
-    let person = Simulated::new(model.clone(), "Sam, who hates meetings.\n", turns);
+    let person = Simulated::new(
+        model.clone(),
+        "Sam, who hates meetings.\n",
+        turns,
+        Origin::default(),
+    );
     (person, model)
 }
 
@@ -128,7 +134,12 @@ fn no_email_closes_the_fence_it_stands_in() {
 #[tokio::test]
 async fn a_description_is_text_and_no_template() {
     let model = Arc::new(Scripted::new([]));
-    let person = Simulated::new(model, "Likes {{description}} and {{kinds}}.", 1);
+    let person = Simulated::new(
+        model,
+        "Likes {{description}} and {{kinds}}.",
+        1,
+        Origin::default(),
+    );
     let system = person.prompt.system();
     assert!(system.contains("Likes {{description}} and {{kinds}}."));
 }
@@ -181,10 +192,7 @@ async fn a_reply_of_another_form_is_reminded_of_once() {
 
 #[tokio::test]
 async fn turns_and_failures_of_the_provider_are_no_fault_of_the_agent() {
-    let failure = ModelError {
-        model: "openai:x".into(),
-        reason: "overloaded".into(),
-    };
+    let failure = ModelError::new("openai:x", ErrorKind::Overloaded, "overloaded");
     let mut texts = Vec::new();
     for (replies, turns, questions) in [
         (vec![Ok(reply("accept", "", json!({}))); 3], 2, 3),

@@ -63,7 +63,9 @@ pub fn decode(status: u16, body: &[u8]) -> Result<Reply, Fault> {
         usage: TokenUsage {
             input_tokens: tokens("prompt_tokens"),
             output_tokens: tokens("completion_tokens"),
+            ..TokenUsage::default()
         },
+        ..Reply::default()
     })
 }
 
@@ -192,7 +194,8 @@ mod tests {
             found.usage,
             TokenUsage {
                 input_tokens: 7,
-                output_tokens: 3
+                output_tokens: 3,
+                ..TokenUsage::default()
             }
         );
 

@@ -127,6 +127,7 @@ mod tests {
 
     use super::*;
     use crate::message::{Prompt, ToolStatus};
+    use crate::model::Origin;
     use crate::run::ModelRole;
 
     fn request(system: &str, tools: Vec<ToolSpec>, messages: Vec<Message>) -> Request {
@@ -136,6 +137,7 @@ mod tests {
             messages,
             tool_choice: ToolChoice::Required,
             output: None,
+            origin: Origin::default(),
         }
     }
 

@@ -11,7 +11,7 @@ mod endpoint;
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -20,7 +20,7 @@ use reqwest::{Certificate, Client, Response, redirect, retry};
 use self::decode::{Fault, decode};
 use self::encode::encode;
 pub use self::endpoint::{BadUrl, Endpoint};
-use super::{Model, ModelError, Reply, Request};
+use super::{Allowance, Answer, ErrorKind, ModelError, Provider, Reply, Request};
 use crate::redact::Redactor;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ impl Chat {
         })
     }
 
-    async fn send(&self, request: &Request) -> Result<Reply, String> {
+    async fn post(&self, request: &Request) -> Result<Reply, String> {
         let body = encode(request, &self.account.model).to_string();
         let mut call = self
             .client
@@ -148,18 +148,25 @@ impl Chat {
     }
 }
 
-impl Model for Chat {
+impl Provider for Chat {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn ask<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Reply, ModelError>> {
+    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
-            self.send(request).await.map_err(|reason| ModelError {
-                model: self.name.clone(),
-                // Redacted first: a key that was cut in two would not be known.
-                reason: one_line(&self.redactor.text(&reason)),
-            })
+            let sent = Instant::now();
+            let result = self.post(request).await;
+            let latency = Some(sent.elapsed());
+            let result = result.map(|reply| Reply { latency, ..reply });
+            Answer {
+                result: result.map_err(|reason| {
+                    // Redacted first: a key that was cut in two would not be known.
+                    let reason = one_line(&self.redactor.text(&reason));
+                    ModelError::new(&self.name, ErrorKind::Server, reason)
+                }),
+                allowance: Allowance::default(),
+            }
         })
     }
 }

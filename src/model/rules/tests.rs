@@ -8,7 +8,7 @@ use super::*;
 use crate::email::{Email, Triage};
 use crate::message::{Message, Prompt, ToolSpec, ToolStatus};
 use crate::model::OutputSchema;
-use crate::run::{ModelRole, TokenUsage};
+use crate::run::{Cost, ModelRole, TokenUsage};
 
 mod hostile;
 mod people;
@@ -90,9 +90,14 @@ fn triage_with(system: &str, email: &Email) -> (Triage, String) {
             name: "decision".into(),
             schema,
         })),
+        origin: Default::default(),
     };
     let reply = ask(&Rules::new(), &request);
-    assert_eq!(reply.usage, TokenUsage::default());
+    let free = TokenUsage {
+        cost: Some(Cost::ZERO),
+        ..TokenUsage::default()
+    };
+    assert_eq!(reply.usage, free);
     let object: Value = serde_json::from_str(&reply.content).unwrap();
     let text = |name: &str| object[name].as_str().unwrap();
     (
@@ -123,6 +128,7 @@ fn handle_with(system: &str, email: &Email, tools: &[ToolSpec], calendar: &str) 
             messages: messages.clone(),
             tool_choice: ToolChoice::Required,
             output: None,
+            origin: Default::default(),
         };
         let reply = ask(&rules, &request);
         assert_eq!(
@@ -560,6 +566,7 @@ fn a_decision_that_was_changed_holds() {
         ],
         tool_choice: ToolChoice::Required,
         output: None,
+        origin: Default::default(),
     };
     assert_eq!(
         ask(&Rules::new(), &request).tool_calls[0].name,
@@ -575,6 +582,7 @@ fn without_a_tool_of_use_it_answers_in_words() {
         messages: vec![Message::user("1", "Hello?")],
         tool_choice,
         output: None,
+        origin: Default::default(),
     };
     let rules = Rules::new();
     let unknown = ask(
@@ -615,6 +623,7 @@ fn an_email_asked_about_again_is_not_mixed_up_with_another() {
                 messages: vec![Message::user("1", mail.to_prompt())],
                 tool_choice: ToolChoice::Required,
                 output: None,
+                origin: Default::default(),
             };
             let reply = ask(&rules, &request);
             assert_eq!(

@@ -10,7 +10,7 @@ use super::escape::{bounded, line, lines};
 use super::figures;
 use crate::experiment::Attempt;
 use crate::message::{Message, PromptContent, Role, ToolCall, ToolStatus};
-use crate::run::{Interrupt, Outcome, ReplyRef, Response, Run, Sent, Step, Usage};
+use crate::run::{Interrupt, Outcome, ReplyRef, Response, Run, Sent, Step, Stop, Usage};
 use crate::score::Feedback;
 
 /// How a trajectory is shown.
@@ -241,6 +241,7 @@ impl<'a> Page<'a> {
                 sent,
                 reply,
                 usage,
+                stop,
                 latency_ms,
             } => {
                 let tokens = match (usage.input_tokens, usage.output_tokens) {
@@ -251,8 +252,14 @@ impl<'a> Page<'a> {
                         format!("{input} + {output} tokens, ")
                     }
                 };
+                let ended = match stop {
+                    None => "",
+                    Some(Stop::Length) => ", cut off at the most tokens allowed",
+                    Some(Stop::Refusal) => ", refused",
+                    Some(Stop::Filtered) => ", filtered by the provider",
+                };
                 self.heading(&format!(
-                    "{number}. {node}: asks the {} model ({tokens}{})",
+                    "{number}. {node}: asks the {} model ({tokens}{}{ended})",
                     figures::role(*role),
                     figures::duration(*latency_ms),
                 ));

@@ -25,7 +25,9 @@ fn asks(node: &str, role: ModelRole, prompt: &Prompt, sent: Sent, reply: ReplyRe
         usage: TokenUsage {
             input_tokens: 1_412,
             output_tokens: 57,
+            ..Default::default()
         },
+        stop: None,
         latency_ms: 812.0,
     }
 }

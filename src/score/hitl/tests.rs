@@ -998,6 +998,7 @@ fn any_run() -> impl Strategy<Value = Run> {
             sent: Sent::Log(0),
             reply: ReplyRef::Message(id.into()),
             usage: TokenUsage::default(),
+            stop: None,
             latency_ms: 0.0,
         }),
         (call, status).prop_map(|(call, status)| Step::Tool {

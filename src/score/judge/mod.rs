@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::one_line;
 use crate::message::{Message, Prompt};
-use crate::model::{Model, ModelError, OutputSchema, Reply, Request, ToolChoice};
+use crate::model::{Model, ModelError, Origin, OutputSchema, Reply, Request, ToolChoice};
 use crate::run::ModelRole;
 
 /// The most characters of one quote, and the most quotes, that are read.
@@ -102,6 +102,7 @@ pub fn question(statement: &str, shown: &str, mark: u64) -> Request {
         messages: vec![Message::user("j0", content)],
         tool_choice: ToolChoice::None,
         output: Some(Arc::clone(&OUTPUT)),
+        origin: Origin::default(),
     }
 }
 
@@ -177,6 +178,7 @@ fn occurs(quote: &str, words: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ErrorKind;
     use crate::model::scripted::{self, Scripted};
 
     const SHOWN: &str =
@@ -240,10 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_outage_of_the_judge_is_unscored_with_its_cause() {
-        let failure = ModelError {
-            model: "scripted".into(),
-            reason: "overloaded".into(),
-        };
+        let failure = ModelError::new("scripted", ErrorKind::Overloaded, "overloaded");
         let (judged, _) = ask(vec![Err(failure.clone())]).await;
         assert_eq!(judged, Err(Unscored::Unavailable(failure)));
     }

@@ -31,6 +31,7 @@ fn start() -> Start {
         max_steps: 25,
         store: None,
         restart: false,
+        origin: Default::default(),
     }
 }
 
@@ -86,12 +87,16 @@ async fn a_run_tells_what_it_took() {
       "agent": {
         "calls": 2,
         "input_tokens": 500,
-        "output_tokens": 14
+        "output_tokens": 14,
+        "cached_input_tokens": 0,
+        "cost_usd": null
       },
       "router": {
         "calls": 1,
         "input_tokens": 100,
-        "output_tokens": 7
+        "output_tokens": 7,
+        "cached_input_tokens": 0,
+        "cost_usd": null
       }
     }
     "#);

@@ -51,7 +51,8 @@ impl World {
             store: Arc::clone(&self.store),
             limits,
             spent: Duration::ZERO,
-            since: Instant::now(),
+            since: crate::model::Origin::default().clock().mark(),
+            origin: crate::model::Origin::default(),
         });
         seed(&*self.store, &defaults()).await.unwrap();
         let graph = AgentKind::HitlMemory.graph();

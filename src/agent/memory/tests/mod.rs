@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::civil::date;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use super::*;
 use crate::agent::state::{AgentState, Lesson};
@@ -101,7 +100,8 @@ impl Bench {
                 timeout: Duration::from_secs(60),
             },
             spent: Duration::ZERO,
-            since: Instant::now(),
+            since: crate::model::Origin::default().clock().mark(),
+            origin: Default::default(),
         };
         Bench {
             model,

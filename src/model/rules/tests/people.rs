@@ -44,6 +44,7 @@ fn played(
             messages: messages.clone(),
             tool_choice: ToolChoice::Required,
             output: None,
+            origin: Default::default(),
         };
         let call = ask(&rules, &request).tool_calls[0].clone();
         let (status, text) = match person(&call) {
@@ -416,6 +417,7 @@ fn object(properties: Value, messages: Vec<Message>) -> Value {
             name: "x".into(),
             schema: json!({ "properties": properties }),
         })),
+        origin: Default::default(),
     };
     serde_json::from_str(&ask(&Rules::new(), &request).content).unwrap()
 }

@@ -36,6 +36,7 @@ fn rewritten(namespace: &str, profile: &str, note: &str, email: Option<&Email>) 
             name: "profile".into(),
             schema,
         })),
+        origin: Default::default(),
     };
     let object: Value = serde_json::from_str(&ask(&Rules::new(), &request).content).unwrap();
     assert!(
