@@ -242,9 +242,16 @@ pub struct Cost(u64);
 
 impl Cost {
     pub const ZERO: Cost = Cost(0);
+    /// A million dollars, the most that is told apart: what a provider counts is bounded.
+    pub const MOST: Cost = Cost(1_000_000_000_000_000_000);
 
+    /// No more than [`Cost::MOST`].
     pub const fn of_trillionths(trillionths: u64) -> Cost {
-        Cost(trillionths)
+        if trillionths < Cost::MOST.0 {
+            Cost(trillionths)
+        } else {
+            Cost::MOST
+        }
     }
 
     pub const fn trillionths(self) -> u64 {
@@ -255,9 +262,9 @@ impl Cost {
         self.0 as f64 / 1e12
     }
 
-    /// No more than the largest there is.
+    /// No more than [`Cost::MOST`].
     pub fn plus(self, other: Cost) -> Cost {
-        Cost(self.0.saturating_add(other.0))
+        Cost::of_trillionths(self.0.saturating_add(other.0))
     }
 }
 
@@ -265,8 +272,7 @@ impl TryFrom<f64> for Cost {
     type Error = String;
 
     fn try_from(usd: f64) -> Result<Cost, String> {
-        // A million dollars: far from where the conversion would saturate.
-        if !(0.0..=1e6).contains(&usd) {
+        if !(0.0..=Cost::MOST.usd()).contains(&usd) {
             return Err(format!(
                 "`{usd}` is no amount of dollars from 0 to a million"
             ));

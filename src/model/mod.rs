@@ -16,10 +16,12 @@ use serde_json::Value;
 use crate::message::{Message, Prompt, ToolCall};
 use crate::run::{ModelRole, Stop, TokenUsage};
 
+pub mod budget;
 pub mod catalog;
 pub mod chat;
 pub mod halt;
 mod origin;
+pub mod price;
 pub mod rules;
 pub mod settings;
 
