@@ -40,6 +40,9 @@ struct Written {
     /// Tokens that the provider read from its cache; as others where it is not given.
     #[serde(default)]
     cached_input: Option<PerMillion>,
+    /// Tokens that the provider may have put there.
+    #[serde(default)]
+    cache_write: Option<PerMillion>,
     /// What holds instead for a prompt of more tokens than `above`.
     #[serde(default)]
     long_prompt: Option<WrittenLong>,
@@ -53,6 +56,8 @@ struct WrittenLong {
     output: PerMillion,
     #[serde(default)]
     cached_input: Option<PerMillion>,
+    #[serde(default)]
+    cache_write: Option<PerMillion>,
 }
 
 /// US dollars per million tokens, kept as trillionths per token.
@@ -92,9 +97,16 @@ fn trillionths(usd_per_million: f64) -> Result<u64, String> {
 }
 
 impl Rates {
-    fn new(input: PerMillion, cached_input: Option<PerMillion>, output: PerMillion) -> Rates {
+    /// Which tokens were put into a cache is in no count of tokens that we keep, so all that
+    /// were not read from it are taken to be: rather too much than too little.
+    fn new(
+        input: PerMillion,
+        cached_input: Option<PerMillion>,
+        cache_write: Option<PerMillion>,
+        output: PerMillion,
+    ) -> Rates {
         Rates {
-            input: input.0,
+            input: input.0.max(cache_write.map_or(0, |write| write.0)),
             cached_input: cached_input.unwrap_or(input).0,
             output: output.0,
         }
@@ -125,11 +137,16 @@ impl TryFrom<Written> for Price {
             return Err("`above` is a number of prompt tokens of at least 1".to_owned());
         }
         let long = written.long_prompt.map(|long| {
-            let rates = Rates::new(long.input, long.cached_input, long.output);
+            let rates = Rates::new(long.input, long.cached_input, long.cache_write, long.output);
             (long.above, rates)
         });
         Ok(Price {
-            rates: Rates::new(written.input, written.cached_input, written.output),
+            rates: Rates::new(
+                written.input,
+                written.cached_input,
+                written.cache_write,
+                written.output,
+            ),
             long,
         })
     }

@@ -66,6 +66,12 @@ fn cached_tokens_cost_their_price_or_that_of_others() {
         (without, tokens(1000, 400, 0), 1000 * 2_500_000),
         // More cached than sent cannot be; it is not paid twice.
         (with, tokens(10, 40, 0), 10 * 1_250_000),
+        // What may have been put into a cache is priced as if it was.
+        (
+            price("{ input: 2, cached_input: 0.5, cache_write: 2.5, output: 1 }"),
+            tokens(1000, 400, 0),
+            600 * 2_500_000 + 400 * 500_000,
+        ),
         (Price::FREE, tokens(u64::MAX, 0, u64::MAX), 0),
     ] {
         assert_eq!(price.cost(&usage).trillionths(), trillionths, "{usage:?}");
