@@ -31,8 +31,12 @@ pub enum Because {
     ReplayMiss,
     /// A provider kept failing.
     CircuitOpen,
-    /// A provider said that no call of this account will work: key, model, quota.
-    Account,
+    /// A provider does not take the key of an account.
+    Key,
+    /// A provider has no such model.
+    Model,
+    /// An account is used up.
+    Quota,
     /// The time for the whole run passed.
     RunTimeout,
     /// A recording could not be written.
@@ -78,7 +82,7 @@ mod tests {
             async move { halt.stopped().await.clone() }
         });
         assert!(halt.stop(Because::Budget, "one"));
-        assert!(!halt.stop(Because::Account, "two"));
+        assert!(!halt.stop(Because::Quota, "two"));
         let halted = waiter.await.unwrap();
         assert_eq!(
             (halted.because, halted.to_string()),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub mod budget;
 pub mod catalog;
 pub mod chat;
 pub mod halt;
+pub mod limit;
 mod origin;
 pub mod price;
 pub mod rules;
@@ -88,7 +90,9 @@ pub struct ModelError {
 }
 
 /// What kind of failure it was: what is done about it depends on nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// Too many requests, or tokens, in a while (HTTP 429).
