@@ -1,0 +1,144 @@
+//! A server of chat completions that answers every question alike, after a fixed time.
+//!
+//! One thread a connection: a sleeping thread wakes within a tenth of a millisecond, where
+//! the timers of an event loop are a millisecond late, which is 2 % of 50 ms.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const STACK: usize = 64 << 10;
+
+const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"mock","choices":[{"index":0,"message":{"role":"assistant","content":"{\"reasoning\": \"It tells of an invoice, and nobody waits for an answer.\", \"classification\": \"notify\"}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":600,"completion_tokens":24,"total_tokens":624}}"#;
+
+/// What a server saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Served {
+    pub requests: usize,
+    pub different: usize,
+    pub most_in_flight: usize,
+    pub connections: usize,
+    /// From the last byte of a request to the last of its answer, on average.
+    pub answered_after: Duration,
+}
+
+impl Served {
+    pub fn parse(text: &str) -> Served {
+        let mut numbers = text.split_whitespace().map(|word| {
+            let number: usize = word.parse().expect("the server writes numbers");
+            number
+        });
+        let mut next = || numbers.next().expect("the server writes five numbers");
+        Served {
+            requests: next(),
+            different: next(),
+            most_in_flight: next(),
+            connections: next(),
+            answered_after: Duration::from_micros(next() as u64),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    served: Served,
+    bodies: HashSet<u64>,
+    in_flight: usize,
+    answering: Duration,
+}
+
+/// Writes its address to stdout, and what it saw once a line comes in.
+pub fn serve(latency: Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    println!("{}", listener.local_addr().expect("it is bound"));
+    let counts: &'static Mutex<Counts> = Box::leak(Box::default());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.expect("a connection");
+            lock(counts).served.connections += 1;
+            let answers = move || {
+                // The client may break off at any time; its own counts then tell.
+                let _ = answer(&stream, latency, counts);
+            };
+            let thread = thread::Builder::new().stack_size(STACK).spawn(answers);
+            thread.expect("a thread for the connection");
+        }
+    });
+    io::stdin().read_line(&mut String::new()).expect("stdin");
+    let counts = lock(counts);
+    let Served {
+        requests,
+        most_in_flight,
+        connections,
+        ..
+    } = counts.served;
+    let answered_after = counts.answering.as_micros() / requests.max(1) as u128;
+    println!(
+        "{requests} {} {most_in_flight} {connections} {answered_after}",
+        counts.bodies.len()
+    );
+}
+
+fn lock(counts: &Mutex<Counts>) -> std::sync::MutexGuard<'_, Counts> {
+    counts.lock().expect("no holder panics")
+}
+
+/// Answers what comes over one connection until its end.
+fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{ANSWER}",
+        ANSWER.len()
+    );
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut body) = (String::new(), Vec::new());
+    loop {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        assert_eq!(line, "POST /v1/chat/completions HTTP/1.1\r\n");
+        let mut length = 0;
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line)?;
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        body.resize(length, 0);
+        reader.read_exact(&mut body)?;
+        let asked = Instant::now();
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        {
+            let mut counts = lock(counts);
+            counts.bodies.insert(hasher.finish());
+            counts.in_flight += 1;
+            counts.served.requests += 1;
+            counts.served.most_in_flight = counts.served.most_in_flight.max(counts.in_flight);
+        }
+        if let Some(left) = latency
+            .checked_sub(asked.elapsed())
+            .filter(|left| !left.is_zero())
+        {
+            thread::sleep(left);
+        }
+        let sent = {
+            let mut stream = stream;
+            stream.write_all(answer.as_bytes())
+        };
+        {
+            let mut counts = lock(counts);
+            counts.in_flight -= 1;
+            counts.answering += asked.elapsed();
+        }
+        sent?;
+    }
+}
