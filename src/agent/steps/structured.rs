@@ -8,7 +8,7 @@ use super::Turn;
 use crate::agent::state::Failure;
 use crate::message::Message;
 use crate::model::{Model, Reply, Request};
-use crate::run::{Outcome, ReplyRef, Sent};
+use crate::run::{Outcome, ReplyRef, Sent, Stop};
 
 /// What a reply must be, and how the model is told when it is not.
 pub struct Wanted<T> {
@@ -67,17 +67,25 @@ impl Turn<'_> {
     }
 }
 
+/// What is wrong with a reply that the model was not let finish. Where it broke off says
+/// nothing to a person, and to the model the wrong thing.
+const CUT_OFF: &str = "it was too long, and was cut off at its limit of tokens";
+
 /// The reply as an object without keys that were not asked for; or what is wrong, as a
 /// clause.
 pub fn object(reply: &Reply, keys: &[&str]) -> Result<Map<String, Value>, String> {
+    let cut_off = reply.stop == Some(Stop::Length);
     if reply.content.trim().is_empty() {
         return Err(match reply.tool_calls.len() {
+            0 if cut_off => CUT_OFF.to_owned(),
             0 => "it was empty".to_owned(),
             _ => "it called a tool, and none was offered".to_owned(),
         });
     }
-    let value: Value = serde_json::from_str(&reply.content)
-        .map_err(|error| format!("it was not JSON ({error})"))?;
+    let value: Value = serde_json::from_str(&reply.content).map_err(|error| match cut_off {
+        true => CUT_OFF.to_owned(),
+        false => format!("it was not JSON ({error})"),
+    })?;
     let Value::Object(object) = value else {
         return Err("it was not a JSON object".to_owned());
     };
@@ -102,4 +110,33 @@ pub fn string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, 
 /// The start of what a model wrote.
 pub fn short(text: &str) -> String {
     text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::scripted;
+
+    #[test]
+    fn a_reply_that_was_cut_off_is_not_called_malformed() {
+        for (content, stop, problem) in [
+            ("{\"a\": \"so", Some(Stop::Length), Some(CUT_OFF)),
+            ("", Some(Stop::Length), Some(CUT_OFF)),
+            ("", None, Some("it was empty")),
+            (
+                "I cannot.",
+                Some(Stop::Refusal),
+                Some("it was not JSON (expected value at line 1 column 1)"),
+            ),
+            // All that was wanted was said.
+            ("{\"a\": \"so\"}", Some(Stop::Length), None),
+        ] {
+            let reply = Reply {
+                stop,
+                ..scripted::text(content)
+            };
+            let found = object(&reply, &["a"]).err();
+            assert_eq!(found.as_deref(), problem, "{content:?} {stop:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::ErrorKind;
+use crate::run::Stop;
 
 #[tokio::test]
 async fn calls_without_ids_of_their_own_are_told_apart() {
@@ -72,6 +73,32 @@ async fn a_reply_without_a_tool_call_is_answered_with_a_reminder_once() {
     assert_eq!(run.triage, Some(Triage::Respond));
     assert_every_call_is_answered_once(&run);
     assert_eq!(run.usage.calls(), 4);
+}
+
+#[tokio::test]
+async fn an_end_for_want_of_tokens_says_so() {
+    let cut_off = |content: &str| Reply {
+        stop: Some(Stop::Length),
+        ..text(content)
+    };
+    for (replies, error) in [
+        (
+            vec![cut_off("{\"reasoning\": \"So"), cut_off("")],
+            "the router's reply was no decision: it was too long, and was cut off at its limit of tokens; after a reminder: it was too long, and was cut off at its limit of tokens",
+        ),
+        (
+            vec![respond(), text("Well."), cut_off("I will")],
+            "the model called no tool, and after a reminder again none: its reply was cut off at its limit of tokens",
+        ),
+        (
+            vec![respond(), cut_off("I will"), text("Well.")],
+            "the model called no tool, and after a reminder again none",
+        ),
+    ] {
+        let run = run(AgentKind::Workflow, replies).await;
+        assert_eq!(run.outcome, Outcome::Protocol);
+        assert_eq!(run.error.as_deref(), Some(error));
+    }
 }
 
 #[tokio::test]
