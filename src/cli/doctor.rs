@@ -15,7 +15,7 @@ use super::talk::print;
 use super::validate::load;
 use crate::dataset::Dataset;
 use crate::model::catalog::{self, Source};
-use crate::model::chat::{Account, Endpoint};
+use crate::model::http::{Account, Endpoint};
 use crate::model::rules;
 
 /// How long a server may take to accept a connection.
@@ -99,10 +99,10 @@ fn model_check(name: &str) -> Check {
 }
 
 fn key(account: &Account) -> String {
-    match (account.key_variable, &account.key) {
-        (None, _) => "takes no key".to_owned(),
-        (Some(variable), Some(_)) => format!("key in {variable}"),
-        (Some(variable), None) => format!("no key ({variable} is not set)"),
+    let variable = &account.key_variable;
+    match account.key {
+        Some(_) => format!("key in {variable}"),
+        None => format!("no key ({variable} is not set)"),
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::chat::{Account, BadUrl, Chat, Endpoint, Key};
+use super::http::{
+    Account, BadUrl, CONNECT_TIMEOUT, Connections, Endpoint, Key, REQUEST_TIMEOUT, Wire,
+};
 use super::rules::{self, Rules};
+use super::settings::Settings;
 use super::{Model, ModelError, Provider, Reply, Request};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1";
@@ -20,7 +23,7 @@ const LATER: [(&str, &str); 3] = [
 ];
 
 /// What a name stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The embedded offline model.
     Rules,
@@ -96,8 +99,8 @@ pub fn open(
 ) -> Result<Arc<dyn Model>, OpenError> {
     match find(name, environment)? {
         Source::Rules => Ok(Arc::new(Rules::new())),
-        Source::Chat(account) => match Chat::new(account) {
-            Ok(chat) => Ok(Arc::new(Direct(Arc::new(chat)))),
+        Source::Chat(account) => match Wire::new(account, &Connections::default()) {
+            Ok(wire) => Ok(Arc::new(Direct(Arc::new(wire)))),
             Err(reason) => Err(OpenError::NoClient {
                 model: name.to_owned(),
                 reason,
@@ -144,9 +147,12 @@ fn openai(
         provider: "openai",
         model: model.to_owned(),
         endpoint,
-        base_variable: BASE,
+        endpoint_variable: BASE.to_owned(),
         key,
-        key_variable: Some(KEY),
+        key_variable: KEY.to_owned(),
+        settings: Settings::default(),
+        request_timeout: REQUEST_TIMEOUT,
+        connect_timeout: CONNECT_TIMEOUT,
     })
 }
 
@@ -161,9 +167,12 @@ fn ollama(model: &str, set: impl Fn(&str) -> Option<String>) -> Result<Account, 
             variable: BASE,
             error,
         })?,
-        base_variable: BASE,
+        endpoint_variable: BASE.to_owned(),
         key: None,
-        key_variable: None,
+        key_variable: "OLLAMA_API_KEY".to_owned(),
+        settings: Settings::default(),
+        request_timeout: REQUEST_TIMEOUT,
+        connect_timeout: CONNECT_TIMEOUT,
     })
 }
 
@@ -276,13 +285,13 @@ mod tests {
             (
                 "ollama:m",
                 &[key, ("OPENAI_BASE_URL", local)],
-                "http://127.0.0.1:11434/v1",
+                "http://127.0.0.1:11434",
                 false,
             ),
             (
                 "ollama:m",
                 &[("OLLAMA_HOST", "gpu:1")],
-                "http://gpu:1/v1",
+                "http://gpu:1",
                 false,
             ),
         ] {

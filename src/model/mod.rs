@@ -19,8 +19,8 @@ use crate::run::{ModelRole, Stop, TokenUsage};
 
 pub mod budget;
 pub mod catalog;
-pub mod chat;
 pub mod halt;
+pub mod http;
 pub mod limit;
 mod origin;
 pub mod price;
@@ -105,9 +105,10 @@ pub enum ErrorKind {
     Network,
     /// No whole answer in the time that a request may take.
     RequestTimeout,
-    /// An answer under a good status that is none: not JSON, cut off, too long, or an error.
+    /// An answer under a good status that is none: not JSON, cut off, or an error.
     Unreadable,
-    /// The request is at fault (HTTP 400, 413, 422): asking again would not help.
+    /// The request is at fault (HTTP 400, 413, 422), or what it is answered with is too long
+    /// to be read: asking again would not help.
     BadRequest,
     /// The key is missing, wrong, or not allowed to (HTTP 401, 403).
     BadKey,

@@ -1,41 +1,132 @@
-//! From a request to the body of a chat completion.
+//! Chat completions: OpenAI's own, and those of most other providers and servers.
+//!
+//! Servers that speak them differ in what they leave out, so an answer is read field by
+//! field: what is missing is empty, and what is of another type is not there.
 //!
 //! Source: OpenAI API reference, "Create chat completion".
 
+use std::borrow::Cow;
+
+use reqwest::Url;
 use serde_json::{Map, Value, json};
 
+use super::dialect::{Dialect, OutputFormat};
+use super::failure::Fault;
+use super::{Account, arguments, as_object, merge, number, text};
 use crate::message::{Message, Role, ToolCall, ToolSpec};
-use crate::model::{OutputSchema, Request, ToolChoice};
+use crate::model::{OutputSchema, Reply, Request, ToolChoice};
+use crate::run::{Stop, TokenUsage};
 
-/// The body that asks `model`.
-pub fn encode(request: &Request, model: &str) -> Value {
-    let mut messages = Vec::new();
-    let system = request.prompt.system();
+pub fn url(account: &Account) -> Url {
+    account.endpoint.below(&["chat", "completions"])
+}
+
+/// The body that asks.
+pub fn encode(request: &Request, account: &Account) -> Value {
+    let (dialect, settings) = (account.dialect(), &account.settings);
+    let mut messages = Vec::with_capacity(request.messages.len() + 1);
+    let system = system(request, &dialect);
     if !system.is_empty() {
         messages.push(json!({ "role": "system", "content": system }));
     }
     messages.extend(request.messages.iter().filter_map(message));
 
     let mut body = Map::new();
-    body.insert("model".to_owned(), json!(model));
-    body.insert("messages".to_owned(), Value::Array(messages));
+    let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
+    set("model", json!(account.model));
+    set("messages", Value::Array(messages));
     let tools = request.prompt.tools();
     // A choice without tools is refused by OpenAI.
     if !tools.is_empty() {
-        let tools = tools.iter().map(tool).collect();
-        body.insert("tools".to_owned(), Value::Array(tools));
+        set("tools", tools.iter().map(tool).collect());
         let choice = match request.tool_choice {
             ToolChoice::None => "none",
             ToolChoice::Auto => "auto",
             ToolChoice::Required => "required",
         };
-        body.insert("tool_choice".to_owned(), json!(choice));
+        set("tool_choice", json!(choice));
     }
     if let Some(output) = &request.output {
-        body.insert("response_format".to_owned(), format(output));
+        set("response_format", format(output, &dialect));
     }
-    body.insert("temperature".to_owned(), json!(0));
+    if let Some(temperature) = settings.sent_temperature() {
+        set("temperature", number(temperature));
+    }
+    if let Some(max_tokens) = settings.max_tokens {
+        set(dialect.max_tokens, json!(max_tokens));
+    }
+    if let Some(seed) = settings.seed {
+        set(dialect.seed, json!(seed));
+    }
+    if let Some(effort) = &settings.reasoning_effort {
+        set("reasoning_effort", json!(effort));
+    }
+    merge(&mut body, &settings.extra_body);
     Value::Object(body)
+}
+
+fn system<'a>(request: &'a Request, dialect: &Dialect) -> Cow<'a, str> {
+    let system = request.prompt.system();
+    match (&request.output, dialect.output) {
+        (Some(output), OutputFormat::Object) => {
+            let schema = &output.schema;
+            let asked = format!("Answer with one JSON object of this JSON Schema: {schema}");
+            Cow::Owned(format!("{system}\n\n{asked}").trim_start().to_owned())
+        }
+        _ => Cow::Borrowed(system),
+    }
+}
+
+/// The reply in a chat completion.
+///
+/// Arguments of a call that are no JSON become the string that the model wrote, so that
+/// whoever checks the call can quote it. A refusal is content where there is no other.
+///
+/// # Errors
+/// Where there is none.
+pub fn decode(answer: &Value) -> Result<Reply, Fault> {
+    let choice = &answer["choices"][0];
+    if !choice.is_object() {
+        return Err(Fault::unreadable("it holds no `choices`"));
+    }
+    // OpenRouter tells here of a provider that broke off.
+    if choice["error"].is_object() {
+        return Err(Fault::reported(200, choice));
+    }
+    let message = &choice["message"];
+    let refusal = text(&message["refusal"]);
+    let stop = match choice["finish_reason"].as_str() {
+        Some("length" | "model_length") => Some(Stop::Length),
+        Some("content_filter") => Some(Stop::Filtered),
+        _ => (!refusal.is_empty()).then_some(Stop::Refusal),
+    };
+    let content = text(&message["content"]);
+    let usage = &answer["usage"];
+    let tokens = |place: &str| usage.pointer(place).and_then(Value::as_u64);
+    let calls = message["tool_calls"].as_array();
+    Ok(Reply {
+        content: if content.is_empty() { refusal } else { content },
+        tool_calls: calls.into_iter().flatten().map(call_made).collect(),
+        usage: TokenUsage {
+            input_tokens: tokens("/prompt_tokens").unwrap_or_default(),
+            output_tokens: tokens("/completion_tokens").unwrap_or_default(),
+            cached_input_tokens: tokens("/prompt_tokens_details/cached_tokens")
+                .or_else(|| tokens("/prompt_cache_hit_tokens"))
+                .unwrap_or_default(),
+            cost: None,
+        },
+        stop,
+        latency: None,
+    })
+}
+
+/// Without a name where the server gave none: an unknown tool to whoever runs the call.
+fn call_made(call: &Value) -> ToolCall {
+    ToolCall {
+        id: text(&call["id"]),
+        name: text(&call["function"]["name"]),
+        arguments: arguments(&call["function"]["arguments"]),
+    }
 }
 
 /// `None` for an assistant's message that says nothing, which providers refuse.
@@ -63,12 +154,7 @@ fn message(message: &Message) -> Option<Value> {
 }
 
 fn call(call: &ToolCall) -> Value {
-    let arguments = match &call.arguments {
-        Value::Object(_) => call.arguments.to_string(),
-        // Servers that fill chat templates parse earlier arguments and fail on what is no
-        // object, so a model's malformed call would become a failure of its provider.
-        other => json!({ "malformed": other }).to_string(),
-    };
+    let arguments = as_object(&call.arguments).to_string();
     json!({
         "id": call.id,
         "type": "function",
@@ -87,7 +173,10 @@ fn tool(tool: &ToolSpec) -> Value {
     })
 }
 
-fn format(output: &OutputSchema) -> Value {
+fn format(output: &OutputSchema, dialect: &Dialect) -> Value {
+    if dialect.output == OutputFormat::Object {
+        return json!({ "type": "json_object" });
+    }
     json!({
         "type": "json_schema",
         "json_schema": {
@@ -125,9 +214,11 @@ fn can_be_strict(schema: &Value) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::{CONNECT_TIMEOUT, Endpoint, REQUEST_TIMEOUT};
     use super::*;
     use crate::message::{Prompt, ToolStatus};
     use crate::model::Origin;
+    use crate::model::settings::Settings;
     use crate::run::ModelRole;
 
     fn request(system: &str, tools: Vec<ToolSpec>, messages: Vec<Message>) -> Request {
@@ -138,6 +229,24 @@ mod tests {
             tool_choice: ToolChoice::Required,
             output: None,
             origin: Origin::default(),
+        }
+    }
+
+    fn encode(request: &Request, model: &str) -> Value {
+        super::encode(request, &account(model, "http://127.0.0.1:1/v1"))
+    }
+
+    fn account(model: &str, url: &str) -> Account {
+        Account {
+            provider: "openai",
+            model: model.to_owned(),
+            endpoint: Endpoint::parse(url).unwrap(),
+            endpoint_variable: "OPENAI_BASE_URL".to_owned(),
+            key: None,
+            key_variable: "OPENAI_API_KEY".to_owned(),
+            settings: Settings::default(),
+            request_timeout: REQUEST_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
         }
     }
 

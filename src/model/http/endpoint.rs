@@ -1,4 +1,4 @@
-//! Where chat completions are asked for.
+//! Where models are asked.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use reqwest::Url;
 /// A base URL: `http` or `https`, without user name, password, or fragment.
 ///
 /// Shown without its query, in which some gateways carry keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(Url);
 
 /// Why a text is no base URL. The text is not repeated: it may hold a password.
@@ -50,7 +50,8 @@ impl Endpoint {
     }
 
     /// What Ollama's own programs read from `OLLAMA_HOST`: an address, a port, or a URL, of
-    /// which any part may be missing. Chat completions live under its `/v1`.
+    /// which any part may be missing. A `/v1` at the end, where Ollama speaks chat
+    /// completions, is left out.
     /// Source: Ollama FAQ, "How do I configure Ollama server?".
     ///
     /// # Errors
@@ -81,21 +82,57 @@ impl Endpoint {
             // Where a server listens, which is no address to ask at everywhere.
             url.set_host(Some(HOST)).expect("an http URL takes a host");
         }
-        if !url.path().trim_end_matches('/').ends_with("/v1") {
-            let mut path = url.path_segments_mut().expect("an http URL has a path");
-            path.pop_if_empty().push("v1");
+        if let Some(path) = url.path().trim_end_matches('/').strip_suffix("/v1") {
+            let path = path.to_owned();
+            url.set_path(&path);
         }
         Ok(Endpoint(url))
     }
 
-    /// Where requests are sent.
-    pub fn completions(&self) -> Url {
+    /// A resource of Azure OpenAI, such as `https://NAME.openai.azure.com`. Its current
+    /// interface, `/openai/v1`, is asked unless there is a path; with a dated `version` it
+    /// is the `deployment` that has an address.
+    /// Source: Azure OpenAI, "API version lifecycle" and "REST API reference".
+    ///
+    /// # Errors
+    /// See [`BadUrl`].
+    pub fn azure(text: &str, deployment: &str, version: Option<&str>) -> Result<Endpoint, BadUrl> {
+        let Endpoint(mut url) = Endpoint::parse(text)?;
+        if !matches!(url.path(), "" | "/" | "/openai" | "/openai/") {
+            return Ok(Endpoint(url));
+        }
+        url.set_path("/openai");
+        let mut path = url.path_segments_mut().expect("an http URL has a path");
+        match version {
+            None => path.push("v1"),
+            Some(_) => path.extend(["deployments", deployment]),
+        };
+        drop(path);
+        if let Some(version) = version {
+            url.query_pairs_mut().append_pair("api-version", version);
+        }
+        Ok(Endpoint(url))
+    }
+
+    /// The address of what lies below, by the segments of its path.
+    pub fn below(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
-        url.path_segments_mut()
-            .expect("an http URL has a path")
-            .pop_if_empty()
-            .extend(["chat", "completions"]);
+        let mut path = url.path_segments_mut().expect("an http URL has a path");
+        path.pop_if_empty().extend(segments);
+        drop(path);
         url
+    }
+
+    /// The last segment of its path; empty where there is none.
+    pub fn last_segment(&self) -> &str {
+        let path = self.0.path().trim_end_matches('/');
+        path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether it is at this host, or at one below, such as `eu.api.openai.com`.
+    pub fn is_at(&self, host: &str) -> bool {
+        let rest = self.host().strip_suffix(host);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
     pub fn host(&self) -> &str {
@@ -169,7 +206,7 @@ mod tests {
         ] {
             let endpoint = Endpoint::parse(text).expect(text);
             assert_eq!(endpoint.to_string(), shown);
-            assert_eq!(endpoint.completions().as_str(), sent);
+            assert_eq!(endpoint.below(&["chat", "completions"]).as_str(), sent);
         }
     }
 
@@ -194,18 +231,19 @@ mod tests {
     #[test]
     fn ollama_s_host_may_be_any_part_of_an_address() {
         for (text, shown) in [
-            ("127.0.0.1", "http://127.0.0.1:11434/v1"),
-            ("0.0.0.0", "http://127.0.0.1:11434/v1"),
-            ("0.0.0.0:8000", "http://127.0.0.1:8000/v1"),
-            (":8000", "http://127.0.0.1:8000/v1"),
-            ("gpu.lan", "http://gpu.lan:11434/v1"),
-            ("gpu.lan:", "http://gpu.lan:11434/v1"),
-            ("gpu.lan/ollama", "http://gpu.lan:11434/ollama/v1"),
-            ("[::1]", "http://[::1]:11434/v1"),
-            ("[::1]:8000", "http://[::1]:8000/v1"),
-            ("http://gpu.lan", "http://gpu.lan/v1"),
-            ("https://gpu.lan/", "https://gpu.lan/v1"),
-            ("http://gpu.lan:11434/v1/", "http://gpu.lan:11434/v1"),
+            ("127.0.0.1", "http://127.0.0.1:11434"),
+            ("0.0.0.0", "http://127.0.0.1:11434"),
+            ("0.0.0.0:8000", "http://127.0.0.1:8000"),
+            (":8000", "http://127.0.0.1:8000"),
+            ("gpu.lan", "http://gpu.lan:11434"),
+            ("gpu.lan:", "http://gpu.lan:11434"),
+            ("gpu.lan/ollama", "http://gpu.lan:11434/ollama"),
+            ("[::1]", "http://[::1]:11434"),
+            ("[::1]:8000", "http://[::1]:8000"),
+            ("http://gpu.lan", "http://gpu.lan"),
+            ("https://gpu.lan/", "https://gpu.lan"),
+            ("http://gpu.lan:11434/v1/", "http://gpu.lan:11434"),
+            ("http://gpu.lan/ollama/v1", "http://gpu.lan/ollama"),
         ] {
             assert_eq!(
                 Endpoint::ollama(text).expect(text).to_string(),
@@ -229,6 +267,51 @@ mod tests {
             ("http://127.0.0.1.example.com", false),
         ] {
             assert_eq!(Endpoint::parse(text).unwrap().is_loopback(), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_azure_resource_is_asked_at_its_current_interface_or_at_a_dated_deployment() {
+        let resource = "https://r.openai.azure.com";
+        let old = "https://r.openai.azure.com/openai/deployments/d?api-version=2024-10-21";
+        for (text, version, sent) in [
+            (resource, None, "https://r.openai.azure.com/openai/v1/x"),
+            (
+                "https://r.openai.azure.com/openai/",
+                None,
+                "https://r.openai.azure.com/openai/v1/x",
+            ),
+            (
+                "https://r.openai.azure.com/openai/v1",
+                Some("ignored"),
+                "https://r.openai.azure.com/openai/v1/x",
+            ),
+            (
+                resource,
+                Some("2024-10-21"),
+                "https://r.openai.azure.com/openai/deployments/d/x?api-version=2024-10-21",
+            ),
+            (
+                old,
+                None,
+                "https://r.openai.azure.com/openai/deployments/d/x?api-version=2024-10-21",
+            ),
+        ] {
+            let endpoint = Endpoint::azure(text, "d", version).expect(text);
+            assert_eq!(endpoint.below(&["x"]).as_str(), sent);
+        }
+    }
+
+    #[test]
+    fn a_host_is_at_home_at_its_own_name_and_below() {
+        for (url, home) in [
+            ("https://api.openai.com/v1", true),
+            ("https://eu.api.openai.com/v1", true),
+            ("https://notapi.openai.com/v1", false),
+            ("http://127.0.0.1:8080/v1", false),
+        ] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!(endpoint.is_at("api.openai.com"), home, "{url}");
         }
     }
 }
