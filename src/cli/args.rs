@@ -148,8 +148,11 @@ pub struct RunArgs {
     /// Stop after N failed attempts
     #[arg(long, env = "MAILPROOF_MAX_FAILURES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub max_failures: Option<u64>,
+    /// With --replay and --record: drop recorded calls that this run did not use
+    #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
+    pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "record", "replay", "prune"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer
@@ -261,6 +264,22 @@ pub struct Choices {
     /// Model calls a case may make [default: 25]
     #[arg(long, env = "MAILPROOF_MAX_STEPS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
     pub max_steps: Option<u32>,
+    /// Keep what models are asked and answer in this folder
+    #[arg(
+        long,
+        env = "MAILPROOF_RECORD",
+        value_name = "DIR",
+        help_heading = "Recordings"
+    )]
+    pub record: Option<PathBuf>,
+    /// Answer from this recording and ask no model; with --record, ask for what is not in it
+    #[arg(
+        long,
+        env = "MAILPROOF_REPLAY",
+        value_name = "DIR",
+        help_heading = "Recordings"
+    )]
+    pub replay: Option<PathBuf>,
     /// Write a report; the format by extension: .json, .md, .svg; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,

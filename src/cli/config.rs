@@ -54,6 +54,8 @@ pub struct Config {
     pub timeout: Option<Time>,
     pub max_steps: Option<Positive>,
     pub max_failures: Option<Positive>,
+    pub record: Option<PathBuf>,
+    pub replay: Option<PathBuf>,
     pub output: Option<OneOrMany<PathBuf>>,
     pub min_pass_rate: Option<Rate>,
     pub triage_costs: Option<TriageCosts>,
@@ -160,6 +162,8 @@ impl Config {
         one(&mut choices.split, self.split.clone());
         one(&mut choices.timeout, self.timeout.map(|time| time.0));
         one(&mut choices.max_steps, self.max_steps.map(|n| n.0));
+        one(&mut choices.record, self.record.clone());
+        one(&mut choices.replay, self.replay.clone());
         one(
             &mut choices.min_pass_rate,
             self.min_pass_rate.map(|rate| rate.0),

@@ -10,6 +10,8 @@ pub enum Exit {
     /// The selection left no example.
     NothingSelected,
     Interrupted,
+    /// The run had to end before its plan was carried out.
+    Incomplete,
     /// A gate failed.
     GateFailed,
     /// Too little was scored to say.
@@ -24,6 +26,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::NothingSelected => 4,
             Exit::Interrupted => 130,
+            Exit::Incomplete => 5,
             Exit::GateFailed => 100,
             Exit::Indecisive => 3,
             Exit::Ok => 0,
@@ -82,11 +85,12 @@ mod tests {
 
     #[test]
     fn of_several_reasons_the_first_in_the_contract_wins() {
-        let contract = [1, 2, 4, 130, 100, 3, 0];
+        let contract = [1, 2, 4, 130, 5, 100, 3, 0];
         let mut reasons = [
             Exit::Ok,
             Exit::Indecisive,
             Exit::GateFailed,
+            Exit::Incomplete,
             Exit::Interrupted,
             Exit::NothingSelected,
             Exit::Usage,

@@ -24,6 +24,7 @@ pub mod http;
 pub mod limit;
 mod origin;
 pub mod price;
+pub mod record;
 pub mod rules;
 pub mod settings;
 

@@ -66,6 +66,8 @@ pub struct Clock(Mutex<Times>);
 struct Times {
     waited: Duration,
     replayed: Duration,
+    /// Set while a call is dropped because the attempt's time has passed.
+    cutting: bool,
     /// How many calls wait now, and since when there was always one.
     waiting: u32,
     since: Option<Instant>,
@@ -119,6 +121,19 @@ impl Clock {
     /// Time that went by just now and turned out not to be the attempt's.
     pub fn forgive(&self, wasted: Duration) {
         lock(&self.0).waited += wasted;
+    }
+
+    /// Drops a call whose answer the attempt has no time to wait for.
+    pub fn cut_short<T>(&self, call: T) {
+        lock(&self.0).cutting = true;
+        drop(call);
+        lock(&self.0).cutting = false;
+    }
+
+    /// Whether what is dropped just now is so because the attempt's time has passed, and not
+    /// because the process ends.
+    pub fn is_cutting_short(&self) -> bool {
+        lock(&self.0).cutting
     }
 
     /// Counts the time that a replayed call once took.

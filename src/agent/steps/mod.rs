@@ -148,6 +148,7 @@ impl<'a> Turn<'a> {
             let left = attempt.time_left();
             // Time in which the provider is waited for is not the attempt's to use up.
             if left.is_zero() && !clock.is_waiting() {
+                clock.cut_short(asking);
                 return Err(late());
             }
             if let Ok(answer) = timeout(left.max(LOOK_AGAIN), &mut asking).await {

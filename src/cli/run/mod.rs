@@ -1,6 +1,7 @@
 //! `mailproof run`: the whole road, from arguments to exit code.
 
 pub mod email;
+mod recording;
 mod settings;
 mod thread;
 
@@ -8,6 +9,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -28,6 +30,8 @@ use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
+use crate::model::halt::Halt;
+use crate::report::escape;
 use settings::Models;
 
 /// Cases in flight where nobody says otherwise.
@@ -55,10 +59,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let base = match &recorded {
+    let mut base = match &recorded {
         Some(header) => Choices::of(header),
         None => settings::defaults(),
     };
+    let replayed = recording::replayed(&args)?;
+    if let Some(info) = &replayed {
+        base.seed = recording::seed(info, &args, recorded.as_ref())?;
+    }
     let mut choices = settings::choices(base, &args, &config)?;
     if args.last_failed || args.only.is_some() {
         choices.selection.rerun = Some(settings::rerun(&args)?);
@@ -71,7 +79,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let kinds = settings::agents(&mut choices.agents)?;
     let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
     let dataset = Arc::new(load(&paths)?);
-    let models = Models::open(&choices)?;
+    let models = match recording::asks_nobody(&args) {
+        true => Models::none(),
+        false => Models::open(&choices)?,
+    };
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
         PlanError::Nothing { .. }
         | PlanError::UnknownIds { .. }
@@ -87,25 +98,42 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
 
-    let opened = open(&args, recorded, &plan, &dataset)?;
+    let now = Zoned::now();
+    let date = match (&recorded, &replayed) {
+        (Some(header), _) => header.date,
+        (None, Some(info)) => info.date,
+        (None, None) => now.date(),
+    };
+    // Before the journal: where the recording cannot be used, no experiment is begun.
+    let recording = recording::open(&args, date, &plan, &now)?;
+    let opened = open(&args, recorded, &plan, &dataset, &now, date)?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);
     if talk.verbose {
         say(talk, &settings::describe(talk, &plan));
     }
-    let casts = models.casts(&plan, &kinds, &choices, opened.header.date);
+    let halt = Halt::default();
+    let recorder = recording.as_ref().map(|recording| (recording, &halt));
+    let casts = models.casts(&plan, &kinds, &choices, opened.header.date, recorder)?;
     let concurrency = args.choices.max_concurrency.unwrap_or(CONCURRENCY);
     let most = if args.fail_fast {
         Some(1)
     } else {
         args.max_failures
     };
-    let because = carry_out(talk, opened, plan, dataset, casts, concurrency, most)?;
+    let because = carry_out(talk, opened, plan, dataset, casts, concurrency, most, &halt)?;
+    if let Some(recording) = &recording {
+        recording::finish(recording, &args, because)?;
+    }
 
     let mut report = results::make(&folder)?;
     report.environment.peak_memory_mb = peak_memory_mb();
     results::write(talk, &folder, &report, &outputs)?;
     results::show(talk, &report)?;
     say_where(talk, &folder, because);
+    if let Some(halted) = halt.reason() {
+        warn(&format!("error: {}", escape::lines(&halted.reason)));
+        return Ok(Exit::Incomplete);
+    }
     let exit = match because {
         EndReason::Cancelled => Exit::Interrupted,
         EndReason::Complete | EndReason::MaxFailures => Exit::Ok,
@@ -144,6 +172,8 @@ fn open(
     recorded: Option<Header>,
     plan: &Plan,
     dataset: &Dataset,
+    now: &Zoned,
+    date: Date,
 ) -> Result<Opened, Failure> {
     let redactor = Arc::new(results::redactor());
     let reports = Path::new(REPORTS);
@@ -156,13 +186,12 @@ fn open(
             recorded: resumed.recorded,
         });
     }
-    let now = Zoned::now();
     let name = match &args.experiment {
         Some(name) => name.clone(),
-        None => settings::default_name(&now),
+        None => settings::default_name(now),
     };
     let name: ExperimentName = name.parse().map_err(Failure::usage)?;
-    let header = plan.header(name.as_str(), now.timestamp(), now.date());
+    let header = plan.header(name.as_str(), now.timestamp(), date);
     let journal = Journal::create(reports, &header, redactor).map_err(Failure::from_error)?;
     Ok(Opened {
         journal,
@@ -180,6 +209,7 @@ fn carry_out(
     casts: Vec<Cast>,
     concurrency: usize,
     max_failures: Option<u64>,
+    halt: &Halt,
 ) -> Result<EndReason, Failure> {
     let Opened {
         journal, recorded, ..
@@ -200,6 +230,13 @@ fn carry_out(
         let (sender, receiver) = watch::channel(recorded.counts.clone());
         let display = Display::start(talk, total, receiver);
         let signals = tokio::spawn(listen(cancel.clone()));
+        let halted = tokio::spawn({
+            let (halt, cancel) = (halt.clone(), cancel.clone());
+            async move {
+                halt.stopped().await;
+                cancel.cancel();
+            }
+        });
         let journal = Arc::new(journal);
         let result = execute(Execution {
             plan: Arc::new(plan),
@@ -214,6 +251,7 @@ fn carry_out(
         })
         .await;
         signals.abort();
+        halted.abort();
         display.finish().await;
         let summary = result.map_err(Failure::from_error)?;
         journal

@@ -22,8 +22,11 @@ use crate::experiment::execute::Cast;
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
 use crate::experiment::{CaseKind, Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
-use crate::model::{Model, catalog, rules};
+use crate::model::halt::Halt;
+use crate::model::record::{RecordError, Recording};
+use crate::model::{self, Model, catalog, rules};
 use crate::report::escape;
+use crate::run::ModelRole;
 use crate::score::TriageCosts;
 use crate::target::Target;
 use crate::target::local::Local;
@@ -213,6 +216,11 @@ impl Models {
         Ok(Models(models))
     }
 
+    /// No model at all, where everything is replayed.
+    pub fn none() -> Models {
+        Models(BTreeMap::new())
+    }
+
     fn get(&self, name: &str) -> Arc<dyn Model> {
         Arc::clone(
             self.0
@@ -229,16 +237,42 @@ impl Models {
         kinds: &[AgentKind],
         choices: &Choices,
         date: Date,
-    ) -> Vec<Cast> {
+        recording: Option<(&Arc<Recording>, &Halt)>,
+    ) -> Result<Vec<Cast>, Failure> {
         let cast = |variant: &Variant| {
             let kind = kinds.iter().find(|kind| kind.name() == variant.agent);
             let kind = kind.expect("variants are made of the agents chosen");
-            Cast {
-                target: self.target(*kind, &variant.model, choices, date),
-                simulator: self.get(&variant.model),
-            }
+            let open = |role, name: &str| match recording {
+                None => Ok(self.get(name)),
+                Some((recording, halt)) => recording.model(
+                    self.0.get(name).cloned(),
+                    &variant.file_name(),
+                    role,
+                    name,
+                    &model::settings::Settings::default(),
+                    halt.clone(),
+                ),
+            };
+            let model = &variant.model;
+            let models = agent::Models {
+                agent: open(ModelRole::Agent, model)?,
+                router: open(
+                    ModelRole::Router,
+                    choices.router_model.as_ref().unwrap_or(model),
+                )?,
+                memory: open(
+                    ModelRole::Memory,
+                    choices.memory_model.as_ref().unwrap_or(model),
+                )?,
+            };
+            let agent = Agent::new(*kind, models, settings(choices, date));
+            Ok(Cast {
+                target: Arc::new(Local::new(agent)),
+                simulator: open(ModelRole::Simulator, model)?,
+            })
         };
-        plan.variants.iter().map(cast).collect()
+        let casts: Result<Vec<Cast>, RecordError> = plan.variants.iter().map(cast).collect();
+        casts.map_err(Failure::from_error)
     }
 
     pub fn target(
@@ -260,13 +294,16 @@ impl Models {
             router: role(&choices.router_model),
             memory: role(&choices.memory_model),
         };
-        let settings = Settings {
-            date,
-            seed: choices.seed,
-            preferences: Preferences::default(),
-            behaviour: choices.behaviour.clone(),
-        };
-        Agent::new(kind, models, settings)
+        Agent::new(kind, models, settings(choices, date))
+    }
+}
+
+fn settings(choices: &Choices, date: Date) -> Settings {
+    Settings {
+        date,
+        seed: choices.seed,
+        preferences: Preferences::default(),
+        behaviour: choices.behaviour.clone(),
     }
 }
 
