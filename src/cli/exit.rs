@@ -10,7 +10,10 @@ pub enum Exit {
     /// The selection left no example.
     NothingSelected,
     Interrupted,
-    /// The run had to end before its plan was carried out.
+    /// The next call could have cost more than was allowed.
+    Budget,
+    /// The plan was not carried out: a provider is down, an account used up, a request not
+    /// among those recorded, the time of the run over.
     Incomplete,
     /// A gate failed.
     GateFailed,
@@ -26,6 +29,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::NothingSelected => 4,
             Exit::Interrupted => 130,
+            Exit::Budget => 102,
             Exit::Incomplete => 5,
             Exit::GateFailed => 100,
             Exit::Indecisive => 3,
@@ -85,12 +89,13 @@ mod tests {
 
     #[test]
     fn of_several_reasons_the_first_in_the_contract_wins() {
-        let contract = [1, 2, 4, 130, 5, 100, 3, 0];
+        let contract = [1, 2, 4, 130, 102, 5, 100, 3, 0];
         let mut reasons = [
             Exit::Ok,
             Exit::Indecisive,
             Exit::GateFailed,
             Exit::Incomplete,
+            Exit::Budget,
             Exit::Interrupted,
             Exit::NothingSelected,
             Exit::Usage,

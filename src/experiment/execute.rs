@@ -3,6 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 pub use super::case::Cast;
 use super::case::attempt;
 use super::grid::Done;
+use super::held::Held;
 use super::journal::{Journal, JournalError};
 use super::plan::Plan;
 use super::record::{Attempt, EndReason, Verdict};
 use crate::dataset::Dataset;
-use crate::run::Usage;
+use crate::model::halt::{Because, Halt, Halted};
+use crate::run::{Outcome, Run, Usage};
 
 /// Everything that carrying out a plan needs.
 pub struct Execution {
@@ -32,6 +35,11 @@ pub struct Execution {
     /// Once cancelled, no case starts; those in flight finish, because their tokens are
     /// already paid for, and a recorded attempt is one that resuming can skip.
     pub cancel: CancellationToken,
+    /// Once it has a reason, no case starts, and those in flight end as their model calls
+    /// fail: such attempts are not recorded, so that resuming makes them.
+    pub halt: Halt,
+    /// How long all of this may take.
+    pub run_timeout: Option<Duration>,
     /// What earlier sittings recorded; empty for a new experiment.
     pub recorded: Recorded,
     /// Tells on what the attempts came to, as they are recorded.
@@ -49,6 +57,8 @@ pub struct Recorded {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     pub because: EndReason,
+    /// Set where `because` is [`EndReason::Halted`].
+    pub halted: Option<Halted>,
     /// Over the whole journal.
     pub counts: Counts,
 }
@@ -83,6 +93,10 @@ impl Counts {
 /// Cases start in the plan's order and end in any. An attempt is counted once it is in the
 /// journal. When this returns no case is in flight.
 ///
+/// An attempt that a provider's failure ended is held back until its variant gets somewhere
+/// with another, or until there is nothing else to do: an outage that ends the run leaves no
+/// errors behind, and resuming makes those attempts again.
+///
 /// # Panics
 /// Where there is not one cast for each variant.
 ///
@@ -97,6 +111,8 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         concurrency,
         max_failures,
         cancel,
+        halt,
+        run_timeout,
         recorded: Recorded { done, counts },
         progress,
     } = execution;
@@ -107,11 +123,13 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         failures_left: AtomicU64::new(max_failures.map_or(u64::MAX, NonZeroU64::get)),
         stop: AtomicBool::new(false),
         next: AtomicU64::new(0),
+        held: Held::new(plan.variants.len(), concurrency),
         plan,
         dataset,
         casts,
         journal,
         cancel,
+        halt,
         done,
         progress,
     });
@@ -119,22 +137,25 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     for _ in 0..left.min(concurrency.get() as u64) {
         workers.spawn(Arc::clone(&worker).work());
     }
+    let mut alarm = JoinSet::new();
+    if let Some(run_timeout) = run_timeout {
+        alarm.spawn(time_out(worker.halt.clone(), run_timeout));
+    }
     let mut result = Ok(());
     while let Some(joined) = workers.join_next().await {
         // Cases catch their panics; one out here breaks the harness itself.
         let worked = joined.expect("a worker panicked outside of a case");
         result = result.and(worked);
     }
+    drop(alarm);
     result?;
-    let counts = worker.progress.borrow().clone();
-    let because = if counts.recorded() == worker.plan.grid().cases() {
-        EndReason::Complete
-    } else if worker.cancel.is_cancelled() {
-        EndReason::Cancelled
-    } else {
-        EndReason::MaxFailures
-    };
-    Ok(Summary { because, counts })
+    worker.finish().await
+}
+
+async fn time_out(halt: Halt, run_timeout: Duration) {
+    tokio::time::sleep(run_timeout).await;
+    let reason = format!("the time limit of the run, {run_timeout:?}, passed");
+    halt.stop(Because::RunTimeout, reason);
 }
 
 /// What the workers share: each takes the next case until there is none.
@@ -144,6 +165,10 @@ struct Worker {
     casts: Vec<Cast>,
     journal: Arc<Journal>,
     cancel: CancellationToken,
+    halt: Halt,
+    /// Attempts that a provider's failure ended, before it is known whether the provider is
+    /// down.
+    held: Held,
     done: Done,
     progress: watch::Sender<Counts>,
     /// Place in the plan's order of the next case to look at.
@@ -155,7 +180,7 @@ struct Worker {
 
 impl Worker {
     async fn work(self: Arc<Self>) -> Result<(), JournalError> {
-        while !self.cancel.is_cancelled() && !self.stop.load(Ordering::Acquire) {
+        while !self.is_over() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(case) = self.plan.grid().case(index) else {
                 break;
@@ -170,18 +195,105 @@ impl Worker {
                 case,
             )
             .await;
-            if let Err(error) = self.journal.append(&attempt).await {
+            if let Err(error) = self.keep(attempt).await {
                 self.stop.store(true, Ordering::Release);
                 return Err(error);
             }
-            self.progress.send_modify(|counts| counts.record(&attempt));
-            if attempt.verdict() == Verdict::Failed
-                && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
-            {
-                self.stop.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Whether no more cases start.
+    fn is_over(&self) -> bool {
+        self.cancel.is_cancelled()
+            || self.halt.reason().is_some()
+            || self.stop.load(Ordering::Acquire)
+    }
+
+    /// Records an attempt, holds it back, or forgets it.
+    async fn keep(&self, attempt: Attempt<Run>) -> Result<(), JournalError> {
+        let variant = attempt.case.variant as usize;
+        if is_of_a_provider(&attempt) {
+            // The reason came before the attempt's end, or with it.
+            if self.halt.reason().is_some() {
+                return Ok(());
+            }
+            return match self.held.hold(variant, attempt) {
+                Some(oldest) => self.record(&oldest).await,
+                None => Ok(()),
+            };
+        }
+        self.record(&attempt).await?;
+        if is_answered(attempt.outcome) {
+            for held in self.held.take(variant) {
+                self.record(&held).await?;
             }
         }
         Ok(())
+    }
+
+    async fn record(&self, attempt: &Attempt<Run>) -> Result<(), JournalError> {
+        self.journal.append(attempt).await?;
+        self.progress.send_modify(|counts| counts.record(attempt));
+        if attempt.verdict() == Verdict::Failed
+            && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
+        {
+            self.stop.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Decides about what is held back, and says how it all ended.
+    async fn finish(&self) -> Result<Summary, JournalError> {
+        let planned = self.plan.grid().cases();
+        let recorded = || self.progress.borrow().recorded();
+        let halted = self.halt.reason();
+        // With every case made, or stopped for another reason than errors, errors are results.
+        let all = recorded() + self.held.count() == planned;
+        if halted.is_none() && (all || !self.cancel.is_cancelled()) {
+            for variant in 0..self.plan.variants.len() {
+                for held in self.held.take(variant) {
+                    self.record(&held).await?;
+                }
+            }
+        }
+        let (because, halted) = if recorded() == planned {
+            (EndReason::Complete, None)
+        } else if let Some(halted) = halted {
+            (EndReason::Halted, Some(halted.clone()))
+        } else if self.cancel.is_cancelled() {
+            (EndReason::Cancelled, None)
+        } else {
+            (EndReason::MaxFailures, None)
+        };
+        Ok(Summary {
+            because,
+            halted,
+            counts: self.progress.borrow().clone(),
+        })
+    }
+}
+
+/// Whether an attempt ended because a model could not be asked, with nothing to say about the
+/// agent.
+fn is_of_a_provider(attempt: &Attempt<Run>) -> bool {
+    let outcome = matches!(
+        attempt.outcome,
+        Outcome::Provider | Outcome::Simulator | Outcome::Cancelled | Outcome::Budget
+    );
+    outcome && attempt.verdict() == Verdict::Unscored
+}
+
+/// Whether an attempt that ended like that shows that its models answer.
+fn is_answered(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Finished | Outcome::StepLimit | Outcome::Protocol | Outcome::Unmatched => true,
+        Outcome::Timeout
+        | Outcome::Provider
+        | Outcome::Harness
+        | Outcome::Simulator
+        | Outcome::Cancelled
+        | Outcome::Budget => false,
     }
 }
 

@@ -8,6 +8,7 @@
 mod case;
 pub mod execute;
 mod grid;
+mod held;
 pub mod journal;
 mod name;
 pub mod plan;

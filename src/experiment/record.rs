@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::grid::Items;
 use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
+use crate::model::halt::Halted;
+use crate::model::limit::Traffic;
 use crate::run::{Outcome, Usage};
 use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
 
@@ -337,6 +339,12 @@ pub struct Ended {
     pub because: EndReason,
     /// Attempts in the journal, those of earlier sittings included.
     pub attempts: u64,
+    /// Why it went no further, where the end is [`EndReason::Halted`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<Halted>,
+    /// What the sitting asked of each provider's account, by what the account is called.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, Traffic>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -348,6 +356,8 @@ pub enum EndReason {
     Cancelled,
     /// As many attempts failed as were allowed to.
     MaxFailures,
+    /// Going on was pointless or not allowed.
+    Halted,
 }
 
 /// Which case: indices into the header's variants and the plan's items.

@@ -20,6 +20,7 @@ use crate::dataset::{
 };
 use crate::email::{Email, Triage};
 use crate::message::Prompt;
+use crate::model::halt::Halt;
 use crate::model::scripted;
 use crate::redact::Redactor;
 use crate::run::{Allowed, Interrupt, ModelRole, Outcome, Response, Run, TokenUsage, Usage};
@@ -232,6 +233,8 @@ impl Bench {
             concurrency: NonZeroUsize::new(at_once).unwrap(),
             max_failures: None,
             cancel: CancellationToken::new(),
+            halt: Halt::default(),
+            run_timeout: None,
             recorded: Recorded::default(),
             progress: watch::Sender::default(),
         }

@@ -219,6 +219,8 @@ pub(super) fn environment(header: &Header) -> Environment {
         at: "2026-03-02T10:15:01.5Z".parse().unwrap(),
         because: EndReason::Complete,
         attempts: 144,
+        halted: None,
+        traffic: Default::default(),
     };
     Environment::new(header, &[session], Some(&ended))
 }

@@ -350,5 +350,6 @@ fn end_word(reason: EndReason) -> &'static str {
         EndReason::Complete => "complete",
         EndReason::Cancelled => "stopped by the user",
         EndReason::MaxFailures => "stopped by the number of failures",
+        EndReason::Halted => "stopped before the end",
     }
 }

@@ -24,14 +24,13 @@ use super::results::{self, Outputs};
 use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
-use crate::experiment::execute::{Cast, Execution, Recorded, execute};
+use crate::experiment::execute::{Cast, Execution, Recorded, Summary, execute};
 use crate::experiment::journal::{self, FILE, Journal, Reader};
 use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
-use crate::model::halt::Halt;
-use crate::report::escape;
+use crate::model::halt::{Because, Halt};
 use settings::Models;
 
 /// Cases in flight where nobody says otherwise.
@@ -120,25 +119,34 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     } else {
         args.max_failures
     };
-    let because = carry_out(talk, opened, plan, dataset, casts, concurrency, most, &halt)?;
+    let summary = carry_out(talk, opened, plan, dataset, casts, concurrency, most, halt)?;
     if let Some(recording) = &recording {
-        recording::finish(recording, &args, because)?;
+        recording::finish(recording, &args, summary.because)?;
     }
 
     let mut report = results::make(&folder)?;
     report.environment.peak_memory_mb = peak_memory_mb();
     results::write(talk, &folder, &report, &outputs)?;
     results::show(talk, &report)?;
-    say_where(talk, &folder, because);
-    if let Some(halted) = halt.reason() {
-        warn(&format!("error: {}", escape::lines(&halted.reason)));
-        return Ok(Exit::Incomplete);
+    say_where(talk, &folder, &summary);
+    Ok(exit(&summary).min(results::exit(&report)))
+}
+
+/// What the end of a sitting makes of the whole command, whatever its results are.
+fn exit(summary: &Summary) -> Exit {
+    let because = summary.halted.as_ref().map(|halted| halted.because);
+    match (summary.because, because) {
+        (_, Some(Because::Budget)) => Exit::Budget,
+        (_, Some(Because::Key | Because::Model)) => Exit::Usage,
+        (_, Some(Because::Recording)) => Exit::Internal,
+        (
+            _,
+            Some(Because::Quota | Because::CircuitOpen | Because::ReplayMiss | Because::RunTimeout),
+        )
+        | (EndReason::Halted, None) => Exit::Incomplete,
+        (EndReason::Cancelled, None) => Exit::Interrupted,
+        (EndReason::Complete | EndReason::MaxFailures, None) => Exit::Ok,
     }
-    let exit = match because {
-        EndReason::Cancelled => Exit::Interrupted,
-        EndReason::Complete | EndReason::MaxFailures => Exit::Ok,
-    };
-    Ok(exit.min(results::exit(&report)))
 }
 
 /// An experiment that is ready to go on: new, or taken up again.
@@ -209,8 +217,8 @@ fn carry_out(
     casts: Vec<Cast>,
     concurrency: usize,
     max_failures: Option<u64>,
-    halt: &Halt,
-) -> Result<EndReason, Failure> {
+    halt: Halt,
+) -> Result<Summary, Failure> {
     let Opened {
         journal, recorded, ..
     } = opened;
@@ -230,13 +238,6 @@ fn carry_out(
         let (sender, receiver) = watch::channel(recorded.counts.clone());
         let display = Display::start(talk, total, receiver);
         let signals = tokio::spawn(listen(cancel.clone()));
-        let halted = tokio::spawn({
-            let (halt, cancel) = (halt.clone(), cancel.clone());
-            async move {
-                halt.stopped().await;
-                cancel.cancel();
-            }
-        });
         let journal = Arc::new(journal);
         let result = execute(Execution {
             plan: Arc::new(plan),
@@ -246,12 +247,13 @@ fn carry_out(
             concurrency: NonZeroUsize::new(concurrency).expect("the argument is at least 1"),
             max_failures: max_failures.and_then(NonZeroU64::new),
             cancel,
+            halt,
+            run_timeout: None,
             recorded,
             progress: sender,
         })
         .await;
         signals.abort();
-        halted.abort();
         display.finish().await;
         let summary = result.map_err(Failure::from_error)?;
         journal
@@ -259,10 +261,12 @@ fn carry_out(
                 at: Timestamp::now(),
                 because: summary.because,
                 attempts: summary.counts.recorded(),
+                halted: summary.halted.clone(),
+                traffic: Default::default(),
             })
             .await
             .map_err(Failure::from_error)?;
-        Ok(summary.because)
+        Ok(summary)
     })
 }
 
@@ -303,18 +307,28 @@ fn peak_memory_mb() -> Option<f64> {
     Some((kib * 1024.0 / 1e6 * 10.0).round() / 10.0)
 }
 
-fn say_where(talk: &Talk, folder: &Path, because: EndReason) {
+fn say_where(talk: &Talk, folder: &Path, summary: &Summary) {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    match because {
-        EndReason::Complete => {}
-        EndReason::Cancelled => say(
-            talk,
-            &format!("stopped: `mailproof run --resume -e {name}` goes on"),
-        ),
-        EndReason::MaxFailures => say(
-            talk,
-            &format!("stopped after failures: `mailproof run --resume -e {name}` goes on"),
-        ),
+    let goes_on = format!("`mailproof run --resume -e {name}` goes on");
+    match (summary.because, &summary.halted) {
+        (EndReason::Complete, _) => {}
+        (EndReason::Cancelled, _) => say(talk, &format!("stopped: {goes_on}")),
+        (EndReason::MaxFailures, _) => {
+            say(talk, &format!("stopped after failures: {goes_on}"));
+        }
+        (EndReason::Halted, halted) => {
+            // Why a command failed is said to who wants quiet, too.
+            if let Some(halted) = halted {
+                warn(&format!("stopped: {halted}"));
+            }
+            say(
+                talk,
+                &format!(
+                    "incomplete: {} attempts are recorded; once that is mended, {goes_on}",
+                    summary.counts.recorded()
+                ),
+            );
+        }
     }
     say(talk, &format!("kept in {}", folder.display()));
 }

@@ -33,7 +33,9 @@ async fn every_case_is_recorded_once_and_the_counts_say_so() {
     }));
     let execution = bench.execution(bench.create(), target, 2);
     let told = execution.progress.subscribe();
-    let Summary { because, counts } = execute(execution).await.unwrap();
+    let Summary {
+        because, counts, ..
+    } = execute(execution).await.unwrap();
     assert_eq!(because, EndReason::Complete);
     assert_eq!(*told.borrow(), counts);
     assert_eq!((counts.passed, counts.failed, counts.unscored), (12, 12, 0));

@@ -34,6 +34,8 @@ fn ended(because: EndReason, attempts: u64) -> Ended {
         at: Timestamp::UNIX_EPOCH,
         because,
         attempts,
+        halted: None,
+        traffic: Default::default(),
     }
 }
 
@@ -209,7 +211,9 @@ async fn goes_on_from_everywhere(bench: Bench, every: usize) {
             running.fetch_add(u64::from(first), std::sync::atomic::Ordering::SeqCst);
             async { run(Triage::Respond) }
         }));
-        let Summary { because, counts } = bench.finish(&bench.path(), target).await;
+        let Summary {
+            because, counts, ..
+        } = bench.finish(&bench.path(), target).await;
         assert_eq!(because, EndReason::Complete);
         assert_eq!(counts.recorded(), planned);
         let ran = ran.load(std::sync::atomic::Ordering::SeqCst);
@@ -474,7 +478,7 @@ proptest! {
             let cut = header_end + ((length - header_end) as f64 * stop) as u64;
             fs::File::options().write(true).open(bench.path()).unwrap().set_len(cut).unwrap();
         }
-        let Summary { because, counts } = runtime.block_on(bench.finish(&bench.path(), right()));
+        let Summary { because, counts, .. } = runtime.block_on(bench.finish(&bench.path(), right()));
         prop_assert_eq!(because, EndReason::Complete);
         prop_assert_eq!(counts.recorded(), bench.plan.grid().cases());
         prop_assert_eq!(attempts(&bench.path()).len() as u64, bench.plan.grid().cases());

@@ -248,7 +248,10 @@ impl State {
         let width = self.width.now();
         let lefts = [(allowance.requests, 1), (allowance.tokens, size)];
         let mut spaced: Option<Spaced> = None;
-        for (left, size) in lefts.into_iter().filter_map(|(left, size)| Some((left?, size))) {
+        for (left, size) in lefts
+            .into_iter()
+            .filter_map(|(left, size)| Some((left?, size)))
+        {
             match allowed(left, size, width, now) {
                 Allowed::Freely => {}
                 Allowed::Spaced(next) => {

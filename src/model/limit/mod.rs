@@ -82,7 +82,9 @@ impl Limits {
     /// where waiting anything between nothing and the most ("full jitter") gets a crowd
     /// through with the fewest calls.
     fn backoff(&self, retry: u32, chance: f64) -> Duration {
-        let doubled = 2u32.checked_pow(retry).map(|times| self.backoff.saturating_mul(times));
+        let doubled = 2u32
+            .checked_pow(retry)
+            .map(|times| self.backoff.saturating_mul(times));
         let most = doubled.unwrap_or(Duration::MAX).min(self.longest_backoff);
         most.mul_f64(chance)
     }
@@ -105,11 +107,7 @@ struct Purse {
 }
 
 impl Purse {
-    fn new(
-        budget: Arc<Budget>,
-        price: Option<Price>,
-        max_tokens: Option<u32>,
-    ) -> Purse {
+    fn new(budget: Arc<Budget>, price: Option<Price>, max_tokens: Option<u32>) -> Purse {
         let bounded = "a budget is for models of a known price and a limited reply";
         Purse {
             budget,

@@ -25,7 +25,11 @@ impl Size {
                 bytes += (call.id.len() + call.name.len()) as u64 + json(&call.arguments);
             }
             let names = [&message.tool_call_id, &message.name];
-            bytes += names.into_iter().flatten().map(|name| name.len() as u64).sum::<u64>();
+            bytes += names
+                .into_iter()
+                .flatten()
+                .map(|name| name.len() as u64)
+                .sum::<u64>();
         }
         if let Some(output) = &request.output {
             bytes += output.name.len() as u64 + json(&output.schema);

@@ -88,7 +88,10 @@ mod tests {
             wide.push(width.now());
         }
         let first = |now| wide.iter().position(|&wide| wide == now).map(|at| at + 1);
-        assert_eq!([5, 6, 7, 8].map(first), [Some(4), Some(9), Some(15), Some(22)]);
+        assert_eq!(
+            [5, 6, 7, 8].map(first),
+            [Some(4), Some(9), Some(15), Some(22)]
+        );
         assert_eq!(wide.last(), Some(&8));
     }
 
