@@ -72,8 +72,22 @@ impl fmt::Debug for Key {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub fn account(provider: &'static str, model: &str, url: &str) -> Account {
+        Account {
+            provider,
+            model: model.to_owned(),
+            endpoint: Endpoint::parse(url).unwrap(),
+            endpoint_variable: "THE_BASE_URL".to_owned(),
+            key: None,
+            key_variable: "THE_API_KEY".to_owned(),
+            settings: Settings::default(),
+            request_timeout: REQUEST_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+        }
+    }
 
     #[test]
     fn a_key_is_what_a_header_can_carry_and_is_never_shown() {

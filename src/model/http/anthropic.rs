@@ -14,8 +14,8 @@ use crate::run::{Stop, TokenUsage};
 pub const VERSION: &str = "2023-06-01";
 
 pub fn url(account: &Account) -> Url {
-    match account.endpoint.last_segment() {
-        "v1" => account.endpoint.below(&["messages"]),
+    match account.endpoint.segments().last() {
+        Some("v1") => account.endpoint.below(&["messages"]),
         _ => account.endpoint.below(&["v1", "messages"]),
     }
 }
@@ -119,18 +119,21 @@ fn call(call: &ToolCall) -> Value {
     })
 }
 
-/// Ids match `^[a-zA-Z0-9_-]+$`. What does not fit is written as its bytes, so that two ids
-/// never become one.
+/// Ids match `^[a-zA-Z0-9_-]+$`. What does not fit is written as its bytes, behind a mark
+/// that no id keeps as its own, so that two ids never become one.
 fn sent_id(id: &str) -> String {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !id.is_empty() && id.bytes().all(fits) {
+    const MARK: &str = "id_";
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let whole = id.bytes().all(|byte| fits(byte) || byte == b'_');
+    if whole && !id.is_empty() && !id.starts_with(MARK) {
         return id.to_owned();
     }
-    let mut sent = String::from("x");
+    let mut sent = String::from(MARK);
     for byte in id.bytes() {
-        match fits(byte) && byte != b'_' {
-            true => sent.push(char::from(byte)),
-            false => sent.push_str(&format!("_{byte:02x}")),
+        if fits(byte) {
+            sent.push(char::from(byte));
+        } else {
+            sent.push_str(&format!("_{byte:02x}"));
         }
     }
     sent
@@ -181,4 +184,78 @@ pub fn decode(answer: &Value, output: Option<&str>) -> Result<Reply, Fault> {
         _ => None,
     };
     Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::http::account::tests::account;
+
+    #[test]
+    fn a_base_url_may_end_with_the_version() {
+        for (url_given, sent) in [
+            (
+                "https://api.anthropic.com",
+                "https://api.anthropic.com/v1/messages",
+            ),
+            (
+                "https://api.anthropic.com/v1/",
+                "https://api.anthropic.com/v1/messages",
+            ),
+            (
+                "http://gateway/anthropic",
+                "http://gateway/anthropic/v1/messages",
+            ),
+        ] {
+            let account = account("anthropic", "m", url_given);
+            assert_eq!(url(&account).as_str(), sent);
+        }
+    }
+
+    #[test]
+    fn ids_fit_and_never_become_equal() {
+        let ids = [
+            "toolu_01", "call-1", "m1.0", "m1_0", "id__2e", ".", "", "id_", "é", "a b", "_",
+        ];
+        let sent: Vec<String> = ids.iter().map(|id| sent_id(id)).collect();
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        for (index, id) in sent.iter().enumerate() {
+            assert!(!id.is_empty() && id.bytes().all(fits), "{id}");
+            assert_eq!(
+                sent.iter().position(|other| other == id),
+                Some(index),
+                "{id}"
+            );
+        }
+        assert_eq!(sent[..2], ids[..2]);
+    }
+
+    #[test]
+    fn results_and_words_of_one_side_become_one_message() {
+        let call = ToolCall {
+            id: "c".to_owned(),
+            name: "done".to_owned(),
+            arguments: json!({}),
+        };
+        let found = messages(&[
+            Message::user("1", "One."),
+            Message::user("2", "Two."),
+            Message::assistant("3", " ", vec![call.clone()]),
+            Message::tool("4", &call, ToolStatus::Failed, ""),
+            Message::user("5", "Three."),
+        ]);
+        let expected = json!([
+            { "role": "user", "content": [
+                { "type": "text", "text": "One." }, { "type": "text", "text": "Two." },
+            ] },
+            { "role": "assistant", "content": [
+                { "type": "tool_use", "id": "c", "name": "done", "input": {} },
+            ] },
+            { "role": "user", "content": [
+                { "type": "tool_result", "tool_use_id": "c", "content": "", "is_error": true },
+                { "type": "text", "text": "Three." },
+            ] },
+        ]);
+        assert_eq!(Value::Array(found), expected);
+    }
 }

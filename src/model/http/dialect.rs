@@ -26,6 +26,9 @@ pub struct Dialect {
     pub max_tokens: &'static str,
     pub seed: &'static str,
     pub output: OutputFormat,
+    /// Whether models think unless they are told not to, and then refuse a conversation in
+    /// which their thoughts are missing, which ours does not keep.
+    pub thinks_unless_told: bool,
 }
 
 /// The header that a key travels in.
@@ -54,6 +57,7 @@ const COMMON: Dialect = Dialect {
     max_tokens: "max_tokens",
     seed: "seed",
     output: OutputFormat::Schema,
+    thinks_unless_told: false,
 };
 
 /// OpenAI's reasoning models refuse `max_tokens`; every model takes its successor.
@@ -96,12 +100,72 @@ impl Dialect {
                 seed: "random_seed",
                 ..COMMON
             },
-            // Source: DeepSeek API reference, "Create Chat Completion", `response_format`.
+            // Sources: DeepSeek API reference, "Create Chat Completion", `response_format`;
+            // guide "Thinking Mode".
             "deepseek" => Dialect {
                 output: OutputFormat::Object,
+                thinks_unless_told: true,
                 ..COMMON
             },
             _ => COMMON,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_asked_in_its_own_way_and_openai_elsewhere_in_the_common_one() {
+        let bearer = KeyHeader::Bearer;
+        for (provider, url, family, key_header, max_tokens) in [
+            (
+                "openai",
+                "https://api.openai.com/v1",
+                Family::OpenAi,
+                bearer,
+                "max_completion_tokens",
+            ),
+            (
+                "openai",
+                "https://eu.api.openai.com/v1",
+                Family::OpenAi,
+                bearer,
+                "max_completion_tokens",
+            ),
+            (
+                "openai",
+                "http://127.0.0.1:8080/v1",
+                Family::OpenAi,
+                bearer,
+                "max_tokens",
+            ),
+            (
+                "azure",
+                "https://r.openai.azure.com/openai/v1",
+                Family::OpenAi,
+                KeyHeader::Plain("api-key"),
+                "max_completion_tokens",
+            ),
+            (
+                "groq",
+                "https://api.groq.com/openai/v1",
+                Family::OpenAi,
+                bearer,
+                "max_tokens",
+            ),
+            (
+                "anthropic",
+                "https://gateway.test",
+                Family::Anthropic,
+                KeyHeader::Plain("x-api-key"),
+                "max_tokens",
+            ),
+        ] {
+            let dialect = Dialect::of(provider, &Endpoint::parse(url).unwrap());
+            let found = (dialect.family, dialect.key_header, dialect.max_tokens);
+            assert_eq!(found, (family, key_header, max_tokens), "{provider} {url}");
         }
     }
 }

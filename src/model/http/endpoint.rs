@@ -123,10 +123,10 @@ impl Endpoint {
         url
     }
 
-    /// The last segment of its path; empty where there is none.
-    pub fn last_segment(&self) -> &str {
-        let path = self.0.path().trim_end_matches('/');
-        path.rsplit('/').next().unwrap_or_default()
+    /// The parts of its path.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        let segments = self.0.path().split('/');
+        segments.filter(|segment| !segment.is_empty())
     }
 
     /// Whether it is at this host, or at one below, such as `eu.api.openai.com`.

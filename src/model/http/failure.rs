@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::headers;
-use crate::model::ErrorKind;
+use crate::model::{ErrorKind, Reply};
+use crate::run::Stop;
 
 /// Why there is no reply. A provider's words are whole: bounded and redacted by those who
 /// show them.
@@ -62,15 +63,40 @@ impl Fault {
 }
 
 /// An answer whose status is no success.
-pub fn refused(status: u16, body: &[u8]) -> Fault {
+///
+/// # Errors
+/// Nearly always: some providers report as an error what their model did.
+pub fn refused(status: u16, body: &[u8]) -> Result<Reply, Fault> {
     if (300..400).contains(&status) {
         let reason =
             format!("the base URL leads elsewhere (HTTP {status}), and redirects are not followed");
-        return Fault::new(ErrorKind::UnknownModel, reason);
+        return Err(Fault::new(ErrorKind::UnknownModel, reason));
     }
     let body = serde_json::from_slice(body)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
-    Fault::reported(status, &body)
+    written_by_the_model(&body).ok_or_else(|| Fault::reported(status, &body))
+}
+
+/// What a model wrote or would not write, where its provider calls that an error. Taken for
+/// a failure of the provider, a model's mistakes would never be counted.
+///
+/// Sources: Azure OpenAI, "Content filtering" (`content_filter`); Groq, "Tool use" and
+/// "Structured outputs" (`failed_generation`); Anthropic's message about its filter.
+fn written_by_the_model(body: &Value) -> Option<Reply> {
+    let error = error(body);
+    if let Some(written) = error["failed_generation"].as_str() {
+        let content = written.to_owned();
+        return Some(Reply {
+            content,
+            ..Reply::default()
+        });
+    }
+    let filtered = error["code"] == "content_filter"
+        || message(body).contains("blocked by content filtering policy");
+    filtered.then(|| Reply {
+        stop: Some(Stop::Filtered),
+        ..Reply::default()
+    })
 }
 
 fn by_status(status: u16) -> ErrorKind {
@@ -204,7 +230,8 @@ fn message(body: &Value) -> String {
     if let Some(raw) = error["metadata"]["raw"].as_str() {
         told.push_str(&format!(": {raw}"));
     }
-    if error["param"] == "temperature" {
+    // Reasoning models take no temperature, or only their own.
+    if told.contains("temperature") {
         told.push_str("; `temperature: none` sends none");
     }
     told
@@ -228,4 +255,141 @@ pub fn causes(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_of_the_kind_that_its_words_or_its_status_tell() {
+        use ErrorKind::*;
+        let openai = |kind: &str, code: &str| json!({ "error": { "message": "m", "type": kind, "code": code } });
+        let anthropic =
+            |kind: &str| json!({ "type": "error", "error": { "type": kind, "message": "m" } });
+        let google = |code: u16, status: &str, details: Value| json!({ "error": { "code": code, "message": "m", "status": status, "details": details } });
+        let per_day = json!([{ "violations": [{ "quotaId": "RequestsPerDayPerProject" }] }]);
+        let per_minute = json!([{ "violations": [{ "quotaId": "RequestsPerMinute" }] }]);
+        let bad_key = json!([{ "reason": "API_KEY_INVALID" }]);
+        for (status, body, kind) in [
+            (429, openai("requests", "rate_limit_exceeded"), RateLimited),
+            (
+                429,
+                openai("insufficient_quota", "insufficient_quota"),
+                Quota,
+            ),
+            (
+                400,
+                openai("invalid_request_error", "billing_hard_limit_reached"),
+                Quota,
+            ),
+            (
+                401,
+                openai("invalid_request_error", "invalid_api_key"),
+                BadKey,
+            ),
+            (
+                403,
+                openai("invalid_request_error", "model_not_found"),
+                UnknownModel,
+            ),
+            (
+                400,
+                openai("invalid_request_error", "context_length_exceeded"),
+                BadRequest,
+            ),
+            (500, openai("server_error", "x"), Server),
+            (529, anthropic("overloaded_error"), Overloaded),
+            (500, anthropic("overloaded_error"), Overloaded),
+            (429, anthropic("rate_limit_error"), RateLimited),
+            (402, anthropic("billing_error"), Quota),
+            (400, anthropic("invalid_request_error"), BadRequest),
+            (200, anthropic("rate_limit_error"), RateLimited),
+            (200, anthropic("api_error"), Server),
+            (200, anthropic("invalid_request_error"), BadRequest),
+            (200, anthropic("new_error"), Unreadable),
+            (
+                429,
+                google(429, "RESOURCE_EXHAUSTED", per_minute),
+                RateLimited,
+            ),
+            (429, google(429, "RESOURCE_EXHAUSTED", per_day), Quota),
+            (400, google(400, "INVALID_ARGUMENT", bad_key), BadKey),
+            (200, google(503, "UNAVAILABLE", json!([])), Overloaded),
+            (400, json!([google(400, "X", json!([]))]), BadRequest),
+            (
+                200,
+                json!({ "error": { "code": 429, "message": "m" } }),
+                RateLimited,
+            ),
+            (
+                200,
+                json!({ "error": { "code": 0, "message": "m" } }),
+                Unreadable,
+            ),
+            (200, json!({ "error": "m" }), Unreadable),
+            (404, json!({ "error": "m" }), UnknownModel),
+            (
+                404,
+                json!({ "object": "error", "message": "m", "code": 404 }),
+                UnknownModel,
+            ),
+            (422, json!({ "detail": "m" }), BadRequest),
+            (498, json!({ "message": "m" }), Overloaded),
+            (504, json!("m"), Server),
+            (418, json!("m"), BadRequest),
+            (600, json!("m"), Server),
+        ] {
+            let fault = Fault::reported(status, &body);
+            assert_eq!(fault.kind, kind, "{status} {body}");
+            assert!(fault.reason.ends_with(": m"), "{}", fault.reason);
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_in_the_provider_s_words() {
+        for (body, told) in [
+            ("", "HTTP 400: without a message"),
+            ("   ", "HTTP 400: without a message"),
+            ("<html>busy</html>", "HTTP 400: <html>busy</html>"),
+            (
+                r#"{"detail":[{"msg":"x"}]}"#,
+                r#"HTTP 400: {"detail":[{"msg":"x"}]}"#,
+            ),
+            (r#"{"error":{"message":""}}"#, "HTTP 400: without a message"),
+            (
+                r#"{"error":{"message":"too long","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":4096}}"#,
+                "HTTP 400: too long (9000 tokens in a context of 4096)",
+            ),
+            (
+                r#"{"error":{"message":"Provider returned error","metadata":{"raw":"slow down"}}}"#,
+                "HTTP 400: Provider returned error: slow down",
+            ),
+            (
+                r#"{"error":{"message":"'temperature' does not support 0","param":"temperature"}}"#,
+                "HTTP 400: 'temperature' does not support 0; `temperature: none` sends none",
+            ),
+        ] {
+            let fault = refused(400, body.as_bytes()).unwrap_err();
+            assert_eq!(fault.reason, told, "{body}");
+        }
+        refused(400, &[0xff, 0xfe]).unwrap_err();
+    }
+
+    #[test]
+    fn google_says_in_the_body_when_to_ask_again() {
+        let body = |delay: Value| json!({ "error": { "details": [{ "@type": "x" }, { "retryDelay": delay }] } });
+        for (delay, told) in [
+            (json!("12s"), Some(Duration::from_secs(12))),
+            (json!("1.5s"), Some(Duration::from_millis(1500))),
+            (json!("99999s"), Some(headers::LONGEST_WAIT)),
+            (json!(12), None),
+            (json!("soon"), None),
+        ] {
+            let fault = Fault::reported(429, &body(delay.clone()));
+            assert_eq!(fault.retry_after, told, "{delay}");
+        }
+    }
 }

@@ -135,7 +135,7 @@ impl Wire {
             .post(self.url.clone())
             .headers(self.headers.clone())
             .timeout(self.account.request_timeout)
-            .body(body.to_string());
+            .body(serde_json::to_vec(&body).expect("a value is JSON"));
         let response = match call.send().await {
             Ok(response) => response,
             Err(error) => return (Err(self.unsent(error)), Allowance::default()),
@@ -146,21 +146,27 @@ impl Wire {
         let status = response.status();
         let result = match self.read(response).await {
             Ok(body) if status.is_success() => self.decode(request, &body),
-            Ok(body) => Err(self.told(refused(status.as_u16(), &body))),
+            Ok(body) => refused(status.as_u16(), &body),
             Err(fault) => Err(fault),
         };
         let result = result.map_err(|fault| Fault {
             retry_after: retry_after.or(fault.retry_after),
-            ..fault
+            ..self.told(fault)
         });
         (result, allowance)
     }
 
     fn decode(&self, request: &Request, body: &[u8]) -> Result<Reply, Fault> {
-        let answer: Value = serde_json::from_slice(body).map_err(Fault::unreadable)?;
+        let answer: Value = serde_json::from_slice(body).map_err(|error| {
+            let start = body.trim_ascii_start();
+            match start.starts_with(b"<") {
+                true => Fault::unreadable("it is a web page; is the base URL right?"),
+                false => Fault::unreadable(error),
+            }
+        })?;
         let error = answer.get("error").or_else(|| answer.get(0)?.get("error"));
         if error.is_some_and(|error| !error.is_null()) {
-            return Err(self.told(Fault::reported(200, &answer)));
+            return Err(Fault::reported(200, &answer));
         }
         match self.family {
             Family::OpenAi => openai::decode(&answer),
@@ -186,7 +192,7 @@ impl Wire {
                     return Err(if status.is_success() {
                         Fault::new(ErrorKind::BadRequest, reason)
                     } else {
-                        refused(status.as_u16(), reason.as_bytes())
+                        Fault::reported(status.as_u16(), &Value::String(reason))
                     });
                 }
                 Ok(None) => return Ok(body),

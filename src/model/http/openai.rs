@@ -60,6 +60,8 @@ pub fn encode(request: &Request, account: &Account) -> Value {
     }
     if let Some(effort) = &settings.reasoning_effort {
         set("reasoning_effort", json!(effort));
+    } else if dialect.thinks_unless_told {
+        set("thinking", json!({ "type": "disabled" }));
     }
     merge(&mut body, &settings.extra_body);
     Value::Object(body)
@@ -214,11 +216,10 @@ fn can_be_strict(schema: &Value) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{CONNECT_TIMEOUT, Endpoint, REQUEST_TIMEOUT};
+    use super::super::account::tests::account;
     use super::*;
     use crate::message::{Prompt, ToolStatus};
-    use crate::model::Origin;
-    use crate::model::settings::Settings;
+    use crate::model::{ErrorKind, Origin};
     use crate::run::ModelRole;
 
     fn request(system: &str, tools: Vec<ToolSpec>, messages: Vec<Message>) -> Request {
@@ -233,21 +234,7 @@ mod tests {
     }
 
     fn encode(request: &Request, model: &str) -> Value {
-        super::encode(request, &account(model, "http://127.0.0.1:1/v1"))
-    }
-
-    fn account(model: &str, url: &str) -> Account {
-        Account {
-            provider: "openai",
-            model: model.to_owned(),
-            endpoint: Endpoint::parse(url).unwrap(),
-            endpoint_variable: "OPENAI_BASE_URL".to_owned(),
-            key: None,
-            key_variable: "OPENAI_API_KEY".to_owned(),
-            settings: Settings::default(),
-            request_timeout: REQUEST_TIMEOUT,
-            connect_timeout: CONNECT_TIMEOUT,
-        }
+        super::encode(request, &account("openai", model, "http://127.0.0.1:1/v1"))
     }
 
     fn done() -> ToolSpec {
@@ -384,6 +371,192 @@ mod tests {
                 "json_schema": { "name": "answer", "strict": strict, "schema": schema },
             });
             assert_eq!(encode(&request, "m")["response_format"], expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn settings_are_sent_as_each_provider_calls_them() {
+        let settings = json!({ "max_tokens": 9, "seed": 7, "reasoning_effort": "low" });
+        let thinking = json!({ "type": "disabled" });
+        for (provider, url, given, sent) in [
+            (
+                "openai",
+                "https://api.openai.com/v1",
+                settings.clone(),
+                json!({ "max_completion_tokens": 9, "seed": 7, "reasoning_effort": "low" }),
+            ),
+            (
+                "openai",
+                "http://127.0.0.1:1/v1",
+                settings.clone(),
+                json!({ "max_tokens": 9, "seed": 7, "reasoning_effort": "low" }),
+            ),
+            (
+                "mistral",
+                "https://api.mistral.ai/v1",
+                settings.clone(),
+                json!({ "max_tokens": 9, "random_seed": 7, "reasoning_effort": "low" }),
+            ),
+            (
+                "deepseek",
+                "https://api.deepseek.com",
+                settings.clone(),
+                json!({ "max_tokens": 9, "seed": 7, "reasoning_effort": "low" }),
+            ),
+            (
+                "deepseek",
+                "https://api.deepseek.com",
+                json!({}),
+                json!({ "thinking": thinking }),
+            ),
+        ] {
+            let mut account = account(provider, "m", url);
+            account.settings = serde_json::from_value(given).unwrap();
+            let body = super::encode(&request("", Vec::new(), Vec::new()), &account);
+            let mut expected = json!({ "model": "m", "messages": [], "temperature": 0 });
+            merge(expected.as_object_mut().unwrap(), sent.as_object().unwrap());
+            assert_eq!(body, expected, "{provider} {url}");
+        }
+    }
+
+    #[test]
+    fn a_schema_is_put_into_words_where_none_can_be_sent() {
+        let mut request = request("Be brief.", Vec::new(), Vec::new());
+        let schema = json!({ "type": "object" });
+        let name = "answer".to_owned();
+        request.output = Some(Arc::new(OutputSchema { name, schema }));
+        let body = super::encode(
+            &request,
+            &account("deepseek", "m", "https://api.deepseek.com"),
+        );
+        assert_eq!(body["response_format"], json!({ "type": "json_object" }));
+        let words =
+            "Be brief.\n\nAnswer with one JSON object of this JSON Schema: {\"type\":\"object\"}";
+        assert_eq!(body["messages"][0]["content"], words);
+    }
+
+    fn message_answered(message: Value) -> Value {
+        json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] })
+    }
+
+    #[test]
+    fn content_is_text_parts_or_a_refusal() {
+        for (given, content) in [
+            (json!({ "content": "Hello" }), "Hello"),
+            (json!({ "content": null }), ""),
+            (json!({}), ""),
+            (Value::Null, ""),
+            (
+                json!({ "content": [{ "type": "text", "text": "Hel" }, { "text": "lo" }, 1] }),
+                "Hello",
+            ),
+            (
+                json!({ "content": null, "refusal": "I cannot." }),
+                "I cannot.",
+            ),
+            (
+                json!({ "content": "Hello", "refusal": "I cannot." }),
+                "Hello",
+            ),
+        ] {
+            let found = decode(&message_answered(given.clone())).unwrap();
+            assert_eq!(found.content, content, "{given}");
+            assert_eq!(found.tool_calls, [], "{given}");
+            assert_eq!(found.usage, TokenUsage::default(), "{given}");
+            let refused = given["refusal"].is_string().then_some(Stop::Refusal);
+            assert_eq!(found.stop, refused, "{given}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_however_a_server_writes_them() {
+        let call = |id: Value, arguments: Value| json!({ "id": id, "function": { "name": "f", "arguments": arguments } });
+        let calls = [
+            (
+                call(json!("a"), json!(r#"{"x": [1, "é"]}"#)),
+                "a",
+                json!({ "x": [1, "é"] }),
+            ),
+            (
+                call(json!("b"), json!(r#"{"x": "#)),
+                "b",
+                json!(r#"{"x": "#),
+            ),
+            (
+                call(json!("b"), json!("plain words")),
+                "b",
+                json!("plain words"),
+            ),
+            (call(json!("c"), json!("[1]")), "c", json!([1])),
+            (call(json!("d"), json!("  ")), "d", json!({})),
+            (call(json!("e"), json!({ "x": 1 })), "e", json!({ "x": 1 })),
+            (call(Value::Null, Value::Null), "", json!({})),
+        ];
+        let written: Vec<_> = calls.iter().map(|(written, ..)| written).collect();
+        let found = decode(&message_answered(json!({ "tool_calls": written }))).unwrap();
+        let expected = calls.iter().map(|(_, id, arguments)| ToolCall {
+            id: (*id).to_owned(),
+            name: "f".to_owned(),
+            arguments: arguments.clone(),
+        });
+        assert_eq!(found.tool_calls, expected.collect::<Vec<_>>());
+        let nameless = decode(&message_answered(json!({ "tool_calls": [{}] }))).unwrap();
+        assert_eq!(nameless.tool_calls[0].name, "");
+    }
+
+    #[test]
+    fn tokens_are_read_from_wherever_they_stand() {
+        for (usage, input, output, cached) in [
+            (json!({}), 0, 0, 0),
+            (
+                json!({ "prompt_tokens": 7, "completion_tokens": 3 }),
+                7,
+                3,
+                0,
+            ),
+            (
+                json!({ "prompt_tokens": 7, "prompt_tokens_details": { "cached_tokens": 4 } }),
+                7,
+                0,
+                4,
+            ),
+            (
+                json!({ "prompt_tokens": 7, "prompt_cache_hit_tokens": 5 }),
+                7,
+                0,
+                5,
+            ),
+            (
+                json!({ "prompt_tokens": -1, "completion_tokens": "3" }),
+                0,
+                0,
+                0,
+            ),
+        ] {
+            let mut answer = message_answered(json!({}));
+            answer["usage"] = usage.clone();
+            let expected = TokenUsage {
+                input_tokens: input,
+                output_tokens: output,
+                cached_input_tokens: cached,
+                cost: None,
+            };
+            assert_eq!(decode(&answer).unwrap().usage, expected, "{usage}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_choice_is_none_and_may_say_why() {
+        for (answer, kind) in [
+            (json!({}), ErrorKind::Unreadable),
+            (json!({ "choices": [] }), ErrorKind::Unreadable),
+            (json!({ "choices": "none" }), ErrorKind::Unreadable),
+            (
+                json!({ "choices": [{ "error": { "code": 502, "message": "x" }, "finish_reason": "error" }] }),
+                ErrorKind::Server,
+            ),
+        ] {
+            assert_eq!(decode(&answer).unwrap_err().kind, kind, "{answer}");
         }
     }
 }
