@@ -18,7 +18,7 @@ pub struct Halt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Halted {
     pub because: Because,
-    /// What happened and how to go on, in one line.
+    /// What happened and how to go on; lines where a replay misses a request.
     pub reason: String,
 }
 

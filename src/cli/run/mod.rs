@@ -31,6 +31,8 @@ use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
 use crate::model::halt::{Because, Halt};
+use crate::model::record::Unused;
+use crate::report::escape;
 use settings::Models;
 
 /// Cases in flight where nobody says otherwise.
@@ -98,14 +100,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     }
 
     let now = Zoned::now();
-    let date = match (&recorded, &replayed) {
-        (Some(header), _) => header.date,
-        (None, Some(info)) => info.date,
-        (None, None) => now.date(),
-    };
+    let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
     // Before the journal: where the recording cannot be used, no experiment is begun.
     let recording = recording::open(&args, date, &plan, &now)?;
-    let opened = open(&args, recorded, &plan, &dataset, &now, date)?;
+    let opened = open(&args, recorded, &plan, &dataset, &now, date);
+    if let (Err(_), Some(recording)) = (&opened, &recording) {
+        recording.finish(Unused::Kept).map_err(Failure::from_error)?;
+    }
+    let opened = opened?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);
     if talk.verbose {
         say(talk, &settings::describe(talk, &plan));
@@ -319,7 +321,7 @@ fn say_where(talk: &Talk, folder: &Path, summary: &Summary) {
         (EndReason::Halted, halted) => {
             // Why a command failed is said to who wants quiet, too.
             if let Some(halted) = halted {
-                warn(&format!("stopped: {halted}"));
+                warn(&format!("stopped: {}", escape::lines(&halted.reason)));
             }
             say(
                 talk,

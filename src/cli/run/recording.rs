@@ -36,11 +36,17 @@ pub fn seed(info: &Info, args: &RunArgs, resumed: Option<&Header>) -> Result<u64
     let asked = args.choices.seed.or(resumed.map(|header| header.seed));
     match asked {
         Some(seed) if seed != info.seed => Err(Failure::usage(format!(
-            "the recording was made with the seed {}, and this run has {seed}, which changes what models are asked: leave `--seed` out, or record anew",
+            "the recording was made with the seed {}, and this run has {seed}, which changes what models are asked: leave the seed out (`--seed`, `MAILPROOF_SEED`, `seed:`), or record anew",
             info.seed
         ))),
         _ => Ok(info.seed),
     }
+}
+
+/// The day that prompts name: of what is gone on with, of what is replayed, or today.
+pub fn date(resumed: Option<&Header>, replayed: Option<&Info>, today: Date) -> Date {
+    let resumed = resumed.map(|header| header.date);
+    resumed.or(replayed.map(|info| info.date)).unwrap_or(today)
 }
 
 /// Opens what the run reads and writes of recordings; `None` where that is nothing.

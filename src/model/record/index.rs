@@ -34,6 +34,13 @@ pub struct Place {
     line: u32,
 }
 
+impl Place {
+    /// From 1.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+}
+
 /// The entries of one file.
 #[derive(Debug)]
 pub struct Index {
@@ -100,6 +107,11 @@ impl Index {
 
     pub fn case(&self, place: &Place) -> &str {
         &self.cases[place.case as usize]
+    }
+
+    /// Where an entry stands, for people: `FILE:LINE`.
+    pub fn at(&self, place: &Place) -> String {
+        format!("{}:{}", self.path.display(), place.line)
     }
 
     pub fn places(&self) -> &[Place] {

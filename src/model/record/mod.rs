@@ -11,6 +11,7 @@
 mod entry;
 mod index;
 mod key;
+mod miss;
 mod recorder;
 mod sink;
 
@@ -64,6 +65,7 @@ pub struct Options {
 pub struct Recording {
     replay: Option<PathBuf>,
     sink: Option<Sink>,
+    redactor: Arc<Redactor>,
     /// Knows what secrets look like, and none by its value.
     shapes: Redactor,
     traffic: Mutex<BTreeMap<String, Traffic>>,
@@ -215,7 +217,10 @@ impl Recording {
     /// # Errors
     /// See [`RecordError`]; nothing was asked yet.
     pub fn open(options: Options) -> Result<Arc<Recording>, RecordError> {
-        let same = options.replay.is_some() && options.replay == options.record;
+        let same = match (&options.replay, &options.record) {
+            (Some(replay), Some(record)) => is_same(replay, record),
+            _ => false,
+        };
         if let Some(folder) = &options.replay {
             Info::read(folder)?.agrees(folder, &options)?;
             if !same && sink::is_unfinished(folder) {
@@ -231,6 +236,7 @@ impl Recording {
         Ok(Arc::new(Recording {
             replay: options.replay,
             sink,
+            redactor: options.redactor,
             shapes: Redactor::new([]),
             traffic: Mutex::default(),
         }))
@@ -251,7 +257,7 @@ impl Recording {
         settings: &Settings,
         halt: Halt,
     ) -> Result<Arc<dyn Model>, RecordError> {
-        let file = format!("{variant}.{}.jsonl", role_name(role));
+        let file = file_name(variant, role);
         let index = match &self.replay {
             None => None,
             Some(folder) => Index::open(&folder.join(&file), false)?,
@@ -301,6 +307,15 @@ impl Recording {
     }
 }
 
+/// Whether two paths, however they are written, name one folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        // One of them is still to be made.
+        _ => one == other,
+    }
+}
+
 /// Makes a folder ready to be recorded into; `more` where it may hold a recording already.
 fn begin(folder: &Path, more: bool, options: &Options) -> Result<Sink, RecordError> {
     fs::create_dir_all(folder).map_err(RecordError::io("create", folder))?;
@@ -316,6 +331,11 @@ fn begin(folder: &Path, more: bool, options: &Options) -> Result<Sink, RecordErr
         Some(info) if more => {
             info.agrees(folder, options)?;
             return Sink::open(folder, redactor);
+        }
+        Some(_) if has_calls && sink::is_unfinished(folder) => {
+            return Err(RecordError::Unfinished {
+                folder: folder.to_owned(),
+            });
         }
         Some(_) if has_calls => {
             return Err(RecordError::Exists {
@@ -345,6 +365,10 @@ fn begin(folder: &Path, more: bool, options: &Options) -> Result<Sink, RecordErr
     Ok(sink)
 }
 
+fn file_name(variant: &str, role: ModelRole) -> String {
+    format!("{variant}.{}.jsonl", role_name(role))
+}
+
 /// As in the names of files.
 fn role_name(role: ModelRole) -> &'static str {
     match role {
@@ -355,3 +379,6 @@ fn role_name(role: ModelRole) -> &'static str {
         ModelRole::Simulator => "simulator",
     }
 }
+
+#[cfg(test)]
+mod tests;

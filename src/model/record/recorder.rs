@@ -8,8 +8,9 @@ use futures_util::future::BoxFuture;
 use super::entry::{Answered, Entry, Replied, Said};
 use super::index::Index;
 use super::key::{self, Key};
+use super::miss::{self, Sought};
 use super::sink::{Part, output_hash};
-use super::{RecordError, Recording};
+use super::{RecordError, Recording, file_name, role_name};
 use crate::model::halt::{Because, Halt};
 use crate::model::settings::Settings;
 use crate::model::{ErrorKind, Mark, Model, ModelError, Reply, Request};
@@ -200,14 +201,38 @@ impl Recorder {
             .map_err(|error| self.stop(Because::Recording, error))
     }
 
+    /// Ends the run, and says what would have to be recorded.
     fn miss(&self, call: &Call) -> ModelError {
         self.recording
             .count(&self.variant, |traffic| traffic.missed += 1);
-        let case = &call.request.origin.case;
+        let origin = &call.request.origin;
+        let sought = Sought {
+            request: call.request,
+            messages: &call.messages,
+            model: &self.name,
+            settings: &self.settings,
+            call: call.place,
+            ordinal: call.ordinal,
+        };
+        let folder = self.recording.replay.as_deref();
+        let folder = folder.expect("only a replay is without a model");
+        let redactor = &self.recording.redactor;
+        let file = file_name(&self.variant, self.role);
+        let near = miss::nearest(folder, &file, self.index.as_ref(), &sought, redactor);
+        let near = match near {
+            Ok(near) => near,
+            Err(error) => return self.stop(Because::Recording, error),
+        };
+        let folder = folder.display();
         let message = format!(
-            "`{case}` asked what is not in the recording ({}, {:?})",
-            self.variant, self.role
+            "no recorded answer: {variant} asks as {role} about `{case}` (attempt {attempt}, call {call}) what is not in {folder}\n{near}`--replay {folder} --record {folder}` asks for what is new, and keeps the rest",
+            variant = self.variant,
+            role = role_name(self.role),
+            case = origin.case,
+            attempt = origin.attempt + 1,
+            call = call.place + 1,
         );
+        let message = redactor.text(&message).into_owned();
         self.halt.stop(Because::ReplayMiss, message);
         self.halted()
     }

@@ -259,6 +259,12 @@ impl Part {
         lock(&self.file)
     }
 
+    /// Writes elsewhere from now on.
+    #[cfg(test)]
+    pub fn exchange(&self, file: File) {
+        *self.file() = file;
+    }
+
     fn append(&self, line: &str) -> Result<(), RecordError> {
         self.file()
             .write_all(line.as_bytes())
