@@ -1,5 +1,6 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -207,6 +208,9 @@ pub struct Choices {
     /// Model that writes what is remembered; default: the agent's
     #[arg(long, env = "MAILPROOF_MEMORY_MODEL", value_name = "PROVIDER:NAME")]
     pub memory_model: Option<String>,
+    /// Model that plays the person where nobody scripted one; default: the agent's
+    #[arg(long, env = "MAILPROOF_SIMULATOR_MODEL", value_name = "PROVIDER:NAME")]
+    pub simulator_model: Option<String>,
     /// Attempts per example [default: 1]
     #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
@@ -215,7 +219,7 @@ pub struct Choices {
     pub seed: Option<u64>,
     /// Cases in flight [default: 16]
     #[arg(short = 'j', long, env = "MAILPROOF_MAX_CONCURRENCY", value_name = "N", value_parser = parse_concurrency, help_heading = "Limits")]
-    pub max_concurrency: Option<usize>,
+    pub max_concurrency: Option<NonZeroUsize>,
     /// The first N examples, in dataset order
     #[arg(
         long,
@@ -264,6 +268,25 @@ pub struct Choices {
     /// Model calls a case may make [default: 25]
     #[arg(long, env = "MAILPROOF_MAX_STEPS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
     pub max_steps: Option<u32>,
+    /// How long the whole run may take; what is left then is for --resume
+    #[arg(long, env = "MAILPROOF_RUN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
+    pub run_timeout: Option<Duration>,
+    /// How often a model call is sent again after failures that may pass [default: 5]
+    #[arg(
+        long,
+        env = "MAILPROOF_MAX_RETRIES",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    pub max_retries: Option<u32>,
+    /// Requests in a minute, at each provider account
+    #[arg(long, env = "MAILPROOF_RPM", value_name = "N", help_heading = "Limits")]
+    pub rpm: Option<NonZeroU32>,
+    /// Tokens in a minute, at each provider account
+    #[arg(long, env = "MAILPROOF_TPM", value_name = "N", help_heading = "Limits")]
+    pub tpm: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// Keep what models are asked and answer in this folder
     #[arg(
         long,
@@ -286,6 +309,17 @@ pub struct Choices {
     /// Exit with 100 when a variant passes a smaller share of its scored attempts
     #[arg(long, env = "MAILPROOF_MIN_PASS_RATE", value_name = "0..1", value_parser = parse_rate)]
     pub min_pass_rate: Option<f64>,
+}
+
+/// What a verb needs to reach servers, and may.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Reach {
+    /// Keys and addresses, NAME=VALUE a line; variables that are set win; repeatable
+    #[arg(long, env = "MAILPROOF_ENV_FILE", value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Refuse every server that is not on this machine
+    #[arg(long, env = "MAILPROOF_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -359,6 +393,8 @@ pub struct ThreadsArgs {
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 #[derive(Debug, Args)]
@@ -393,6 +429,8 @@ pub struct RespondArgs {
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -457,6 +495,11 @@ pub struct DoctorArgs {
         value_delimiter = ','
     )]
     pub model: Vec<String>,
+    /// Ask each model that has an endpoint three short questions, which costs a little
+    #[arg(long, env = "MAILPROOF_LIVE", value_parser = FalseyValueParser::new())]
+    pub live: bool,
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 #[derive(Debug, Args)]
@@ -492,9 +535,9 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
 /// More workers than this only cost memory: each holds a whole trajectory.
 const MOST_CONCURRENCY: usize = 10_000;
 
-pub fn parse_concurrency(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if (1..=MOST_CONCURRENCY).contains(&n) => Ok(n),
+pub fn parse_concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(n) if n.get() <= MOST_CONCURRENCY => Ok(n),
         _ => Err(format!("use a whole number from 1 to {MOST_CONCURRENCY}")),
     }
 }

@@ -4,10 +4,12 @@ mod args;
 mod completions;
 mod config;
 mod doctor;
+mod environment;
 mod exit;
 mod import;
 mod init;
 mod list;
+mod models;
 mod progress;
 mod report;
 mod respond;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Verb};
+use environment::Environment;
 
 /// Where experiments are kept, under the working directory.
 const REPORTS: &str = "reports";
@@ -33,6 +36,7 @@ const REPORTS: &str = "reports";
 pub fn main() -> ExitCode {
     let Cli { talk, verb } = Cli::parse();
     talk::configure(&talk);
+    talk::guard_panics(Environment::process());
     let result = match verb {
         Verb::Run(args) => run::run(&talk, *args),
         Verb::Report(args) => report::run(&talk, &args),
@@ -47,7 +51,9 @@ pub fn main() -> ExitCode {
         Verb::Completions { shell } => completions::run(shell),
     };
     let exit = result.unwrap_or_else(|failure| {
-        talk::warn(&format!("error: {failure}"));
+        // A key that was written in the place of a name is repeated to nobody.
+        let redactor = Environment::process().redactor();
+        talk::warn(&format!("error: {}", redactor.text(&failure.to_string())));
         failure.exit
     });
     ExitCode::from(exit.code())

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
-use super::args::{AnswerKind, RespondArgs, Talk};
+use super::args::{AnswerKind, Choices, RespondArgs, Talk};
 use super::config::{Config, OneOrMany};
 use super::exit::{Exit, Failure};
 use super::threads::place::{Chosen, Lasting};
@@ -41,8 +41,14 @@ pub fn run(talk: &Talk, args: &RespondArgs) -> Result<Exit, Failure> {
     let who = identity(args.who.as_deref())?;
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let approvers = approvers(&config)?;
-    let hook = stop::hook(&config)?;
-    let place = Chosen::new(args.checkpointer.as_deref(), &config)?;
+    let mut asked = Choices {
+        reach: args.reach.clone(),
+        ..Choices::default()
+    };
+    config.complete(&mut asked);
+    let environment = asked.reach.environment(&config)?;
+    let hook = stop::hook(&config, &environment)?;
+    let place = Chosen::new(args.checkpointer.as_deref(), &config, &environment)?;
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let thread = &args.thread;
     let (lasting, progress, variant) = runtime.block_on(async {
@@ -63,7 +69,7 @@ pub fn run(talk: &Talk, args: &RespondArgs) -> Result<Exit, Failure> {
         let checkpointer = &lasting.checkpointer;
         let setup = local::setup(&**checkpointer, thread).await;
         let setup = setup.map_err(Failure::from_error)?;
-        let agent = stop::agent(&setup)?;
+        let agent = stop::agent(&setup, &asked, &config, &environment)?;
         let target = Local::on(agent, checkpointer.clone(), lasting.store.clone());
         let start = Start {
             thread: thread.clone(),
@@ -322,6 +328,7 @@ mod tests {
     fn args(kind: AnswerKind, words: &[&str]) -> RespondArgs {
         RespondArgs {
             config: None,
+            reach: Default::default(),
             thread: "t".to_owned(),
             checkpointer: None,
             interrupt: None,

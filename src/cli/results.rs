@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::talk::{self, print, say};
 use crate::experiment::ExperimentName;
 use crate::experiment::journal::{self, FILE, Reader};
-use crate::redact::{Redactor, secrets_among};
+use crate::redact::Redactor;
 use crate::report::{self, Environment, Fold, GateVerdict, Report};
 
 /// The forms a report can be written in, by the file's extension.
@@ -33,8 +33,7 @@ impl Form {
         }
     }
 
-    fn render(self, report: &Report) -> String {
-        let redactor = redactor();
+    fn render(self, report: &Report, redactor: &Redactor) -> String {
         match self {
             Form::Json => redactor.json(&report::json(report)).into_owned(),
             Form::Markdown => redactor.text(&report::markdown(report)).into_owned(),
@@ -62,13 +61,6 @@ impl Outputs {
             .collect::<Result<_, _>>()
             .map(Outputs)
     }
-}
-
-/// Hides what the environment holds of secrets, and what looks like one.
-pub fn redactor() -> Redactor {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Redactor::new(secrets_among(variables))
 }
 
 /// The folder of the experiment called `name`, or of the newest one.
@@ -109,6 +101,7 @@ pub fn write(
     folder: &Path,
     report: &Report,
     outputs: &Outputs,
+    redactor: &Redactor,
 ) -> Result<(), Failure> {
     let standard = [
         ("report.json", Form::Json),
@@ -117,7 +110,7 @@ pub fn write(
     ];
     let beside = standard.map(|(name, form)| (folder.join(name), form));
     for (path, form) in beside.iter().chain(&outputs.0) {
-        replace(path, &form.render(report)).map_err(|error| {
+        replace(path, &form.render(report, redactor)).map_err(|error| {
             Failure::usage(format!("cannot write `{}`: {error}", path.display()))
         })?;
         if talk.verbose {
@@ -142,12 +135,12 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// Prints the report: JSON where asked for, else laid out for the terminal.
-pub fn show(talk: &Talk, report: &Report) -> Result<(), Failure> {
+pub fn show(talk: &Talk, report: &Report, redactor: &Redactor) -> Result<(), Failure> {
     if talk.json {
-        return print(&Form::Json.render(report));
+        return print(&Form::Json.render(report, redactor));
     }
     let text = report::terminal(report, talk::width(), talk::color(talk));
-    print(&redactor().text(&text))
+    print(&redactor.text(&text))
 }
 
 /// What the report's verdict alone makes the command end with.

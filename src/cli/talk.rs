@@ -1,8 +1,11 @@
 //! What reaches the terminal: data to stdout, talk to stderr.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
+use std::panic::PanicHookInfo;
 
 use super::args::{Color, Talk};
+use super::environment::Environment;
 use super::exit::Failure;
 
 /// Applies `--color` to everything printed from here on.
@@ -27,6 +30,26 @@ pub fn say(talk: &Talk, line: &str) {
 pub fn warn(line: &str) {
     // Nobody is left to tell when stderr is closed.
     let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// From here on, what a panic says is said without the secrets of `environment`: its message
+/// may quote what a model or a server said.
+pub fn guard_panics(environment: Environment) {
+    std::panic::set_hook(panic_hook(environment, |text| warn(text)));
+}
+
+type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+fn panic_hook(environment: Environment, say: impl Fn(&str) + Send + Sync + 'static) -> PanicHook {
+    Box::new(move |panic| {
+        let mut text = panic.to_string();
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            text.push_str(&format!("\n{backtrace}"));
+        }
+        // Made only now: it costs a moment that a run without a panic need not spend.
+        say(&environment.redactor().text(&text));
+    })
 }
 
 /// Data for stdout. A reader that has seen enough (`| head`) is no error.
@@ -69,4 +92,34 @@ pub fn color(talk: &Talk) -> bool {
 fn forces_color(talk: &Talk) -> bool {
     talk.color == Color::Always
         || std::env::var_os("FORCE_COLOR").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_says_what_happened_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("env");
+        std::fs::write(&file, "A_TEAM_API_KEY=canary-0123456789").unwrap();
+        let environment = Environment::read(&[file], &Default::default()).unwrap();
+        let heard = Arc::new(Mutex::new(String::new()));
+        let ear = Arc::clone(&heard);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(panic_hook(environment, move |text| {
+            // Other tests of this process may panic, too.
+            if text.contains("model said") {
+                ear.lock().unwrap().push_str(text);
+            }
+        }));
+        let panicked = std::panic::catch_unwind(|| panic!("a model said canary-0123456789"));
+        std::panic::set_hook(before);
+        panicked.unwrap_err();
+        let heard = heard.lock().unwrap();
+        assert!(heard.contains("a model said [redacted]"), "{heard}");
+        assert!(!heard.contains("canary"), "{heard}");
+    }
 }

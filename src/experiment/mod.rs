@@ -22,7 +22,7 @@ pub use grid::{Case, Done, Grid, Items};
 pub use name::{ExperimentName, NameError};
 pub use plan::{Choices, Item, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
-    Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun,
+    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun,
     RerunWhich, Selection, Session, Variant, Verdict,
 };
 

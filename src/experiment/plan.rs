@@ -19,11 +19,15 @@ use sha2::{Digest, Sha256};
 
 use self::suites::Suites;
 use super::grid::{Case, Grid, Items};
-use super::record::{CaseKey, CaseKind, DatasetInfo, FORMAT, Header, Limits, Selection, Variant};
+use super::record::{
+    AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, Limits, Selection, Variant,
+};
 use super::select::{Selected, select};
 use crate::agent::{AgentKind, Behaviour};
 use crate::dataset::{Dataset, Episode, Example, Person, Scenario};
 use crate::email::Triage;
+use crate::model::catalog::Catalog;
+use crate::model::rules;
 use crate::score::{Suite, TriageCosts, keys_for};
 use crate::target::Until;
 
@@ -40,6 +44,10 @@ pub struct Choices {
     pub router_model: Option<String>,
     /// For agents that remember; the agent's model where absent.
     pub memory_model: Option<String>,
+    /// Plays the person where nobody scripted one; the agent's model where absent.
+    pub simulator_model: Option<String>,
+    /// What aliases stand for, and how models are asked.
+    pub catalog: Catalog,
     /// Attempts per item and variant, from 1.
     pub repeat: u32,
     pub seed: u64,
@@ -65,18 +73,18 @@ impl Choices {
                 models.push(variant.model.clone());
             }
         }
+        let chosen = |of: fn(&Variant) -> &Option<String>| {
+            header.variants.iter().find_map(|it| of(it).clone())
+        };
         Choices {
             suites: header.suites.clone(),
             agents,
             models,
-            router_model: header
-                .variants
-                .iter()
-                .find_map(|variant| variant.router_model.clone()),
-            memory_model: header
-                .variants
-                .iter()
-                .find_map(|variant| variant.memory_model.clone()),
+            router_model: chosen(|variant| &variant.router_model),
+            memory_model: chosen(|variant| &variant.memory_model),
+            simulator_model: chosen(|variant| &variant.simulator_model),
+            // The configuration's, which is to say the same again.
+            catalog: Catalog::default(),
             repeat: header.repeat,
             seed: header.seed,
             selection: header.selection.clone(),
@@ -96,6 +104,8 @@ pub struct Plan {
     pub suites: Vec<Suite>,
     /// Those that have cases.
     pub variants: Vec<Variant>,
+    /// The models behind an endpoint that they ask, by name.
+    pub models: BTreeMap<String, AskedModel>,
     pub repeat: u32,
     pub seed: u64,
     pub selection: Selection,
@@ -236,6 +246,7 @@ impl Plan {
             scenarios,
             episodes,
             suites: suites.running,
+            models: models(&choices.catalog, &variants),
             variants,
             unasked,
             left_out,
@@ -343,6 +354,7 @@ impl Plan {
             seed: self.seed,
             suites: self.suites.clone(),
             variants: self.variants.clone(),
+            models: self.models.clone(),
             repeat: self.repeat,
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
@@ -398,6 +410,7 @@ fn variants(choices: &Choices, agents: &[AgentKind]) -> Result<Vec<Variant>, Pla
                 model: model.clone(),
                 router_model: other(&choices.router_model, agent.has_router()),
                 memory_model: other(&choices.memory_model, agent.remembers()),
+                simulator_model: other(&choices.simulator_model, agent.interrupts()),
             };
             let file_name = variant.file_name();
             if let Some(other) = variants.iter().find(|v| v.file_name() == file_name) {
@@ -415,6 +428,21 @@ fn variants(choices: &Choices, agents: &[AgentKind]) -> Result<Vec<Variant>, Pla
         }
     }
     Ok(variants)
+}
+
+/// How the variants' models are asked in the roles that they play.
+fn models(catalog: &Catalog, variants: &[Variant]) -> BTreeMap<String, AskedModel> {
+    let mut models = BTreeMap::new();
+    for variant in variants {
+        for (role, name) in variant.roles().filter(|(_, name)| *name != rules::NAME) {
+            let model = models.entry(name.to_owned()).or_insert_with(|| AskedModel {
+                model: catalog.full_name(name),
+                settings: BTreeMap::new(),
+            });
+            model.settings.insert(role, catalog.settings(name, role));
+        }
+    }
+    models
 }
 
 /// Whether an agent decides by one call to a router. Plans are made of known agents.

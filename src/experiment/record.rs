@@ -12,7 +12,8 @@ use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
 use crate::model::halt::Halted;
 use crate::model::limit::Traffic;
-use crate::run::{Outcome, Usage};
+use crate::model::settings::Settings;
+use crate::run::{ModelRole, Outcome, Usage};
 use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
 
 /// Format of the journal; a reader that meets another names both.
@@ -33,6 +34,9 @@ pub struct Header {
     pub suites: Vec<Suite>,
     /// In the order of the reports.
     pub variants: Vec<Variant>,
+    /// The models behind an endpoint, by the name they were chosen by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, AskedModel>,
     pub repeat: u32,
     pub dataset: DatasetInfo,
     pub selection: Selection,
@@ -78,6 +82,19 @@ pub struct Variant {
     /// The model that writes what is remembered, where it differs from the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_model: Option<String>,
+    /// The model that plays the person, where it differs from the agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator_model: Option<String>,
+}
+
+/// A model behind an endpoint. Where that is may change from one sitting to the next, and
+/// is no part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AskedModel {
+    /// `PROVIDER:NAME`.
+    pub model: String,
+    /// How it is asked, by the roles it plays: what is not here is not sent.
+    pub settings: BTreeMap<ModelRole, Settings>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,6 +304,33 @@ impl Variant {
         self.agent.parse().map_or(true, |agent| kind.is_for(agent))
     }
 
+    /// The roles that models play for it, each with the name of its model. An agent of
+    /// another version may have all.
+    pub fn roles(&self) -> impl Iterator<Item = (ModelRole, &str)> {
+        let agent: Option<AgentKind> = self.agent.parse().ok();
+        let has = |role: fn(AgentKind) -> bool| agent.is_none_or(role);
+        let roles = [
+            (ModelRole::Agent, true, &None),
+            (
+                ModelRole::Router,
+                has(AgentKind::has_router),
+                &self.router_model,
+            ),
+            (
+                ModelRole::Memory,
+                has(AgentKind::remembers),
+                &self.memory_model,
+            ),
+            (
+                ModelRole::Simulator,
+                has(AgentKind::interrupts),
+                &self.simulator_model,
+            ),
+        ];
+        let roles = roles.into_iter().filter(|(_, plays, _)| *plays);
+        roles.map(|(role, _, other)| (role, other.as_ref().unwrap_or(&self.model).as_str()))
+    }
+
     /// The name with every character outside `[A-Za-z0-9._-]` replaced by `-`.
     pub fn file_name(&self) -> String {
         let safe = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -392,6 +436,7 @@ mod tests {
                 model: "rules".into(),
                 router_model: None,
                 memory_model: None,
+                simulator_model: None,
             };
             let most = match (agent.interrupts(), agent.remembers()) {
                 (false, false) => 100,

@@ -21,6 +21,7 @@ use crate::dataset::{
 use crate::email::{Email, Triage};
 use crate::message::Prompt;
 use crate::model::halt::Halt;
+use crate::model::catalog::Catalog;
 use crate::model::scripted;
 use crate::redact::Redactor;
 use crate::run::{Allowed, Interrupt, ModelRole, Outcome, Response, Run, TokenUsage, Usage};
@@ -121,6 +122,8 @@ pub fn choices() -> Choices {
         models: vec!["rules".into()],
         router_model: None,
         memory_model: None,
+        simulator_model: None,
+        catalog: Catalog::default(),
         repeat: 1,
         seed: 0,
         selection: Selection::default(),

@@ -22,6 +22,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         model: "rules".to_owned(),
         router_model: None,
         memory_model: None,
+        simulator_model: None,
     };
     Header {
         format: crate::experiment::FORMAT.to_owned(),
@@ -32,6 +33,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         seed: 0,
         suites: vec![Suite::Triage, Suite::Response],
         variants: vec![variant("baseline"), variant("workflow")],
+        models: BTreeMap::new(),
         repeat,
         dataset: DatasetInfo {
             name: "email".to_owned(),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::agent::Behaviour;
 use crate::email::Triage;
 use crate::experiment::{
-    CaseKind, EndReason, Ended, Header, Limits, Selection, Session, Suite, TriageCosts,
+    AskedModel, CaseKind, EndReason, Ended, Header, Limits, Selection, Session, Suite, TriageCosts,
 };
 use crate::run::{Outcome, Usage};
 
@@ -140,6 +140,9 @@ pub struct DatasetReport {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlanReport {
     pub suites: Vec<Suite>,
+    /// The models behind an endpoint, by the name they were chosen by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, AskedModel>,
     /// Examples selected from the dataset.
     pub examples: u64,
     /// Scenarios selected, for agents that ask a person.
@@ -173,6 +176,9 @@ pub struct VariantReport {
     /// The model that writes what is remembered, where it differs from the agent's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_model: Option<String>,
+    /// The model that plays the person, where it differs from the agent's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulator_model: Option<String>,
     pub counts: Counts,
     /// How many attempts ended in each way; ways that did not occur are absent.
     pub outcomes: BTreeMap<Outcome, u64>,

@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod commands;
+mod configured;
 mod contract;
 mod failures;
 mod family;

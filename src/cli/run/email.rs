@@ -11,14 +11,15 @@ use tokio::runtime::Runtime;
 use super::super::args::{RunArgs, Talk};
 use super::super::config::Config;
 use super::super::exit::{Exit, Failure};
-use super::super::results;
+use super::super::models::Models;
 use super::super::talk::{color, print, width};
-use super::settings::{self, Models};
+use super::settings;
 use crate::dataset::import::email_from_bytes;
 use crate::email::Email;
 use crate::human::{AcceptAll, drive};
 use crate::report::{self, TrajectoryOptions};
 use crate::run::Run;
+use crate::target::local::Local;
 use crate::target::{Start, Until};
 
 /// A mail with large attachments is not what agents are shown.
@@ -28,14 +29,19 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
     let email = read(file)?;
     let mut choices = settings::choices(settings::defaults(), args, config)?;
     let kinds = settings::agents(&mut choices.agents)?;
-    let models = Models::open(&choices)?;
+    let environment = args.choices.reach.environment(config)?;
+    let redactor = environment.redactor();
+    let parts = settings::parts(&choices);
+    let catalog = &choices.catalog;
+    let models = Models::open(&parts, catalog, &args.choices, config, &environment)?;
     let date = Zoned::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let mut exit = Exit::Ok;
     let mut all = Vec::new();
     for kind in kinds {
-        for model in &choices.models {
-            let target = models.target(kind, model, &choices, date);
+        for parts in &parts {
+            let model = &parts.agent;
+            let target = Local::new(settings::agent(kind, models.of_agent(parts), &choices, date));
             let start = Start {
                 thread: format!("{kind}@{model}"),
                 until: Until::End,
@@ -45,7 +51,7 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
                 restart: false,
                 origin: Default::default(),
             };
-            let driven = runtime.block_on(drive(&*target, start, &email, &mut AcceptAll));
+            let driven = runtime.block_on(drive(&target, start, &email, &mut AcceptAll));
             let run = driven.run;
             if run.outcome.is_error() {
                 exit = Exit::Indecisive;
@@ -61,13 +67,13 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
                     prompts: None,
                 };
                 let text = report::run(&run, &variant, options);
-                print(&results::redactor().text(&text))?;
+                print(&redactor.text(&text))?;
             }
         }
     }
     if talk.json {
         let json = format!("{:#}\n", json!(all));
-        print(&results::redactor().json(&json))?;
+        print(&redactor.json(&json))?;
     }
     Ok(exit)
 }

@@ -8,6 +8,7 @@ mod thread;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
@@ -19,6 +20,7 @@ use super::REPORTS;
 use super::args::{RunArgs, Talk};
 use super::config::Config;
 use super::exit::{Exit, Failure};
+use super::models::{self, Models};
 use super::progress::Display;
 use super::results::{self, Outputs};
 use super::talk::{print, say, warn};
@@ -30,13 +32,10 @@ use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
-use crate::model::halt::{Because, Halt};
+use crate::model::halt::Because;
 use crate::model::record::Unused;
+use crate::redact::Redactor;
 use crate::report::escape;
-use settings::Models;
-
-/// Cases in flight where nobody says otherwise.
-const CONCURRENCY: usize = 16;
 
 pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
@@ -51,7 +50,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         args.suites = config.suite.clone().map(|many| many.0).unwrap_or_default();
     }
     if args.max_failures.is_none() && !args.fail_fast {
-        args.max_failures = config.max_failures.map(|most| u64::from(most.0));
+        args.max_failures = config.max_failures.as_ref().map(|most| most.0.into());
     }
     let outputs = Outputs::parse(&args.choices.output)?;
 
@@ -80,10 +79,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let kinds = settings::agents(&mut choices.agents)?;
     let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
     let dataset = Arc::new(load(&paths)?);
-    let models = match recording::asks_nobody(&args) {
-        true => Models::none(),
-        false => Models::open(&choices)?,
+    let environment = args.choices.reach.environment(&config)?;
+    let redactor = Arc::new(environment.redactor());
+    let catalog = &choices.catalog;
+    let parts = match recording::asks_nobody(&args) {
+        true => Vec::new(),
+        false => settings::parts(&choices),
     };
+    let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
         PlanError::Nothing { .. }
         | PlanError::UnknownIds { .. }
@@ -102,8 +105,8 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let now = Zoned::now();
     let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
     // Before the journal: where the recording cannot be used, no experiment is begun.
-    let recording = recording::open(&args, date, &plan, &now)?;
-    let opened = open(&args, recorded, &plan, &dataset, &now, date);
+    let recording = recording::open(&args, date, &plan, &now, &redactor)?;
+    let opened = open(&args, recorded, &plan, &dataset, &now, date, &redactor);
     if let (Err(_), Some(recording)) = (&opened, &recording) {
         recording.finish(Unused::Kept).map_err(Failure::from_error)?;
     }
@@ -112,24 +115,26 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     if talk.verbose {
         say(talk, &settings::describe(talk, &plan));
     }
-    let halt = Halt::default();
-    let recorder = recording.as_ref().map(|recording| (recording, &halt));
-    let casts = models.casts(&plan, &kinds, &choices, opened.header.date, recorder)?;
-    let concurrency = args.choices.max_concurrency.unwrap_or(CONCURRENCY);
-    let most = if args.fail_fast {
-        Some(1)
-    } else {
-        args.max_failures
+    let recording = recording.as_ref();
+    let date = opened.header.date;
+    let casts = settings::casts(&models, &plan, &kinds, &choices, date, recording)?;
+    let bounds = Bounds {
+        concurrency: args.choices.max_concurrency.unwrap_or(models::CONCURRENCY),
+        max_failures: match args.fail_fast {
+            true => NonZeroU64::new(1),
+            false => args.max_failures.and_then(NonZeroU64::new),
+        },
+        run_timeout: args.choices.run_timeout,
     };
-    let summary = carry_out(talk, opened, plan, dataset, casts, concurrency, most, halt)?;
-    if let Some(recording) = &recording {
+    let summary = carry_out(talk, opened, plan, dataset, casts, &models, bounds)?;
+    if let Some(recording) = recording {
         recording::finish(recording, &args, summary.because)?;
     }
 
     let mut report = results::make(&folder)?;
     report.environment.peak_memory_mb = peak_memory_mb();
-    results::write(talk, &folder, &report, &outputs)?;
-    results::show(talk, &report)?;
+    results::write(talk, &folder, &report, &outputs, &redactor)?;
+    results::show(talk, &report, &redactor)?;
     say_where(talk, &folder, &summary);
     Ok(exit(&summary).min(results::exit(&report)))
 }
@@ -184,8 +189,9 @@ fn open(
     dataset: &Dataset,
     now: &Zoned,
     date: Date,
+    redactor: &Arc<Redactor>,
 ) -> Result<Opened, Failure> {
-    let redactor = Arc::new(results::redactor());
+    let redactor = Arc::clone(redactor);
     let reports = Path::new(REPORTS);
     if let Some(header) = recorded {
         let path = reports.join(&header.experiment).join(FILE);
@@ -210,6 +216,13 @@ fn open(
     })
 }
 
+/// How far a sitting may go.
+struct Bounds {
+    concurrency: NonZeroUsize,
+    max_failures: Option<NonZeroU64>,
+    run_timeout: Option<Duration>,
+}
+
 /// Runs what is left of the plan, under a display of how it goes.
 fn carry_out(
     talk: &Talk,
@@ -217,9 +230,8 @@ fn carry_out(
     plan: Plan,
     dataset: Arc<Dataset>,
     casts: Vec<Cast>,
-    concurrency: usize,
-    max_failures: Option<u64>,
-    halt: Halt,
+    models: &Models,
+    bounds: Bounds,
 ) -> Result<Summary, Failure> {
     let Opened {
         journal, recorded, ..
@@ -231,7 +243,7 @@ fn carry_out(
             .begin(Session {
                 started: Timestamp::now(),
                 arguments: std::env::args().skip(1).collect(),
-                concurrency,
+                concurrency: bounds.concurrency.get(),
                 host: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
             })
             .await
@@ -246,11 +258,11 @@ fn carry_out(
             dataset,
             casts,
             journal: Arc::clone(&journal),
-            concurrency: NonZeroUsize::new(concurrency).expect("the argument is at least 1"),
-            max_failures: max_failures.and_then(NonZeroU64::new),
+            concurrency: bounds.concurrency,
+            max_failures: bounds.max_failures,
             cancel,
-            halt,
-            run_timeout: None,
+            halt: models.halt.clone(),
+            run_timeout: bounds.run_timeout,
             recorded,
             progress: sender,
         })
@@ -264,7 +276,7 @@ fn carry_out(
                 because: summary.because,
                 attempts: summary.counts.recorded(),
                 halted: summary.halted.clone(),
-                traffic: Default::default(),
+                traffic: models.traffic(),
             })
             .await
             .map_err(Failure::from_error)?;

@@ -7,10 +7,10 @@ use jiff::civil::Date;
 
 use super::super::args::RunArgs;
 use super::super::exit::Failure;
-use super::super::results;
 use super::super::talk::warn;
 use crate::experiment::{EndReason, Header, Plan};
 use crate::model::record::{Info, Options, Recording, Unused};
+use crate::redact::Redactor;
 
 /// Whether every answer is to come from a recording.
 pub fn asks_nobody(args: &RunArgs) -> bool {
@@ -55,6 +55,7 @@ pub fn open(
     date: Date,
     plan: &Plan,
     now: &Zoned,
+    redactor: &Arc<Redactor>,
 ) -> Result<Option<Arc<Recording>>, Failure> {
     let (replay, record) = (args.choices.replay.clone(), args.choices.record.clone());
     if replay.is_none() && record.is_none() {
@@ -67,7 +68,7 @@ pub fn open(
         date,
         seed: plan.seed,
         created: now.timestamp(),
-        redactor: Arc::new(results::redactor()),
+        redactor: Arc::clone(redactor),
     });
     recording.map(Some).map_err(Failure::from_error)
 }

@@ -1,6 +1,5 @@
 //! From arguments, configuration, and defaults to a plan's choices and its targets.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,6 +13,7 @@ use super::super::REPORTS;
 use super::super::args::{RunArgs, Talk};
 use super::super::config::{Config, OneOrMany};
 use super::super::exit::Failure;
+use super::super::models::{Models, Parts};
 use super::super::results;
 use crate::agent::prompts::Preferences;
 use crate::agent::tools::Tool;
@@ -22,13 +22,12 @@ use crate::experiment::execute::Cast;
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
 use crate::experiment::{CaseKind, Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
-use crate::model::halt::Halt;
+use crate::model::catalog::Catalog;
 use crate::model::record::{RecordError, Recording};
-use crate::model::{self, Model, catalog, rules};
+use crate::model::rules;
 use crate::report::escape;
 use crate::run::ModelRole;
 use crate::score::TriageCosts;
-use crate::target::Target;
 use crate::target::local::Local;
 
 /// A case's own time limit.
@@ -44,6 +43,8 @@ pub fn defaults() -> Choices {
         models: vec![rules::NAME.to_owned()],
         router_model: None,
         memory_model: None,
+        simulator_model: None,
+        catalog: Catalog::default(),
         repeat: 1,
         seed: 0,
         selection: Selection::default(),
@@ -82,6 +83,8 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         models: many(base.models, &asked.model),
         router_model: asked.router_model.clone().or(base.router_model),
         memory_model: asked.memory_model.clone().or(base.memory_model),
+        simulator_model: asked.simulator_model.clone().or(base.simulator_model),
+        catalog: config.catalog(),
         repeat: asked.repeat.unwrap_or(base.repeat),
         seed: asked.seed.unwrap_or(base.seed),
         selection: Selection {
@@ -201,110 +204,59 @@ fn commit() -> Option<String> {
     (output.status.success() && is_commit).then(|| commit.to_owned())
 }
 
-/// Every model that a plan may ask, opened before anything runs.
-pub struct Models(BTreeMap<String, Arc<dyn Model>>);
-
-impl Models {
-    pub fn open(choices: &Choices) -> Result<Models, Failure> {
-        let mut models = BTreeMap::new();
-        let roles = choices.router_model.iter().chain(&choices.memory_model);
-        for name in choices.models.iter().chain(roles) {
-            let model = catalog::open(name, |variable| std::env::var(variable).ok())
-                .map_err(Failure::usage)?;
-            models.insert(name.clone(), model);
-        }
-        Ok(Models(models))
-    }
-
-    /// No model at all, where everything is replayed.
-    pub fn none() -> Models {
-        Models(BTreeMap::new())
-    }
-
-    fn get(&self, name: &str) -> Arc<dyn Model> {
-        Arc::clone(
-            self.0
-                .get(name)
-                .expect("every model of the choices was opened"),
-        )
-    }
-
-    /// Who takes part in the cases of a plan's variants, whose agents are `kinds`. `date` is
-    /// the day that prompts name.
-    pub fn casts(
-        &self,
-        plan: &Plan,
-        kinds: &[AgentKind],
-        choices: &Choices,
-        date: Date,
-        recording: Option<(&Arc<Recording>, &Halt)>,
-    ) -> Result<Vec<Cast>, Failure> {
-        let cast = |variant: &Variant| {
-            let kind = kinds.iter().find(|kind| kind.name() == variant.agent);
-            let kind = kind.expect("variants are made of the agents chosen");
-            let open = |role, name: &str| match recording {
-                None => Ok(self.get(name)),
-                Some((recording, halt)) => recording.model(
-                    self.0.get(name).cloned(),
-                    &variant.file_name(),
-                    role,
-                    name,
-                    &model::settings::Settings::default(),
-                    halt.clone(),
-                ),
-            };
-            let model = &variant.model;
-            let models = agent::Models {
-                agent: open(ModelRole::Agent, model)?,
-                router: open(
-                    ModelRole::Router,
-                    choices.router_model.as_ref().unwrap_or(model),
-                )?,
-                memory: open(
-                    ModelRole::Memory,
-                    choices.memory_model.as_ref().unwrap_or(model),
-                )?,
-            };
-            let agent = Agent::new(*kind, models, settings(choices, date));
-            Ok(Cast {
-                target: Arc::new(Local::new(agent)),
-                simulator: open(ModelRole::Simulator, model)?,
-            })
-        };
-        let casts: Result<Vec<Cast>, RecordError> = plan.variants.iter().map(cast).collect();
-        casts.map_err(Failure::from_error)
-    }
-
-    pub fn target(
-        &self,
-        kind: AgentKind,
-        model: &str,
-        choices: &Choices,
-        date: Date,
-    ) -> Arc<dyn Target> {
-        Arc::new(Local::new(self.agent(kind, model, choices, date)))
-    }
-
-    /// An agent that works with `model`, and in its other roles with what was chosen for
-    /// them.
-    pub fn agent(&self, kind: AgentKind, model: &str, choices: &Choices, date: Date) -> Agent {
-        let role = |chosen: &Option<String>| self.get(chosen.as_deref().unwrap_or(model));
-        let models = agent::Models {
-            agent: self.get(model),
-            router: role(&choices.router_model),
-            memory: role(&choices.memory_model),
-        };
-        Agent::new(kind, models, settings(choices, date))
-    }
+/// The parts of each model chosen.
+pub fn parts(choices: &Choices) -> Vec<Parts> {
+    let models = choices.models.iter();
+    models.map(|model| Parts::new(model, choices)).collect()
 }
 
-fn settings(choices: &Choices, date: Date) -> Settings {
-    Settings {
+/// Who takes part in the cases of a plan's variants, whose agents are `kinds`. `date` is
+/// the day that prompts name.
+pub fn casts(
+    models: &Models,
+    plan: &Plan,
+    kinds: &[AgentKind],
+    choices: &Choices,
+    date: Date,
+    recording: Option<&Arc<Recording>>,
+) -> Result<Vec<Cast>, Failure> {
+    let cast = |variant: &Variant| {
+        let kind = kinds.iter().find(|kind| kind.name() == variant.agent);
+        let kind = kind.expect("variants are made of the agents chosen");
+        let parts = Parts::new(&variant.model, choices);
+        let part = |role| {
+            let (name, halt) = (parts.name(role), models.halt.clone());
+            let model = models.get(name, role);
+            match recording {
+                None => Ok(model.expect("every model of the choices was opened")),
+                Some(recording) => {
+                    let settings = choices.catalog.settings(name, role);
+                    recording.model(model, &variant.file_name(), role, name, &settings, halt)
+                }
+            }
+        };
+        let models = agent::Models {
+            agent: part(ModelRole::Agent)?,
+            router: part(ModelRole::Router)?,
+            memory: part(ModelRole::Memory)?,
+        };
+        Ok(Cast {
+            target: Arc::new(Local::new(agent(*kind, models, choices, date))),
+            simulator: part(ModelRole::Simulator)?,
+        })
+    };
+    let casts: Result<Vec<Cast>, RecordError> = plan.variants.iter().map(cast).collect();
+    casts.map_err(Failure::from_error)
+}
+
+pub fn agent(kind: AgentKind, models: agent::Models, choices: &Choices, date: Date) -> Agent {
+    let settings = Settings {
         date,
         seed: choices.seed,
         preferences: Preferences::default(),
         behaviour: choices.behaviour.clone(),
-    }
+    };
+    Agent::new(kind, models, settings)
 }
 
 /// The plan, for --dry-run.

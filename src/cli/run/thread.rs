@@ -9,10 +9,11 @@ use tokio::runtime::Runtime;
 use super::super::args::{RunArgs, Talk};
 use super::super::config::Config;
 use super::super::exit::{Exit, Failure};
+use super::super::models::Models;
 use super::super::threads::place::Chosen;
 use super::super::threads::stop::{conclude, hook};
 use super::email;
-use super::settings::{self, Models};
+use super::settings;
 use crate::target::local::Local;
 use crate::target::{Start, Target, Until};
 
@@ -30,10 +31,16 @@ pub fn run(
     }
     let mut choices = settings::choices(settings::defaults(), args, config)?;
     let kind = settings::agents(&mut choices.agents)?[0];
-    let model = &choices.models[0];
-    let agent = Models::open(&choices)?.agent(kind, model, &choices, Zoned::now().date());
-    let hook = hook(config)?;
-    let place = Chosen::new(args.checkpointer.as_deref(), config)?;
+    let environment = args.choices.reach.environment(config)?;
+    let [parts] = &settings::parts(&choices)[..] else {
+        unreachable!("at most one model was named, and there is a default");
+    };
+    let model = &parts.agent;
+    let catalog = &choices.catalog;
+    let models = Models::open([parts], catalog, &args.choices, config, &environment)?;
+    let agent = settings::agent(kind, models.of_agent(parts), &choices, Zoned::now().date());
+    let hook = hook(config, &environment)?;
+    let place = Chosen::new(args.checkpointer.as_deref(), config, &environment)?;
     let email = email::read(file)?;
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let lasting = runtime.block_on(place.open())?;

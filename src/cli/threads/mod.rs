@@ -12,7 +12,6 @@ use self::place::{Chosen, Lasting};
 use super::args::{Talk, ThreadsArgs};
 use super::config::Config;
 use super::exit::{Exit, Failure};
-use super::results;
 use super::talk::{print, say, width};
 use crate::graph::checkpoint::{Status, ThreadSummary};
 use crate::human::approval::{self, Pending, Record};
@@ -33,7 +32,10 @@ pub struct Listed {
 
 pub fn run(talk: &Talk, args: &ThreadsArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let place = Chosen::new(args.checkpointer.as_deref(), &config)?;
+    let mut reach = args.reach.clone();
+    config.reach(&mut reach);
+    let environment = reach.environment(&config)?;
+    let place = Chosen::new(args.checkpointer.as_deref(), &config, &environment)?;
     let runtime = Runtime::new().map_err(Failure::internal)?;
     runtime.block_on(async {
         let lasting = place.open_existing().await?;
@@ -72,9 +74,9 @@ async fn list(talk: &Talk, lasting: &Lasting, all: bool) -> Result<(), Failure> 
                 })
             })
             .collect();
-        return print_json(&json!({ "threads": threads, "figures": figures }));
+        return print_json(lasting, &json!({ "threads": threads, "figures": figures }));
     }
-    print_text(&text::list(&listed, width()))?;
+    print_text(lasting, &text::list(&listed, width()))?;
     if listed.is_empty() {
         say(
             talk,
@@ -85,14 +87,14 @@ async fn list(talk: &Talk, lasting: &Lasting, all: bool) -> Result<(), Failure> 
             },
         );
     }
-    print_text(&text::figures(&figures))
+    print_text(lasting, &text::figures(&figures))
 }
 
 /// One thread's questions, whole.
 async fn one(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure> {
     let listed = known(lasting, thread).await?;
     if talk.json {
-        return print_json(&json!({
+        return print_json(lasting, &json!({
             "thread": thread,
             "status": listed.summary.status,
             "since": listed.summary.created_at,
@@ -100,19 +102,19 @@ async fn one(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure
         }));
     }
     if listed.waiting.is_empty() {
-        return print_text(&text::list(&[listed], width()));
+        return print_text(lasting, &text::list(&[listed], width()));
     }
     let questions = listed.waiting.iter();
     let questions: Vec<_> = questions
         .map(|pending| text::question(pending, &lasting.flag))
         .collect();
-    print_text(&questions.join("\n"))
+    print_text(lasting, &questions.join("\n"))
 }
 
 async fn history(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure> {
     let listed = known(lasting, thread).await?;
     if talk.json {
-        return print_json(&json!({
+        return print_json(lasting, &json!({
             "thread": thread,
             "status": listed.summary.status,
             "records": listed.records,
@@ -122,7 +124,7 @@ async fn history(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Fai
     if listed.records.is_empty() {
         say(talk, "nobody has decided anything on it yet");
     }
-    print_text(&text::history(&listed.records, &listed.waiting, width()))
+    print_text(lasting, &text::history(&listed.records, &listed.waiting, width()))
 }
 
 async fn memory(talk: &Talk, lasting: &Lasting) -> Result<(), Failure> {
@@ -130,12 +132,12 @@ async fn memory(talk: &Talk, lasting: &Lasting) -> Result<(), Failure> {
     let mut items = items.map_err(Failure::from_error)?;
     items.retain(|item| !item.namespace.starts_with(REFUSED));
     if talk.json {
-        return print_json(&json!(items));
+        return print_json(lasting, &json!(items));
     }
     if items.is_empty() {
         say(talk, "nothing is remembered yet");
     }
-    print_text(&text::memory(&items))
+    print_text(lasting, &text::memory(&items))
 }
 
 /// The thread of this name, which somebody started.
@@ -185,7 +187,7 @@ async fn refusals(lasting: &Lasting, thread: &str) -> Result<Vec<Record>, Failur
 /// Keeps that an answer was refused because of who gave it.
 pub async fn keep_refusal(lasting: &Lasting, record: &Record) -> Result<(), Failure> {
     let json = serde_json::to_string(record).expect("a record has string keys");
-    let json = serde_json::from_str(&results::redactor().json(&json));
+    let json = serde_json::from_str(&lasting.redactor.json(&json));
     let json = json.map_err(Failure::internal)?;
     let namespace = format!("{REFUSED}{}", record.thread);
     let key = format!("{} {}", record.at, record.who);
@@ -212,12 +214,12 @@ pub fn goes_on(status: Status) -> bool {
     matches!(status, Status::Running | Status::Failed)
 }
 
-fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&results::redactor().json(&format!("{value:#}\n")))
+fn print_json(lasting: &Lasting, value: &serde_json::Value) -> Result<(), Failure> {
+    print(&lasting.redactor.json(&format!("{value:#}\n")))
 }
 
-fn print_text(text: &str) -> Result<(), Failure> {
-    print(&results::redactor().text(text))
+fn print_text(lasting: &Lasting, text: &str) -> Result<(), Failure> {
+    print(&lasting.redactor.text(text))
 }
 
 #[cfg(test)]

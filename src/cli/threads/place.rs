@@ -1,12 +1,15 @@
 //! Where threads live, and what is remembered beside them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::config::Config;
+use super::super::environment::Environment;
 use super::super::exit::Failure;
 use super::shell;
 use crate::graph::checkpoint::{self, OpenError, Place};
 use crate::graph::{Checkpointer, Store, store};
+use crate::redact::Redactor;
 
 /// Where nobody says otherwise: what waits for a person must outlive the process.
 pub const DEFAULT: &str = "sqlite:mailproof-threads.db";
@@ -18,6 +21,7 @@ pub struct Chosen {
     url: String,
     place: Place,
     by: By,
+    redactor: Arc<Redactor>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,15 +40,25 @@ pub struct Lasting {
     pub store: Arc<dyn Store>,
     /// What a command must say to come here: ` --checkpointer URL`, or nothing.
     pub flag: String,
+    /// What is written and shown of it passes it.
+    pub redactor: Arc<Redactor>,
 }
 
 impl Chosen {
     /// What the flag or its variable asks for, else the configuration, else `MONGODB_URI`,
     /// else [`DEFAULT`].
-    pub fn new(asked: Option<&str>, config: &Config) -> Result<Chosen, Failure> {
-        let mongodb = std::env::var("MONGODB_URI").ok();
+    pub fn new(
+        asked: Option<&str>,
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Chosen, Failure> {
+        let mongodb = environment.get("MONGODB_URI");
         let mongodb = mongodb.filter(|url| !url.is_empty());
-        Chosen::among(asked, config.checkpointer.as_deref(), mongodb.as_deref())
+        let chosen = Chosen::among(asked, config.checkpointer.as_deref(), mongodb.as_deref())?;
+        Ok(Chosen {
+            redactor: Arc::new(environment.redactor()),
+            ..chosen
+        })
     }
 
     fn among(
@@ -74,7 +88,21 @@ impl Chosen {
             url: url.to_owned(),
             place,
             by,
+            redactor: Arc::new(Redactor::new([])),
         })
+    }
+
+    /// Whether anybody said where.
+    pub fn is_said(&self) -> bool {
+        self.by != By::Nobody
+    }
+
+    /// The file that threads are in, where they are in one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Sqlite(path) => Some(path),
+            _ => None,
+        }
     }
 
     /// Opens what there is, and makes nothing.
@@ -106,6 +134,7 @@ impl Chosen {
             checkpointer,
             store: store.map_err(Failure::from_error)?,
             flag: self.flag(std::env::var(VARIABLE).ok().as_deref()),
+            redactor: Arc::clone(&self.redactor),
         })
     }
 

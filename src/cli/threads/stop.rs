@@ -10,16 +10,16 @@ use super::place::Lasting;
 use super::{known, print_json, print_text, text};
 use crate::agent::prompts::Preferences;
 use crate::agent::state::Setup;
-use crate::agent::{Agent, Models, Settings};
-use crate::cli::args::Talk;
+use crate::agent::{Agent, Settings};
+use crate::cli::args::{Choices, Talk};
 use crate::cli::config::{Config, OneOrMany};
+use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::results;
+use crate::cli::models::{Models, Parts};
 use crate::cli::run::email::as_json;
 use crate::cli::talk::{color, warn, width};
 use crate::graph::Status;
 use crate::human::approval::{Hook, Pending};
-use crate::model::{Model, catalog};
 use crate::report::{self, TrajectoryOptions};
 use crate::target::Progress;
 
@@ -30,26 +30,30 @@ const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// A model is not known here, or lacks its key; nothing was sent anywhere.
-pub fn agent(setup: &Setup) -> Result<Agent, Failure> {
-    let open = |name: &str| -> Result<Arc<dyn Model>, Failure> {
-        catalog::open(name, |variable| std::env::var(variable).ok()).map_err(Failure::usage)
+pub fn agent(
+    setup: &Setup,
+    asked: &Choices,
+    config: &Config,
+    environment: &Environment,
+) -> Result<Agent, Failure> {
+    let parts = Parts {
+        agent: setup.model.clone(),
+        router: setup.router_model.clone(),
+        memory: setup.memory_model.clone(),
+        simulator: setup.model.clone(),
     };
-    let models = Models {
-        agent: open(&setup.model)?,
-        router: open(&setup.router_model)?,
-        memory: open(&setup.memory_model)?,
-    };
+    let models = Models::open([&parts], &config.catalog(), asked, config, environment)?;
     let settings = Settings {
         date: setup.date,
         seed: setup.seed,
         preferences: Preferences::default(),
         behaviour: setup.behaviour.clone(),
     };
-    Ok(Agent::new(setup.agent, models, settings))
+    Ok(Agent::new(setup.agent, models.of_agent(&parts), settings))
 }
 
 /// The command that is told of new questions, where the configuration names one.
-pub fn hook(config: &Config) -> Result<Option<Hook>, Failure> {
+pub fn hook(config: &Config, environment: &Environment) -> Result<Option<Hook>, Failure> {
     let Some(OneOrMany(words)) = &config.notify_command else {
         return Ok(None);
     };
@@ -58,7 +62,7 @@ pub fn hook(config: &Config) -> Result<Option<Hook>, Failure> {
             "the configuration's `notify_command` names no program: write `[PROGRAM, ARGUMENT…]`, or leave it out",
         ));
     };
-    let redactor = Arc::new(results::redactor());
+    let redactor = Arc::new(environment.redactor());
     Ok(Some(Hook::new(
         program,
         arguments.to_vec(),
@@ -94,7 +98,7 @@ pub fn conclude(
         Progress::Finished(run) => {
             if talk.json {
                 let run = as_json(variant, &run);
-                print_json(&json!({ "thread": thread, "status": "finished", "run": run }))?;
+                print_json(lasting, &json!({ "thread": thread, "status": "finished", "run": run }))?;
             } else {
                 let options = TrajectoryOptions {
                     width: width(),
@@ -102,7 +106,7 @@ pub fn conclude(
                     full: true,
                     prompts: None,
                 };
-                print_text(&report::run(&run, variant, options))?;
+                print_text(lasting, &report::run(&run, variant, options))?;
             }
             Ok(match run.outcome.is_error() {
                 true => Exit::Indecisive,
@@ -123,7 +127,7 @@ pub fn conclude(
 
 fn show(talk: &Talk, lasting: &Lasting, thread: &str, waiting: &[Pending]) -> Result<(), Failure> {
     if talk.json {
-        return print_json(&json!({
+        return print_json(lasting, &json!({
             "thread": thread, "status": Status::Interrupted, "waiting": waiting,
         }));
     }
@@ -131,5 +135,5 @@ fn show(talk: &Talk, lasting: &Lasting, thread: &str, waiting: &[Pending]) -> Re
     let questions: Vec<_> = questions
         .map(|pending| text::question(pending, &lasting.flag))
         .collect();
-    print_text(&questions.join("\n"))
+    print_text(lasting, &questions.join("\n"))
 }

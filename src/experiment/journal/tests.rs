@@ -252,12 +252,13 @@ async fn a_resumed_experiment_keeps_its_date_and_refuses_another_plan() {
         panic!("{error}");
     };
     let texts: Vec<String> = differences.iter().map(Difference::to_string).collect();
-    insta::assert_snapshot!(texts.join("\n"), @"
+    insta::assert_snapshot!(texts.join("\n"), @r#"
     seed: 0 → 7
     variants: baseline@rules, workflow@rules → baseline@rules, baseline@openai:gpt, workflow@rules, workflow@openai:gpt
     limits.max_steps: 25 → 3
+    models: not given → {"openai:gpt":{"model":"openai:gpt","settings":{"agent":{"temperature":0.0},"router":{"temperature":0.0}}}}
     min_pass_rate: not given → 0.9
-    ");
+    "#);
 
     // The same examples in another order, and one of them under another name.
     let mut moved = dataset(4);

@@ -10,7 +10,7 @@ use reqwest::Url;
 /// A base URL: `http` or `https`, without user name, password, or fragment.
 ///
 /// Shown without its query, in which some gateways carry keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint(Url);
 
 /// Why a text is no base URL. The text is not repeated: it may hold a password.
@@ -163,6 +163,12 @@ impl Endpoint {
             }
         }
         Err(last)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
     }
 }
 

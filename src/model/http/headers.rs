@@ -21,8 +21,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if let Some(seconds) = seconds {
         return Some(believed(seconds));
     }
-    let date = DateTimeParser::new().parse_timestamp(after?).ok()?;
-    Some(until(date, told_now(headers, now)))
+    Some(until(date(after?)?, told_now(headers, now)))
 }
 
 /// Sources: OpenAI guide "Rate limits", "Rate limits in headers" (Groq and Azure send the
@@ -98,9 +97,12 @@ fn believed(seconds: f64) -> Duration {
 
 /// The provider's clock, where it tells it: what it says of the future is by that.
 fn told_now(headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    let date = text(headers, "date");
-    let told = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-    told.unwrap_or(now)
+    text(headers, "date").and_then(date).unwrap_or(now)
+}
+
+/// Source: RFC 9110, "Date/Time Formats", of which every server sends the first.
+pub fn date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 fn until(then: Timestamp, now: Timestamp) -> Duration {

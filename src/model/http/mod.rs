@@ -6,6 +6,7 @@
 
 mod account;
 mod anthropic;
+mod clock;
 mod dialect;
 mod endpoint;
 mod failure;
@@ -25,6 +26,7 @@ use reqwest::{Certificate, Client, Response, Url, redirect, retry};
 use serde_json::{Map, Value, json};
 
 pub use self::account::{Account, CONNECT_TIMEOUT, Key, REQUEST_TIMEOUT};
+pub use self::clock::Greeting;
 pub use self::dialect::{Dialect, Family, KeyHeader, OutputFormat};
 pub use self::endpoint::{BadUrl, Endpoint};
 use self::failure::{Fault, causes, refused};
@@ -54,11 +56,11 @@ impl Connections {
     ///
     /// # Errors
     /// What the machine lacks for a connection, such as certificates it trusts.
-    fn client(&self, account: &Account) -> Result<Client, String> {
+    fn client(&self, endpoint: &Endpoint, connect_timeout: Duration) -> Result<Client, String> {
         let way = Way {
-            loopback: account.endpoint.is_loopback(),
-            encrypted: account.endpoint.is_encrypted(),
-            connect_timeout: account.connect_timeout,
+            loopback: endpoint.is_loopback(),
+            encrypted: endpoint.is_encrypted(),
+            connect_timeout,
         };
         // A panic leaves no client half made.
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +115,7 @@ impl Wire {
                 Family::Ollama => ollama::url(&account),
             },
             headers: headers_of(&account),
-            client: connections.client(&account)?,
+            client: connections.client(&account.endpoint, account.connect_timeout)?,
             redactor: Redactor::new(account.key.iter().map(|key| key.secret().to_owned())),
             account,
         })

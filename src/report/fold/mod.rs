@@ -243,6 +243,7 @@ impl Fold {
             },
             plan: PlanReport {
                 suites: header.suites.clone(),
+                models: header.models.clone(),
                 examples: header.examples as u64,
                 scenarios: header.scenarios as u64,
                 episodes: header.episodes as u64,
@@ -396,6 +397,7 @@ impl VariantFold {
             model: variant.model.clone(),
             router_model: variant.router_model.clone(),
             memory_model: variant.memory_model.clone(),
+            simulator_model: variant.simulator_model.clone(),
             counts: Counts {
                 examples: self.cells.len() as u64,
                 ..self.counts

@@ -3,24 +3,26 @@
 //! A key is the long name of a flag with `_` for `-`. A flag, or its environment variable,
 //! wins over the file. Unknown keys are errors.
 
-use std::fmt;
-use std::marker::PhantomData;
+mod models;
+mod value;
+
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::args::{self, Choices};
+use self::models::{Models, Roles};
+pub use self::value::OneOrMany;
+use self::value::{Concurrency, Positive, Rate, Requests, Time, Tokens};
+use super::args::{Choices, Reach};
 use crate::agent::{Background, MemoryAccess};
+use crate::model::catalog::Catalog;
 use crate::score::{Suite, TriageCosts};
 
 /// Read where no file is named.
 pub const DEFAULT_PATH: &str = "mailproof.yaml";
 
 /// The file `mailproof init` writes: every key, commented out, with its default.
-pub const TEMPLATE: &str = include_str!("mailproof.yaml");
+pub const TEMPLATE: &str = include_str!("../mailproof.yaml");
 
 /// A configuration larger than this is a mistake.
 const MOST_BYTES: u64 = 1 << 20;
@@ -35,6 +37,11 @@ pub struct Config {
     pub router_model: Option<String>,
     pub memory: Option<MemoryAccess>,
     pub memory_model: Option<String>,
+    pub simulator_model: Option<String>,
+    models: Option<Models>,
+    roles: Option<Roles>,
+    pub env_file: Option<OneOrMany<PathBuf>>,
+    pub offline: Option<bool>,
     pub background: Option<Background>,
     pub review_tools: Option<OneOrMany<String>>,
     pub notify_accept: Option<bool>,
@@ -54,6 +61,10 @@ pub struct Config {
     pub timeout: Option<Time>,
     pub max_steps: Option<Positive>,
     pub max_failures: Option<Positive>,
+    pub max_retries: Option<u32>,
+    pub rpm: Option<Requests>,
+    pub tpm: Option<Tokens>,
+    pub run_timeout: Option<Time>,
     pub record: Option<PathBuf>,
     pub replay: Option<PathBuf>,
     pub output: Option<OneOrMany<PathBuf>>,
@@ -151,88 +162,66 @@ impl Config {
         one(&mut choices.router_model, self.router_model.clone());
         one(&mut choices.memory, self.memory);
         one(&mut choices.memory_model, self.memory_model.clone());
-        one(&mut choices.repeat, self.repeat.map(|n| n.0));
+        one(&mut choices.simulator_model, self.simulator_model.clone());
+        one(&mut choices.repeat, self.repeat.as_ref().map(|n| n.0));
         one(&mut choices.seed, self.seed);
         one(
             &mut choices.max_concurrency,
-            self.max_concurrency.map(|n| n.0),
+            self.max_concurrency.as_ref().map(|n| n.0),
         );
         one(&mut choices.limit, self.limit);
         one(&mut choices.sample, self.sample);
         one(&mut choices.split, self.split.clone());
-        one(&mut choices.timeout, self.timeout.map(|time| time.0));
-        one(&mut choices.max_steps, self.max_steps.map(|n| n.0));
+        one(
+            &mut choices.timeout,
+            self.timeout.as_ref().map(|time| time.0),
+        );
+        one(
+            &mut choices.run_timeout,
+            self.run_timeout.as_ref().map(|time| time.0),
+        );
+        one(&mut choices.max_retries, self.max_retries);
+        self.reach(&mut choices.reach);
+        one(&mut choices.max_steps, self.max_steps.as_ref().map(|n| n.0));
         one(&mut choices.record, self.record.clone());
         one(&mut choices.replay, self.replay.clone());
         one(
             &mut choices.min_pass_rate,
-            self.min_pass_rate.map(|rate| rate.0),
+            self.min_pass_rate.as_ref().map(|rate| rate.0),
         );
     }
 }
 
-/// The first line of a message: the parser's own pictures of the source are not wanted.
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
-}
-
-/// `a` or `[a, b]`. Written by hand because `untagged` cannot say where a mistake is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OneOrMany<T>(pub Vec<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value or a list of values")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                let one = T::deserialize(de::value::StrDeserializer::new(text))?;
-                Ok(OneOrMany(vec![one]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMany)
-            }
+impl Config {
+    /// Fills what `reach` leaves open. What the file refuses, no flag allows.
+    pub fn reach(&self, reach: &mut Reach) {
+        if let (true, Some(OneOrMany(files))) = (reach.env_file.is_empty(), &self.env_file) {
+            reach.env_file.clone_from(files);
         }
-        deserializer.deserialize_any(Either(PhantomData))
+        reach.offline |= self.offline.unwrap_or(false);
+    }
+
+    /// What it says about models.
+    pub fn catalog(&self) -> Catalog {
+        models::catalog(self.models.as_ref(), self.roles.as_ref())
     }
 }
 
-macro_rules! checked {
-    ($(#[$doc:meta] $name:ident($inner:ty) from $raw:ty, $parse:expr;)*) => {$(
-        #[$doc]
-        #[derive(Clone, Copy, Debug, PartialEq)]
-        pub struct $name(pub $inner);
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let raw = <$raw>::deserialize(deserializer)?;
-                let parse: fn($raw) -> Result<$inner, String> = $parse;
-                parse(raw).map($name).map_err(de::Error::custom)
-            }
-        }
-    )*};
-}
-
-checked! {
-    /// A count of at least 1.
-    Positive(u32) from u32, |n| if n > 0 { Ok(n) } else { Err("use a number of at least 1".into()) };
-    /// As `--max-concurrency` takes it.
-    Concurrency(usize) from usize, |n| args::parse_concurrency(&n.to_string());
-    /// As `--timeout` takes it.
-    Time(Duration) from String, |text| args::parse_duration(&text);
-    /// As `--min-pass-rate` takes it.
-    Rate(f64) from f64, |rate| args::parse_rate(&rate.to_string());
+/// The first line of a message: the parser's own pictures of the source are not wanted, nor
+/// that it says once more where it is.
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let told = line.rfind(" at line ").map(|at| line.split_at(at));
+    match told {
+        Some((line, place)) if place.contains(", column ") => line.to_owned(),
+        _ => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {

@@ -1,0 +1,141 @@
+//! The models of a command: opened before anything runs, handed to whoever asks.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::args;
+use super::config::Config;
+use super::environment::Environment;
+use super::exit::Failure;
+use crate::agent;
+use crate::experiment::Choices;
+use crate::model::Model;
+use crate::model::catalog::{self, Catalog, Connected, Rates, Terms};
+use crate::model::halt::Halt;
+use crate::model::limit::Traffic;
+use crate::model::price::Prices;
+use crate::run::ModelRole;
+
+/// Cases in flight where nobody says otherwise.
+pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not 0");
+/// How often a call is sent again where nobody says otherwise.
+const MAX_RETRIES: u32 = 5;
+
+/// The names of the models that play a variant's roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    pub agent: String,
+    pub router: String,
+    pub memory: String,
+    pub simulator: String,
+}
+
+impl Parts {
+    /// Those of an agent that works with `model`, and in its other roles with what was
+    /// chosen for them.
+    pub fn new(model: &str, choices: &Choices) -> Parts {
+        let or = |chosen: &Option<String>| chosen.clone().unwrap_or_else(|| model.to_owned());
+        Parts {
+            agent: model.to_owned(),
+            router: or(&choices.router_model),
+            memory: or(&choices.memory_model),
+            simulator: or(&choices.simulator_model),
+        }
+    }
+
+    /// The one that plays a role of the built-in agents.
+    pub fn name(&self, role: ModelRole) -> &str {
+        match role {
+            ModelRole::Agent | ModelRole::Judge => &self.agent,
+            ModelRole::Router => &self.router,
+            ModelRole::Memory => &self.memory,
+            ModelRole::Simulator => &self.simulator,
+        }
+    }
+}
+
+/// The roles that models play in a run.
+const ROLES: [ModelRole; 4] = [
+    ModelRole::Agent,
+    ModelRole::Router,
+    ModelRole::Memory,
+    ModelRole::Simulator,
+];
+
+/// Every model that a command may ask.
+pub struct Models {
+    connected: Connected,
+    /// Ended where going on is pointless.
+    pub halt: Halt,
+}
+
+impl Models {
+    /// Opens those of `parts`. `asked` is what the flags say, completed by `config`.
+    ///
+    /// # Errors
+    /// A name that stands for nothing, a key that is missing, an address that is none, or
+    /// one that `--offline` refuses; nothing was sent anywhere.
+    pub fn open<'a>(
+        parts: impl IntoIterator<Item = &'a Parts>,
+        catalog: &Catalog,
+        asked: &args::Choices,
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Models, Failure> {
+        let halt = Halt::default();
+        let terms = terms(asked, config, halt.clone());
+        let parts = parts.into_iter();
+        let wanted = parts.flat_map(|parts| ROLES.map(|role| (parts.name(role), role)));
+        let connected = catalog::open(catalog, wanted, &terms, |name| environment.get(name));
+        Ok(Models {
+            connected: connected.map_err(Failure::usage)?,
+            halt,
+        })
+    }
+
+    /// The model called `name`, as it is asked in `role`, if it was opened.
+    pub fn get(&self, name: &str, role: ModelRole) -> Option<Arc<dyn Model>> {
+        self.connected.get(name, role)
+    }
+
+    /// What was asked of each account.
+    pub fn traffic(&self) -> BTreeMap<String, Traffic> {
+        self.connected.traffic()
+    }
+
+    /// Those that an agent asks.
+    pub fn of_agent(&self, parts: &Parts) -> agent::Models {
+        let part = |role| {
+            let model = self.get(parts.name(role), role);
+            model.expect("every model of the parts was opened")
+        };
+        agent::Models {
+            agent: part(ModelRole::Agent),
+            router: part(ModelRole::Router),
+            memory: part(ModelRole::Memory),
+        }
+    }
+}
+
+/// What holds for all models of a command.
+pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
+    Terms {
+        in_flight: asked.max_concurrency.unwrap_or(CONCURRENCY),
+        max_retries: asked.max_retries.unwrap_or(MAX_RETRIES),
+        asked: Rates {
+            requests_per_minute: asked.rpm,
+            tokens_per_minute: asked.tpm,
+            max_concurrency: None,
+        },
+        otherwise: Rates {
+            requests_per_minute: config.rpm.as_ref().map(|most| most.0),
+            tokens_per_minute: config.tpm.as_ref().map(|most| most.0),
+            max_concurrency: None,
+        },
+        offline: asked.reach.offline,
+        prices: Prices::embedded(),
+        budget: None,
+        halt,
+    }
+}
