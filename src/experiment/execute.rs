@@ -298,4 +298,6 @@ fn is_answered(outcome: Outcome) -> bool {
 }
 
 #[cfg(test)]
+mod halts;
+#[cfg(test)]
 mod tests;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After so many failures one after the other a single request at a time looks whether the
-/// provider is back, so that an outage neither uses up the retries of all that wait nor adds
-/// to whatever is wrong.
+/// After so many rounds of failures a single request at a time, now and then, looks whether
+/// the provider is back, so that an outage neither uses up the retries of all that wait nor
+/// adds to whatever is wrong.
 const PROBE_AFTER: u32 = 2;
 
 /// Counts failures without a reply in between. Requests that were on their way when a failure
@@ -16,7 +16,8 @@ pub struct Circuit {
     rounds: u32,
     /// Requests from this number on were sent after the last failure that counted.
     counted_before: u64,
-    counted: Option<Instant>,
+    /// When a request that is to count can be sent at the earliest.
+    next: Option<Instant>,
     /// When the first of these failures came.
     since: Option<Instant>,
 }
@@ -27,7 +28,7 @@ pub struct Failure {
     /// Its place among the requests sent, from 0.
     pub number: u64,
     pub sent_at: Instant,
-    /// How much later than the last failure that counted it must have been sent to count.
+    /// How long after it the next request is sent that counts.
     pub apart: Duration,
 }
 
@@ -38,13 +39,11 @@ impl Circuit {
 
     /// `sent` requests are on their way or answered. Says how many rounds failed by now.
     pub fn failed(&mut self, failure: Failure, sent: u64, now: Instant) -> u32 {
-        let apart = self
-            .counted
-            .is_none_or(|counted| failure.sent_at >= counted + failure.apart);
+        let apart = self.next.is_none_or(|next| failure.sent_at >= next);
         if failure.number >= self.counted_before && apart {
             self.rounds += 1;
             self.counted_before = sent;
-            self.counted = Some(now);
+            self.next = Some(now + failure.apart);
             self.since.get_or_insert(now);
         }
         self.rounds
@@ -52,6 +51,11 @@ impl Circuit {
 
     pub fn is_probing(&self) -> bool {
         self.rounds >= PROBE_AFTER
+    }
+
+    /// When the next request may look.
+    pub fn next_probe(&self) -> Option<Instant> {
+        self.next.filter(|_| self.is_probing())
     }
 
     /// How long there was nothing but failures.
@@ -86,6 +90,7 @@ mod tests {
             assert_eq!(circuit.failed(failure, sent, at(now)), rounds, "{case}");
         }
         assert!(circuit.is_probing());
+        assert_eq!(circuit.next_probe(), Some(at(1700)));
         assert_eq!(circuit.lasted(at(1210)), Duration::from_millis(1200));
         circuit.replied();
         assert!(!circuit.is_probing());

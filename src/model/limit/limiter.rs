@@ -65,8 +65,10 @@ pub(super) struct Turn<'a> {
     /// The request's place among those sent.
     number: u64,
     sent_at: Instant,
+    /// In tokens, its reply included.
+    expected: u64,
     /// Its entry among the tokens of the last minute.
-    tokens: Option<u64>,
+    taken: Option<u64>,
 }
 
 /// What a failed request says about the provider.
@@ -154,21 +156,24 @@ impl Limiter {
         }
     }
 
-    fn start(&self, tokens: u64) -> Result<Turn<'_>, Missing> {
+    fn start(&self, expected: u64) -> Result<Turn<'_>, Missing> {
         let now = Instant::now();
         let mut state = self.state();
         let state = &mut *state;
         if state.in_flight >= state.width() {
             return Err(Missing::Place);
         }
-        let ready = state.ready(now, tokens);
+        let ready = state.ready(now, expected);
         if ready > now {
             return Err(Missing::Until(ready));
         }
         if let Some(pace) = &mut state.requests {
             pace.take(now);
         }
-        let tokens = state.tokens.as_mut().map(|window| window.take(now, tokens));
+        let taken = state
+            .tokens
+            .as_mut()
+            .map(|window| window.take(now, expected));
         state.space(now);
         let number = state.sent;
         state.sent += 1;
@@ -180,7 +185,8 @@ impl Limiter {
             limiter: self,
             number,
             sent_at: now,
-            tokens,
+            expected,
+            taken,
         })
     }
 
@@ -210,7 +216,8 @@ impl State {
     }
 
     fn ready(&mut self, now: Instant, tokens: u64) -> Instant {
-        let mut ready = self.pause.unwrap_or(now).max(now);
+        let pauses = [self.pause, self.circuit.next_probe()];
+        let mut ready = pauses.into_iter().flatten().fold(now, Instant::max);
         if let Some(pace) = &self.requests {
             ready = ready.max(pace.ready(now));
         }
@@ -280,10 +287,10 @@ impl Turn<'_> {
         state.traffic.replies += 1;
         state.width.replied();
         state.circuit.replied();
-        if let (Some(window), Some(taken)) = (&mut state.tokens, self.tokens) {
+        if let (Some(window), Some(taken)) = (&mut state.tokens, self.taken) {
             window.correct(taken, tokens);
         }
-        state.allowance(Instant::now(), allowance, tokens);
+        state.allowance(Instant::now(), allowance, self.expected);
     }
 
     /// The request failed; `tokens` are what it counts as, which is 0 where the provider did
@@ -294,13 +301,13 @@ impl Turn<'_> {
         let mut state = self.limiter.state();
         let state = &mut *state;
         *state.traffic.failures.entry(error.kind).or_default() += 1;
-        if let (Some(window), Some(taken)) = (&mut state.tokens, self.tokens) {
+        if let (Some(window), Some(taken)) = (&mut state.tokens, self.taken) {
             window.correct(taken, tokens);
         }
         if matches!(error.kind, ErrorKind::RateLimited | ErrorKind::Overloaded) {
             state.width.overloaded(self.number, state.sent);
         }
-        state.allowance(now, allowance, tokens);
+        state.allowance(now, allowance, self.expected);
         if let Some(pause) = error.retry_after.filter(|pause| !pause.is_zero()) {
             if pause > limits.longest_pause {
                 return Health::Closed { pause };

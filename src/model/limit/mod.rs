@@ -201,13 +201,13 @@ impl Limited {
         };
         let most = purse.price.most(size.most_tokens(), purse.max_tokens);
         // Whoever has money set aside is in flight and waits for nothing of ours, so this ends.
-        tokio::select! {
+        let reservation = tokio::select! {
             biased;
-            reservation = purse.budget.reserve_when_it_fits(most) => match reservation {
-                Some(reservation) => return Ok((turn, Some(reservation))),
-                None => {}
-            },
+            reservation = purse.budget.reserve_when_it_fits(most) => reservation,
             halted = halt.stopped() => return Err(self.halted(halted)),
+        };
+        if reservation.is_some() {
+            return Ok((turn, reservation));
         }
         let (model, limit, spent) = (self.name(), purse.budget.limit(), purse.budget.spent());
         let reason = format!(
