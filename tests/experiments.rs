@@ -483,7 +483,7 @@ fn triage_alone_costs_the_workflow_one_model_call_an_attempt() {
     }
     let plan = place.run(&["run", "triage", "-a", "workflow", "--dry-run"], 0);
     let examples = place.report("cheap")["dataset"]["examples"].to_string();
-    assert!(plan.contains(&format!("{examples} at most")), "{plan}");
+    assert!(plan.contains(&format!("about {examples}, ")), "{plan}");
 }
 
 #[test]

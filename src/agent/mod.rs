@@ -14,6 +14,7 @@ pub mod steps;
 pub mod tools;
 mod workflow;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::email::Email;
 use crate::graph::{CompiledGraph, Graph, Store};
 use crate::message::Prompt;
 use crate::model::{Mark, Model, Origin};
+use crate::run::ModelRole;
 
 /// The variants, in the order of the reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -240,27 +242,7 @@ struct Prompts {
 
 impl Agent {
     pub fn new(kind: AgentKind, models: Models, settings: Settings) -> Self {
-        let mut tools = kind.tools().to_vec();
-        let searches = kind.remembers() && settings.behaviour.memory == MemoryAccess::Tools;
-        if searches {
-            tools.extend(Namespace::ALL.map(Tool::Search));
-        }
-        let toolbox = Toolbox::new(&tools, Calendar::new(settings.seed));
-        let Settings {
-            date, preferences, ..
-        } = &settings;
-        let system = match kind {
-            AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
-            _ if searches => prompts::searching_agent(&tools, *date),
-            AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
-            AgentKind::Hitl | AgentKind::HitlMemory => {
-                prompts::asking_agent(kind.tools(), preferences, *date)
-            }
-        };
-        let prompts = Prompts {
-            agent: Prompt::new(system, toolbox.specs()),
-            router: Prompt::new(prompts::router(preferences), Vec::new()),
-        };
+        let (toolbox, prompts) = furnish(kind, &settings);
         Agent {
             kind,
             models,
@@ -314,6 +296,72 @@ impl Agent {
         let chosen = || chosen.iter().any(|name| tool.is_called(name));
         self.kind.interrupts() && tool.is_reviewable() && (tool == Tool::Question || chosen())
     }
+}
+
+/// What an agent works with, whichever model works.
+fn furnish(kind: AgentKind, settings: &Settings) -> (Toolbox, Prompts) {
+    let mut tools = kind.tools().to_vec();
+    let searches = kind.remembers() && settings.behaviour.memory == MemoryAccess::Tools;
+    if searches {
+        tools.extend(Namespace::ALL.map(Tool::Search));
+    }
+    let toolbox = Toolbox::new(&tools, Calendar::new(settings.seed));
+    let Settings {
+        date, preferences, ..
+    } = settings;
+    let system = match kind {
+        AgentKind::Baseline => prompts::triaging_agent(kind.tools(), preferences, *date),
+        _ if searches => prompts::searching_agent(&tools, *date),
+        AgentKind::Workflow => prompts::agent(kind.tools(), preferences, *date),
+        AgentKind::Hitl | AgentKind::HitlMemory => {
+            prompts::asking_agent(kind.tools(), preferences, *date)
+        }
+    };
+    let prompts = Prompts {
+        agent: Prompt::new(system, toolbox.specs()),
+        router: Prompt::new(prompts::router(preferences), Vec::new()),
+    };
+    (toolbox, prompts)
+}
+
+/// How many bytes of text the models of an agent are sent beside the email and what comes of
+/// it, by role: what is in prompts before anything was learnt, and tools.
+pub fn prompt_bytes(kind: AgentKind, behaviour: &Behaviour) -> BTreeMap<ModelRole, u64> {
+    let settings = Settings {
+        date: Date::default(),
+        seed: 0,
+        preferences: Preferences::default(),
+        behaviour: behaviour.clone(),
+    };
+    let (_, prompts) = furnish(kind, &settings);
+    let tools = |prompt: &Prompt| -> usize {
+        let specs = prompt.tools().iter().map(|tool| {
+            serde_json::to_string(tool)
+                .expect("a specification has string keys only")
+                .len()
+        });
+        specs.sum()
+    };
+    let bytes = |prompt: &Prompt| (prompt.system().len() + tools(prompt)) as u64;
+    let mut by_role = BTreeMap::from([(ModelRole::Agent, bytes(&prompts.agent))]);
+    if kind.has_router() {
+        by_role.insert(ModelRole::Router, bytes(&prompts.router));
+    }
+    if kind.remembers() {
+        let Preferences {
+            background,
+            triage_preferences,
+            response_preferences,
+            cal_preferences,
+        } = &settings.preferences;
+        let profiles = [triage_preferences, response_preferences, cal_preferences];
+        let rewrite = profiles.iter().map(|profile| profile.len()).max();
+        let rewrite = prompts::memory::remember().len() + rewrite.expect("there are three");
+        let extract = prompts::memory::extract(memory::MAX_FACTS, memory::MAX_FACT_CHARS).len();
+        let longest = rewrite.max(extract + background.len());
+        by_role.insert(ModelRole::Memory, longest as u64);
+    }
+    by_role
 }
 
 /// What the steps of one attempt share: the agent, and how far they may go.

@@ -91,7 +91,8 @@ pub fn make(folder: &Path) -> Result<Report, Failure> {
     {
         fold.push(&entry.attempt).map_err(Failure::usage)?;
     }
-    let environment = Environment::new(reader.header(), reader.sessions(), reader.ended());
+    let (sessions, ended) = (reader.sessions(), reader.ended());
+    let environment = Environment::new(reader.header(), sessions, ended, reader.ledger());
     Ok(fold.finish(environment))
 }
 

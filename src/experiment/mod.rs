@@ -7,6 +7,7 @@
 
 mod case;
 pub mod execute;
+pub mod forecast;
 mod grid;
 mod held;
 pub mod journal;
@@ -22,8 +23,8 @@ pub use grid::{Case, Done, Grid, Items};
 pub use name::{ExperimentName, NameError};
 pub use plan::{Choices, Item, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
-    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits, Rerun,
-    RerunWhich, Selection, Session, Variant, Verdict,
+    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits,
+    RecordingUse, Rerun, RerunWhich, Selection, Session, Variant, Verdict,
 };
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use super::record::{
 };
 use super::select::{Selected, select};
 use crate::agent::{AgentKind, Behaviour};
-use crate::dataset::{Dataset, Episode, Example, Person, Scenario};
+use crate::dataset::{Dataset, Episode, Example, Scenario};
 use crate::email::Triage;
 use crate::model::catalog::Catalog;
 use crate::model::rules;
@@ -127,10 +127,6 @@ pub struct Plan {
     /// What was asked for and is not done.
     pub left_out: Vec<LeftOut>,
     grid: Grid,
-    /// The most model calls of one attempt at each of the scenarios, together.
-    scenario_calls: u64,
-    /// The same of the episodes.
-    episode_calls: u64,
 }
 
 /// What a case is about, out of the dataset.
@@ -215,15 +211,6 @@ impl Plan {
             items: items.count(),
             repeat: choices.repeat,
         })?;
-        let steps = u64::from(choices.limits.max_steps);
-        let scenario_calls = scenarios
-            .iter()
-            .map(|&index| scenario_calls(&dataset.scenarios[index as usize], steps))
-            .fold(0, u64::saturating_add);
-        let episode_calls = episodes
-            .iter()
-            .map(|&index| episode_calls(&dataset.episodes[index as usize], steps))
-            .fold(0, u64::saturating_add);
         let mut plan = Plan {
             repeat: choices.repeat,
             seed: choices.seed,
@@ -251,8 +238,6 @@ impl Plan {
             unasked,
             left_out,
             grid,
-            scenario_calls,
-            episode_calls,
         };
         plan.examples_hash = hash(plan.selected(dataset).map(Item::id));
         Ok(plan)
@@ -318,29 +303,6 @@ impl Plan {
             CaseKind::Example if !self.suites.contains(&Suite::Response) => Until::Triage,
             _ => Until::End,
         }
-    }
-
-    /// The most model calls that the whole plan can make, retries of the provider apart.
-    ///
-    /// An agent with a router decides with one call; any other may use all its steps.
-    pub fn max_model_calls(&self) -> u64 {
-        let steps = u64::from(self.limits.max_steps);
-        let of = |variant: &Variant| {
-            let example = match self.until(CaseKind::Example) {
-                Until::Triage if has_router(&variant.agent) => 1,
-                Until::Triage | Until::End => steps,
-            };
-            let calls = |kind| match kind {
-                CaseKind::Example => example.saturating_mul(self.examples.len() as u64),
-                CaseKind::Scenario => self.scenario_calls,
-                CaseKind::Episode => self.episode_calls,
-            };
-            let kinds = CaseKind::ALL.into_iter();
-            let kinds = kinds.filter(|kind| variant.takes_part(*kind));
-            kinds.map(calls).fold(0, u64::saturating_add)
-        };
-        let calls = self.variants.iter().map(of).fold(0, u64::saturating_add);
-        calls.saturating_mul(u64::from(self.repeat))
     }
 
     /// The first line of this plan's journal.
@@ -443,28 +405,6 @@ fn models(catalog: &Catalog, variants: &[Variant]) -> BTreeMap<String, AskedMode
         }
     }
     models
-}
-
-/// Whether an agent decides by one call to a router. Plans are made of known agents.
-fn has_router(agent: &str) -> bool {
-    agent
-        .parse()
-        .is_ok_and(|agent: AgentKind| agent.has_router())
-}
-
-/// The most model calls of one attempt at a scenario.
-fn scenario_calls(scenario: &Scenario, steps: u64) -> u64 {
-    let played = match scenario.human {
-        Person::Scripted(_) => 0,
-        // An answer that is not of the form asked for is asked for again.
-        Person::Simulated { turns, .. } => 2 * u64::from(turns),
-    };
-    steps + played
-}
-
-/// The most model calls of one attempt at an episode: with the agent's memory, and without.
-fn episode_calls(episode: &Episode, steps: u64) -> u64 {
-    (2 * steps).saturating_mul(episode.steps.len() as u64)
 }
 
 fn labellers(examples: &[Example]) -> BTreeMap<String, usize> {

@@ -12,8 +12,9 @@ use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
 use crate::model::halt::Halted;
 use crate::model::limit::Traffic;
+use crate::model::record;
 use crate::model::settings::Settings;
-use crate::run::{ModelRole, Outcome, Usage};
+use crate::run::{Cost, ModelRole, Outcome, Usage};
 use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
 
 /// Format of the journal; a reader that meets another names both.
@@ -389,6 +390,13 @@ pub struct Ended {
     /// What the sitting asked of each provider's account, by what the account is called.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub traffic: BTreeMap<String, Traffic>,
+    /// What it took from a recording, and put into one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingUse>,
+    /// What the sitting spent in US dollars, on calls that no recorded attempt holds too;
+    /// absent where the price of any is not known. What was replayed cost nothing.
+    #[serde(default, rename = "spent_usd", skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Cost>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -402,6 +410,17 @@ pub enum EndReason {
     MaxFailures,
     /// Going on was pointless or not allowed.
     Halted,
+}
+
+/// What became of model calls before a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordingUse {
+    /// When the recording that was replayed was begun; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub replayed_from: Option<Timestamp>,
+    /// By variant, as file names have it.
+    pub variants: BTreeMap<String, record::Traffic>,
 }
 
 /// Which case: indices into the header's variants and the plan's items.

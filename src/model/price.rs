@@ -176,13 +176,55 @@ impl Price {
     /// The most that a call can cost whose prompt has at most `prompt_tokens` and whose reply
     /// at most `max_tokens`.
     pub fn most(&self, prompt_tokens: u64, max_tokens: u64) -> Cost {
-        // A provider's count may be lower than ours, so that the other rates hold.
-        let rates = match self.long {
-            Some((above, long)) if prompt_tokens > above => self.rates.at_most(long),
-            _ => self.rates,
+        // Above the limit too, a provider's count may be below it, so that the other rates hold.
+        self.most_of(1, prompt_tokens, 0, max_tokens)
+    }
+
+    /// The most that so many calls can cost of which the first is sent at most `prompt_tokens`
+    /// and each further one at most `more` than the one before, with replies of at most
+    /// `max_tokens`.
+    pub fn most_of(&self, calls: u64, prompt_tokens: u64, more: u64, max_tokens: u64) -> Cost {
+        let short = match self.long {
+            None => calls,
+            Some((above, _)) if prompt_tokens > above => 0,
+            Some((above, _)) => match (above - prompt_tokens).checked_div(more) {
+                None => calls,
+                Some(further) => calls.min(further.saturating_add(1)),
+            },
         };
-        let input = rates.input.max(rates.cached_input);
-        Rates { input, ..rates }.cost(prompt_tokens, 0, max_tokens)
+        let sum = |first: u64, calls: u64| {
+            let pairs = u128::from(calls) * u128::from(calls.saturating_sub(1)) / 2;
+            let sum = u128::from(first) * u128::from(calls) + u128::from(more) * pairs;
+            u64::try_from(sum).unwrap_or(u64::MAX)
+        };
+        let cost = |rates: Rates, first, calls| {
+            let input = rates.input.max(rates.cached_input);
+            let tokens = max_tokens.saturating_mul(calls);
+            Rates { input, ..rates }.cost(sum(first, calls), 0, tokens)
+        };
+        let first_long = prompt_tokens.saturating_add(more.saturating_mul(short));
+        let all = self.all();
+        cost(self.rates, prompt_tokens, short).plus(cost(all, first_long, calls - short))
+    }
+
+    /// A price at which no call is cheaper than at either.
+    #[must_use]
+    pub fn or_dearer(self, other: Price) -> Price {
+        if self == other {
+            return self;
+        }
+        let above = [self.long, other.long].into_iter().flatten();
+        let above = above.map(|(above, _)| above).min();
+        Price {
+            rates: self.rates.at_most(other.rates),
+            long: above.map(|above| (above, self.all().at_most(other.all()))),
+        }
+    }
+
+    /// The larger rates of both tiers.
+    fn all(&self) -> Rates {
+        let long = self.long.map(|(_, long)| long);
+        long.map_or(self.rates, |long| self.rates.at_most(long))
     }
 
     pub fn is_free(&self) -> bool {
@@ -235,14 +277,24 @@ struct Published {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PublishedProvider {
-    /// The page that says so.
+    /// The page that says so, for who reads the file.
+    #[cfg_attr(not(test), allow(dead_code))]
     source: String,
     models: BTreeMap<String, Price>,
 }
 
-static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
-    serde_yaml::from_str(include_str!("prices.yaml")).expect("the embedded price table is valid")
-});
+static PUBLISHED: LazyLock<Published> =
+    LazyLock::new(|| read(include_str!("prices.yaml")).expect("the embedded price table is valid"));
+
+/// As a configuration is read.
+pub(crate) fn read<T: de::DeserializeOwned>(yaml: &str) -> Result<T, serde_yaml::Error> {
+    let options = serde_yaml::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    serde_yaml::from_str_with_options(yaml, options)
+}
 
 /// The day on which the table's prices were looked up.
 pub fn as_of() -> Date {

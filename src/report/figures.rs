@@ -419,7 +419,7 @@ pub(super) fn worst_findings(worst: &WorstExample) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn role(role: ModelRole) -> &'static str {
+pub fn role(role: ModelRole) -> &'static str {
     match role {
         ModelRole::Agent => "agent",
         ModelRole::Router => "router",
@@ -524,7 +524,7 @@ pub(super) fn plural(number: u64, noun: &str) -> String {
 }
 
 /// With commas between the thousands.
-pub(super) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

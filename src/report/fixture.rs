@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::agent::Behaviour;
 use crate::email::Triage;
+use crate::experiment::journal::Ledger;
 use crate::experiment::{
-    Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, Header, Limits, Selection, Session,
-    Suite, TriageCosts, Variant,
+    Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, Header, Limits, RecordingUse,
+    Selection, Session, Suite, TriageCosts, Variant,
 };
-use crate::run::{ModelRole, Outcome, TokenUsage, Usage};
+use crate::model::limit::Traffic;
+use crate::model::{ErrorKind, record};
+use crate::run::{Cost, ModelRole, Outcome, TokenUsage, Usage};
 use crate::score::{Check, CheckName, Feedback, Key, Learning, MemoryChange, Score, StepLearning};
 
 use super::{Environment, Fold, Report};
@@ -67,6 +70,7 @@ pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
         TokenUsage {
             input_tokens: 900,
             output_tokens: 40,
+            cost: Some(Cost::ZERO),
             ..Default::default()
         },
     );
@@ -223,8 +227,10 @@ pub(super) fn environment(header: &Header) -> Environment {
         attempts: 144,
         halted: None,
         traffic: Default::default(),
+        recording: None,
+        spent: Some(Cost::ZERO),
     };
-    Environment::new(header, &[session], Some(&ended))
+    Environment::new(header, &[session], Some(&ended), &Ledger::default())
 }
 
 pub(super) fn report(header: Header, attempts: &[Attempt<()>]) -> Report {
@@ -238,6 +244,68 @@ pub(super) fn report(header: Header, attempts: &[Attempt<()>]) -> Report {
 
 pub(super) fn sample() -> Report {
     report(header(24, 3), &attempts())
+}
+
+/// A model with a price and one without, which the second variant asks in one of its roles.
+pub(super) fn priced() -> Report {
+    let mut header = header(24, 3);
+    for variant in &mut header.variants {
+        variant.model = "openai:gpt-4o-mini".to_owned();
+        variant.name = format!("{}@{}", variant.agent, variant.model);
+    }
+    header.variants[1].router_model = Some("ollama:qwen2.5".to_owned());
+    let mut attempts = attempts();
+    for attempt in &mut attempts {
+        let position = u64::from(attempt.case.position);
+        let tokens = TokenUsage {
+            input_tokens: 2_000 + 100 * position,
+            output_tokens: 150,
+            cached_input_tokens: 1_024,
+            cost: Some(Cost::of_trillionths(300_000_000 + 15_000_000 * position)),
+        };
+        let router = TokenUsage {
+            input_tokens: 700,
+            output_tokens: 60,
+            ..Default::default()
+        };
+        attempt.usage = Usage::default();
+        attempt.usage.record(ModelRole::Agent, tokens);
+        if attempt.case.variant == 1 {
+            attempt.usage.record(ModelRole::Router, router);
+        }
+    }
+    let mut report = report(header, &attempts);
+    let failures = [(ErrorKind::RateLimited, 1_200), (ErrorKind::Server, 3)];
+    let traffic = Traffic {
+        requests: 2_345,
+        replies: 1_142,
+        retries: 1_203,
+        failures: failures.into(),
+        most_in_flight: 64,
+        fewest_allowed: 8,
+        waited_ms: 93_500,
+        cost: Some(Cost::of_trillionths(68_040_000_000)),
+    };
+    let local = Traffic {
+        cost: None,
+        ..Traffic::default()
+    };
+    report.environment.traffic = BTreeMap::from([
+        ("openai (api.openai.com)".to_owned(), traffic),
+        ("ollama (127.0.0.1:11434)".to_owned(), local),
+    ]);
+    let replay = record::Traffic {
+        replayed: 1_500,
+        replayed_cost: Cost::of_trillionths(12_340_000_000_000),
+        recorded: 12,
+        missed: 0,
+    };
+    report.environment.recording = Some(RecordingUse {
+        replayed_from: Some("2026-02-23T09:00:00Z".parse().unwrap()),
+        variants: BTreeMap::from([("baseline-openai-gpt-4o-mini".to_owned(), replay)]),
+    });
+    report.environment.spent_usd = Some(Cost::of_trillionths(70_000_000_000));
+    report
 }
 
 /// Two agents that ask, one of which remembers: 3 examples, 2 scenarios, and 3 episodes, the

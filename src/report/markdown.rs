@@ -7,7 +7,10 @@
 use std::fmt::Write;
 
 use super::escape::{bounded, markdown as code, xml};
-use super::{EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, figures, people};
+use super::{
+    EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, circumstances, cost, figures,
+    people,
+};
 use crate::experiment::{CaseKind, EndReason};
 
 /// The most characters of one name, comment, or error.
@@ -15,6 +18,7 @@ const TEXT_SHOWN: usize = 400;
 
 pub fn render(report: &Report) -> String {
     let mut sections = vec![headline(report), variants(report)];
+    sections.extend(costs(report));
     sections.extend(splits(report));
     sections.extend(in_the_loop(report));
     sections.extend(memory(report));
@@ -74,6 +78,11 @@ fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Strin
 fn splits(report: &Report) -> Option<String> {
     let (headers, rows) = figures::splits(report, quote)?;
     Some(format!("## By split\n\n{}", table(&headers, rows)))
+}
+
+fn costs(report: &Report) -> Option<String> {
+    let table = owned_table(cost::table(report, quote)?);
+    Some(format!("## Cost\n\n{}\n\n{table}", cost::LEGEND))
 }
 
 fn owned_table((headers, rows): people::Table) -> String {
@@ -195,15 +204,23 @@ fn all_metrics(variant: &VariantReport) -> String {
         let headers = ["tag", "examples", "pass rate", "accuracy"];
         inside = format!("{inside}\n\n{}", table(&headers, rows));
     }
+    let usage = || variant.usage.0.values();
+    let cached = usage().any(|usage| usage.cached_input_tokens > 0);
+    let paid = !cost::is_free(variant);
     let tokens = variant.usage.0.iter().map(|(role, usage)| {
-        vec![
+        let mut row = vec![
             figures::role(*role).to_owned(),
             figures::count(usage.calls),
             figures::count(usage.input_tokens),
             figures::count(usage.output_tokens),
-        ]
+        ];
+        row.extend(cached.then(|| figures::count(usage.cached_input_tokens)));
+        row.extend(paid.then(|| cost::known(usage.cost)));
+        row
     });
-    let headers = ["model role", "calls", "input tokens", "output tokens"];
+    let mut headers = vec!["model role", "calls", "input tokens", "output tokens"];
+    headers.extend(cached.then_some("of the input, cached"));
+    headers.extend(paid.then_some("cost in USD"));
     fold(
         "Every figure",
         &format!("{inside}\n\n{}", table(&headers, tokens)),
@@ -292,6 +309,12 @@ fn environment(report: &Report) -> String {
     if let Some(seconds) = environment.wall_seconds {
         entries.push(("wall time", figures::duration(seconds * 1_000.0)));
     }
+    let spent = circumstances::spent(environment);
+    entries.extend(spent.map(|spent| ("spent", spent)));
+    let replayed = circumstances::replayed(report);
+    entries.extend(replayed.map(|calls| ("replayed", calls)));
+    let recorded = circumstances::recorded(environment);
+    entries.extend(recorded.map(|calls| ("recorded", calls)));
     if let Some(megabytes) = environment.peak_memory_mb {
         entries.push(("peak memory", format!("{megabytes} MB")));
     }
@@ -322,6 +345,10 @@ fn environment(report: &Report) -> String {
             quote(&format!("mailproof {}", arguments.join(" "))),
         )
         .expect("a String takes any text");
+    }
+    if let Some(traffic) = circumstances::traffic(environment, quote) {
+        text.push_str("\n\n");
+        text.push_str(&owned_table(traffic));
     }
     let rows = report.variants.iter().filter_map(|variant| {
         let latency = variant.latency_ms?;

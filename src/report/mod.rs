@@ -15,15 +15,21 @@ use serde::Serialize;
 
 use crate::agent::Behaviour;
 use crate::email::Triage;
+use crate::experiment::journal::Ledger;
 use crate::experiment::{
-    AskedModel, CaseKind, EndReason, Ended, Header, Limits, Selection, Session, Suite, TriageCosts,
+    AskedModel, CaseKind, EndReason, Ended, Header, Limits, RecordingUse, Selection, Session,
+    Suite, TriageCosts,
 };
-use crate::run::{Outcome, Usage};
+use crate::model::limit::Traffic;
+use crate::run::{Cost, Outcome, Usage};
 
+mod circumstances;
+mod cost;
 pub mod escape;
 mod figures;
 mod fold;
 mod gate;
+mod histogram;
 mod incident;
 mod json;
 mod latency;
@@ -41,6 +47,8 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use cost::usd;
+pub(crate) use figures::{count, role};
 pub use fold::{Fold, FoldError};
 pub use json::{render as json, schema};
 pub use learning::{
@@ -194,7 +202,13 @@ pub struct VariantReport {
     pub confusion: Option<Confusion>,
     /// Per label, from weights averaged within each example first.
     pub classes: BTreeMap<Triage, ClassReport>,
+    /// Of all attempts, spoiled ones included; likewise the next two. What was replayed is
+    /// counted at what it once took.
     pub usage: Usage,
+    /// Of all roles; `null` where the price of any call is not known.
+    pub cost_usd: Option<Cost>,
+    /// How the cost is spread; `null` where there is no attempt, or one of unknown cost.
+    pub attempt_cost_usd: Option<AttemptCost>,
     /// Of scored attempts; `null` where there are none.
     pub latency_ms: Option<LatencyReport>,
     /// `null` where no scenario was scored.
@@ -324,6 +338,15 @@ pub struct LatencyReport {
     pub mean: f64,
 }
 
+/// US dollars per attempt. Quantiles are read from a histogram, to within 1 %.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AttemptCost {
+    pub mean: Cost,
+    pub p50: Cost,
+    pub p90: Cost,
+    pub max: Cost,
+}
+
 /// An example that failed, with the first attempt that shows how.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WorstExample {
@@ -395,6 +418,14 @@ pub struct Environment {
     pub sessions: Vec<SessionReport>,
     /// Where the dataset was loaded from; empty for the embedded one.
     pub dataset_paths: Vec<String>,
+    /// What was spent in US dollars, on calls of attempts that were given up too; replayed calls
+    /// cost nothing. `null` where the price of any call is not known.
+    pub spent_usd: Option<Cost>,
+    /// What each provider's account was asked, over all sessions that ended in order.
+    pub traffic: BTreeMap<String, Traffic>,
+    /// What came from a recording, and went into one; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingUse>,
     /// The most memory the process of the last session held, in MB; `null` where the report
     /// was made from the journal later, or the system does not tell.
     pub peak_memory_mb: Option<f64>,
@@ -414,8 +445,14 @@ pub struct SessionReport {
 }
 
 impl Environment {
-    /// What the journal tells: its header, its sessions, and how the last of them ended.
-    pub fn new(header: &Header, sessions: &[Session], ended: Option<&Ended>) -> Environment {
+    /// What the journal tells: its header, its sessions, how the last of them ended, and what
+    /// all came to.
+    pub fn new(
+        header: &Header,
+        sessions: &[Session],
+        ended: Option<&Ended>,
+        ledger: &Ledger,
+    ) -> Environment {
         let wall_seconds = match (sessions.last(), ended) {
             (Some(session), Some(ended)) => {
                 Some(ended.at.duration_since(session.started).as_secs_f64())
@@ -440,6 +477,9 @@ impl Environment {
                 })
                 .collect(),
             dataset_paths: header.dataset.paths.clone(),
+            spent_usd: ledger.spent(),
+            traffic: ledger.traffic().clone(),
+            recording: ledger.recording().cloned(),
             peak_memory_mb: None,
         }
     }

@@ -7,8 +7,8 @@ use textwrap::Options;
 use super::escape::{bounded, line, shell};
 use super::people::Table;
 use super::{
-    EpisodeChanges, GateVerdict, Incident, Report, VariantReport, WorstExample, figures, people,
-    table,
+    EpisodeChanges, GateVerdict, Incident, Report, VariantReport, WorstExample, circumstances,
+    cost, figures, people, table,
 };
 use crate::experiment::CaseKind;
 
@@ -31,6 +31,8 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
         color,
     };
     let mut sections = vec![page.headline(report), page.variants(report)];
+    sections.extend(page.costs(report));
+    sections.extend(page.replayed(report));
     sections.extend(page.splits(report));
     sections.extend(page.confusions(report));
     sections.extend(page.people(report));
@@ -154,6 +156,18 @@ impl Page {
         table::render(headers, rows, self.width, |header| {
             self.paint(HEADING, header)
         })
+    }
+
+    /// What it cost, where it cost anything.
+    fn costs(&self, report: &Report) -> Option<String> {
+        let table = cost::table(report, quote)?;
+        Some(self.titled("Cost", cost::LEGEND, [table]))
+    }
+
+    /// That models were not asked, where they were not.
+    fn replayed(&self, report: &Report) -> Option<String> {
+        let replayed = circumstances::replayed(report)?;
+        Some(self.fold("", "  ", &format!("Replayed: {replayed}")))
     }
 
     /// Every split by itself: what was tuned on one shows in the other.

@@ -1,9 +1,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::fixture::{attempt, attempts, ends, header, hostile, people, report, sample};
+use super::fixture::{attempt, attempts, ends, header, hostile, people, priced, report, sample};
 use super::*;
-use crate::run::Outcome;
+use crate::run::{Cost, Outcome};
 
 #[test]
 fn the_terminal_report_fits_80_columns() {
@@ -58,6 +58,50 @@ fn memory_is_worth_what_it_adds_on_the_emails_that_ask_something() {
     // Scenarios and episodes are counted, and are no examples.
     assert_eq!((remembers.counts.examples, remembers.pass_rate.n), (8, 3));
     assert_eq!((asks.counts.attempts, report.coverage.planned), (5, 13));
+}
+
+#[test]
+fn costs_are_told_by_role_where_there_are_any() {
+    let report = priced();
+    let text = terminal(&report, 80, false);
+    assert_width(&text, 80);
+    let (_, costs) = text.split_once("\nCost\n").expect("a section");
+    let (costs, _) = costs.split_once("\n\nBy split").expect("the next");
+    insta::assert_snapshot!("costs_terminal", costs);
+    let text = markdown(&report);
+    let (_, costs) = text.split_once("## Cost\n").expect("a section");
+    let (costs, rest) = costs.split_once("\n\n## By split").expect("the next");
+    insta::assert_snapshot!("costs_markdown", costs);
+    let tokens = rest.split_once("| model role").expect("each variant's").1;
+    let (tokens, _) = tokens.split_once("\n\n").expect("it ends");
+    insta::assert_snapshot!("costs_tokens", tokens);
+    let (_, environment) = text.split_once("## Environment\n").expect("the last");
+    let (environment, _) = environment.split_once("| latency").expect("a table of it");
+    insta::assert_snapshot!("circumstances_markdown", environment);
+    validate(&report);
+    let value = serde_json::to_value(&report).unwrap();
+    let at = |path: &str| value.pointer(path).cloned().expect(path);
+    assert_eq!(at("/variants/0/cost_usd"), 0.034_02);
+    assert_eq!(at("/variants/0/attempt_cost_usd/max"), 0.000_645);
+    assert_eq!(at("/variants/0/usage/agent/cost_usd"), 0.034_02);
+    assert_eq!(at("/environment/spent_usd"), 0.07);
+    for path in [
+        "/variants/1/cost_usd",
+        "/variants/1/attempt_cost_usd",
+        "/variants/1/usage/router/cost_usd",
+        "/environment/traffic/ollama (127.0.0.1:11434)/cost_usd",
+    ] {
+        assert!(at(path).is_null(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_free_is_not_talked_about() {
+    let report = sample();
+    assert_eq!(report.variants[0].cost_usd, Some(Cost::ZERO));
+    for text in [terminal(&report, 80, false), markdown(&report)] {
+        assert!(!text.contains("USD") && !text.contains("Cost"), "{text}");
+    }
 }
 
 #[test]
@@ -268,7 +312,7 @@ fn triage_alone_has_no_columns_for_calls() {
 
 #[test]
 fn every_width_is_kept() {
-    for report in [sample(), hostile()] {
+    for report in [sample(), hostile(), priced()] {
         for width in 40..=200 {
             assert_width(&terminal(&report, width, false), width);
         }

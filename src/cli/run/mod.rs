@@ -1,6 +1,8 @@
 //! `mailproof run`: the whole road, from arguments to exit code.
 
+mod describe;
 pub mod email;
+mod money;
 mod recording;
 mod settings;
 mod thread;
@@ -33,9 +35,12 @@ use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
 use crate::model::halt::Because;
+use crate::model::price::Prices;
 use crate::model::record::Unused;
 use crate::redact::Redactor;
 use crate::report::escape;
+use crate::run::Cost;
+use describe::describe;
 
 pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
@@ -97,8 +102,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     for left_out in &plan.left_out {
         warn(&left_out.to_string());
     }
+    let forecast = money::told(&plan, &dataset, &Prices::embedded());
     if args.dry_run {
-        print(&settings::describe(talk, &plan))?;
+        print(&describe(talk, &plan, &forecast))?;
         return Ok(Exit::Ok);
     }
 
@@ -113,7 +119,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let opened = opened?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);
     if talk.verbose {
-        say(talk, &settings::describe(talk, &plan));
+        say(talk, &describe(talk, &plan, &forecast));
     }
     let recording = recording.as_ref();
     let date = opened.header.date;
@@ -277,6 +283,8 @@ fn carry_out(
                 attempts: summary.counts.recorded(),
                 halted: summary.halted.clone(),
                 traffic: models.traffic(),
+                recording: None,
+                spent: Some(Cost::ZERO),
             })
             .await
             .map_err(Failure::from_error)?;

@@ -1,6 +1,5 @@
 //! From arguments, configuration, and defaults to a plan's choices and its targets.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 
 use super::super::REPORTS;
-use super::super::args::{RunArgs, Talk};
+use super::super::args::RunArgs;
 use super::super::config::{Config, OneOrMany};
 use super::super::exit::Failure;
 use super::super::models::{Models, Parts};
@@ -21,11 +20,10 @@ use crate::agent::{self, Agent, AgentKind, Behaviour, Settings};
 use crate::experiment::execute::Cast;
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
-use crate::experiment::{CaseKind, Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
+use crate::experiment::{Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
 use crate::model::catalog::Catalog;
 use crate::model::record::{RecordError, Recording};
 use crate::model::rules;
-use crate::report::escape;
 use crate::run::ModelRole;
 use crate::score::TriageCosts;
 use crate::target::local::Local;
@@ -257,56 +255,6 @@ pub fn agent(kind: AgentKind, models: agent::Models, choices: &Choices, date: Da
         behaviour: choices.behaviour.clone(),
     };
     Agent::new(kind, models, settings)
-}
-
-/// The plan, for --dry-run.
-pub fn describe(talk: &Talk, plan: &Plan) -> String {
-    let cases = plan.grid().cases();
-    let calls = plan.max_model_calls();
-    let items = plan.items();
-    let variants: Vec<_> = plan
-        .variants
-        .iter()
-        .map(|variant| variant.name.as_str())
-        .collect();
-    let suites: Vec<_> = plan.suites.iter().map(|suite| suite.name()).collect();
-    if talk.json {
-        let plan = serde_json::json!({
-            "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
-            "examples": items.examples, "scenarios": items.scenarios,
-            "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
-            "attempts": cases, "max_model_calls": calls,
-        });
-        return format!("{plan:#}\n");
-    }
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| {
-        writeln!(text, "{name:12} {}", escape::line(&value)).expect("a string takes all");
-    };
-    let all = plan.dataset.items();
-    line("dataset", format!("{}, {all}", plan.dataset.name));
-    line("selected", items.to_string());
-    line("suites", suites.join(", "));
-    line("variants", variants.join(", "));
-    let kinds: Vec<&str> = CaseKind::ALL
-        .into_iter()
-        .filter(|kind| items.get(*kind) > 0)
-        .map(|kind| kind.noun(1))
-        .collect();
-    let each = format!(
-        "{} for each {} and variant",
-        plan.repeat,
-        kinds.join(" or ")
-    );
-    line("attempts", format!("{cases} ({each})"));
-    line("model calls", format!("{calls} at most"));
-    if plan.unasked > 0 {
-        line(
-            "left out",
-            format!("{} examples of which no suite asks anything", plan.unasked),
-        );
-    }
-    text
 }
 
 #[cfg(test)]

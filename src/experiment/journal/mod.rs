@@ -6,6 +6,7 @@
 //! is what a crash left; it is dropped on reading and cut off before more is written.
 //! Anything else that cannot be read is an error that names the line.
 
+mod ledger;
 mod list;
 mod read;
 mod write;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::name::{ExperimentName, NameError};
 use super::record::{Ended, FORMAT, Header, Session};
 
+pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
 pub use read::{Entry, Reader, read_attempt};
 pub use write::Journal;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{JournalError, LONGEST_LINE, Line, StoredPrompt};
+use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
 use crate::experiment::record::{Attempt, Ended, FORMAT, Header, Session};
 use crate::message::PromptContent;
@@ -25,6 +25,7 @@ pub struct Reader {
     prompts: HashMap<String, u64>,
     sessions: Vec<Session>,
     ended: Option<Ended>,
+    ledger: Ledger,
 }
 
 /// An attempt and where it stands, for [`read_attempt`].
@@ -95,6 +96,7 @@ impl Reader {
             prompts: HashMap::new(),
             sessions: Vec::new(),
             ended: None,
+            ledger: Ledger::default(),
         })
     }
 
@@ -112,13 +114,17 @@ impl Reader {
             match self.lines.parse::<Line<IgnoredAny, Attempt<R>>>()? {
                 Line::Header(_) => return Err(self.lines.corrupt("a second header")),
                 Line::Session(session) => {
+                    self.ledger.begin();
                     self.sessions.push(session);
                     self.ended = None;
                 }
                 Line::Prompt(prompt) => {
                     self.prompts.insert(prompt.hash, offset);
                 }
-                Line::Ended(ended) => self.ended = Some(ended),
+                Line::Ended(ended) => {
+                    self.ledger.end(&ended);
+                    self.ended = Some(ended);
+                }
                 Line::Attempt(attempt) => {
                     let index = self.grid.index(attempt.case.case()).ok_or_else(|| {
                         self.lines
@@ -127,6 +133,7 @@ impl Reader {
                     if !self.done.insert(index) {
                         return Err(self.lines.corrupt("a second record of the same attempt"));
                     }
+                    self.ledger.attempt(&attempt.usage);
                     return Ok(Some(Entry { offset, attempt }));
                 }
             }
@@ -155,6 +162,11 @@ impl Reader {
     /// How the last sitting met so far ended; `None` where it was killed or still goes on.
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_ref()
+    }
+
+    /// What the sittings met so far came to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// The text of a prompt that an attempt read so far has named.

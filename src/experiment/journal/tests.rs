@@ -17,7 +17,7 @@ use crate::experiment::tests::{
     Bench, DAY, Fake, attempts, choices, dataset, episode, redactor, right, run, scenario,
 };
 use crate::redact::Redactor;
-use crate::run::Run;
+use crate::run::{Cost, Run};
 use crate::target::Start;
 
 fn session() -> Session {
@@ -36,6 +36,8 @@ fn ended(because: EndReason, attempts: u64) -> Ended {
         attempts,
         halted: None,
         traffic: Default::default(),
+        recording: None,
+        spent: Some(Cost::ZERO),
     }
 }
 

@@ -165,29 +165,6 @@ fn only_emails_to_answer_enter_the_response_suite() {
 }
 
 #[test]
-fn the_most_model_calls_are_one_for_a_routed_decision_and_all_steps_otherwise() {
-    let calls = |suites: &[Suite], agents: &[&str]| {
-        let choices = Choices {
-            suites: suites.to_vec(),
-            agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
-            repeat: 2,
-            limits: Limits {
-                timeout_ms: 1,
-                max_steps: 10,
-            },
-            ..choices()
-        };
-        let plan = Plan::resolve(&choices, &labels()).unwrap();
-        plan.max_model_calls()
-    };
-    assert_eq!(calls(&[Suite::Triage], &["workflow"]), 3 * 2);
-    assert_eq!(calls(&[Suite::Triage], &["baseline"]), 3 * 10 * 2);
-    // What an example expects changes nothing: only its run can show what it needs.
-    assert_eq!(calls(&[], &["workflow"]), 3 * 10 * 2);
-    assert_eq!(calls(&[], &["baseline", "workflow"]), 3 * 20 * 2);
-}
-
-#[test]
 fn the_choices_behind_a_header_resolve_to_the_same_plan() {
     let choices = Choices {
         models: vec!["rules".into(), "a:b".into()],
@@ -400,26 +377,6 @@ fn only_examples_stop_at_the_decision_and_only_without_the_response_suite() {
         assert_eq!(plan.until(CaseKind::Scenario), Until::End);
         assert_eq!(plan.until(CaseKind::Episode), Until::End);
     }
-}
-
-#[test]
-fn the_most_model_calls_count_the_ablation_and_the_people_played() {
-    let mut dataset = people();
-    dataset.scenarios[1].human = Person::Simulated {
-        description: "Sam".into(),
-        turns: 4,
-    };
-    let calls = |suites: &[Suite], agent: &str| {
-        let mut choices = chosen(suites, &[agent]);
-        choices.repeat = 3;
-        choices.limits.max_steps = 10;
-        Plan::resolve(&choices, &dataset).unwrap().max_model_calls()
-    };
-    assert_eq!(calls(&[Suite::Hitl], "hitl"), 3 * (10 + 10 + 2 * 4));
-    assert_eq!(calls(&[Suite::Memory], "hitl-memory"), 3 * (2 * 2 * 10));
-    let all = 3 * 10 + 28 + 40;
-    assert_eq!(calls(&[], "hitl-memory"), 3 * all);
-    assert_eq!(calls(&[], "hitl"), 3 * (3 * 10 + 28));
 }
 
 #[test]

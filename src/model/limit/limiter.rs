@@ -17,6 +17,7 @@ use super::traffic::Traffic;
 use super::width::Width;
 use crate::model::halt::{Halt, Halted};
 use crate::model::{Allowance, ErrorKind, ModelError};
+use crate::run::Cost;
 
 /// Of a pause, the part that the requests after it are spread over; and the most of that.
 const SPREAD: u32 = 10;
@@ -282,9 +283,11 @@ impl State {
 impl Turn<'_> {
     /// The request was answered; `tokens` are what it was of, as the provider counts, and
     /// else as it was guessed.
-    pub(super) fn replied(self, allowance: Allowance, tokens: u64) {
+    pub(super) fn replied(self, allowance: Allowance, tokens: u64, cost: Option<Cost>) {
         let mut state = self.limiter.state();
         state.traffic.replies += 1;
+        let costs = state.traffic.cost.zip(cost);
+        state.traffic.cost = costs.map(|(sum, cost)| sum.plus(cost));
         state.width.replied();
         state.circuit.replied();
         if let (Some(window), Some(taken)) = (&mut state.tokens, self.taken) {

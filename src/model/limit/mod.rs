@@ -244,7 +244,7 @@ impl Limited {
             true => usage.input_tokens.saturating_add(usage.output_tokens),
             false => self.expected(size),
         };
-        turn.replied(allowance, tokens);
+        turn.replied(allowance, tokens, usage.cost);
     }
 
     /// Takes note of a failure; an error where it ends the run.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn price(yaml: &str) -> Price {
-    serde_yaml::from_str(yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"))
+    read(yaml).unwrap_or_else(|error| panic!("{yaml}: {error}"))
 }
 
 fn tokens(input_tokens: u64, cached_input_tokens: u64, output_tokens: u64) -> TokenUsage {
@@ -47,7 +47,7 @@ fn a_price_is_refused_where_it_cannot_be_meant() {
         ),
         ("{ input: cheap, output: 1 }", "cheap"),
     ] {
-        let error = serde_yaml::from_str::<Price>(written).expect_err(written);
+        let error = read::<Price>(written).expect_err(written);
         assert!(error.to_string().contains(word), "{written}: {error}");
     }
 }
@@ -105,7 +105,7 @@ fn no_number_of_tokens_overflows_or_leaves_what_a_journal_reads() {
 
 #[test]
 fn a_model_has_the_price_that_names_it_best() {
-    let stated: Table = serde_yaml::from_str(
+    let stated: Table = read(
         "
         'openai:gpt-4o': { input: 1, output: 1 }
         'openai:mine-*': { input: 2, output: 2 }
@@ -158,7 +158,7 @@ fn a_stated_price_names_a_model_or_the_start_of_one() {
         "*",
     ] {
         let yaml = format!("'{wrong}': {{ input: 1, output: 1 }}");
-        let error = serde_yaml::from_str::<Table>(&yaml).expect_err(wrong);
+        let error = read::<Table>(&yaml).expect_err(wrong);
         assert!(error.to_string().contains("no model's name"), "{error}");
     }
 }
@@ -183,24 +183,55 @@ fn the_published_table_is_dated_sourced_and_plausible() {
     }
 }
 
+fn rates([input, cached_input, output]: [u64; 3]) -> Rates {
+    Rates {
+        input,
+        cached_input,
+        output,
+    }
+}
+
+prop_compose! {
+    fn prices()(
+        short in prop::array::uniform3(0u64..10_000_000),
+        long in prop::option::of((1u64..5_000, prop::array::uniform3(0u64..10_000_000))),
+    ) -> Price {
+        Price {
+            rates: rates(short),
+            long: long.map(|(above, of)| (above, rates(of))),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_call_costs_more_than_its_most(
-        short in prop::array::uniform3(0u64..10_000_000),
-        long in prop::option::of((1u64..5_000, prop::array::uniform3(0u64..10_000_000))),
+        price in prices(),
+        other in prices(),
         prompt in 0u64..10_000,
         used in 0u64..=100,
         cached in 0u64..=100,
         reply in 0u64..4_000,
         written in 0u64..=100,
     ) {
-        let rates = |[input, cached_input, output]: [u64; 3]| Rates { input, cached_input, output };
-        let price = Price {
-            rates: rates(short),
-            long: long.map(|(above, of)| (above, rates(of))),
-        };
         let input = prompt * used / 100;
         let usage = tokens(input, input * cached / 100, reply * written / 100);
-        prop_assert!(price.cost(&usage) <= price.most(prompt, reply));
+        let most = price.most(prompt, reply);
+        prop_assert!(price.cost(&usage) <= most);
+        prop_assert!(most <= price.or_dearer(other).most(prompt, reply));
+        prop_assert!(most <= other.or_dearer(price).most(prompt, reply));
+    }
+
+    #[test]
+    fn the_most_of_several_calls_is_the_sum_of_their_mosts(
+        price in prices(),
+        calls in 0u64..40,
+        prompt in 0u64..6_000,
+        more in 0u64..500,
+        reply in 0u64..1_000,
+    ) {
+        let each = (0..calls).map(|call| price.most(prompt + call * more, reply));
+        let sum = each.fold(Cost::ZERO, Cost::plus);
+        prop_assert_eq!(price.most_of(calls, prompt, more, reply), sum);
     }
 }

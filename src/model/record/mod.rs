@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use entry::{FORMAT, Info};
 pub use sink::Unused;
@@ -72,16 +74,27 @@ pub struct Recording {
 }
 
 /// What became of the calls of a variant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// Answered from the recording; failures and cut calls among them.
     pub replayed: u64,
     /// What those cost when they were recorded, as far as it was known.
+    #[serde(rename = "replayed_cost_usd")]
     pub replayed_cost: Cost,
     /// Asked, and written down.
     pub recorded: u64,
     /// Not in the recording, where nothing could be asked.
     pub missed: u64,
+}
+
+impl Traffic {
+    /// Puts together what became of calls one after the other.
+    pub fn add(&mut self, later: &Traffic) {
+        self.replayed += later.replayed;
+        self.replayed_cost = self.replayed_cost.plus(later.replayed_cost);
+        self.recorded += later.recorded;
+        self.missed += later.missed;
+    }
 }
 
 /// Why a recording cannot be used. The user's to mend, apart from a disk that fails.

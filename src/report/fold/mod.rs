@@ -10,9 +10,10 @@ use crate::run::{Outcome, Usage};
 use crate::score::{Key, triage};
 use crate::statistics::FixedSum;
 
+use super::cost::Costs;
 use super::gate;
 use super::incident::{Incidents, Lapse};
-use super::latency::Histogram;
+use super::latency::Latencies;
 use super::learning::{CHANGES_SHOWN, CellLearning, Checks, First};
 use super::metrics::{self, Group};
 use super::{
@@ -70,7 +71,8 @@ struct VariantFold {
     counts: Counts,
     outcomes: BTreeMap<Outcome, u64>,
     usage: Usage,
-    latency: Histogram,
+    costs: Costs,
+    latency: Latencies,
     cells: BTreeMap<u32, Cell>,
     agent_failures: Incidents,
     infrastructure_errors: Incidents,
@@ -164,6 +166,7 @@ impl Fold {
         variant.counts.attempts += 1;
         *variant.outcomes.entry(attempt.outcome).or_default() += 1;
         variant.usage.add(&attempt.usage);
+        variant.costs.record(&attempt.usage);
         if !attempt.notes.is_empty() {
             variant.notes.record(attempt, || CaseNotes::of(attempt));
         }
@@ -330,7 +333,8 @@ impl VariantFold {
             counts: Counts::default(),
             outcomes: BTreeMap::new(),
             usage: Usage::default(),
-            latency: Histogram::default(),
+            costs: Costs::new(),
+            latency: Latencies::default(),
             cells: BTreeMap::new(),
             agent_failures: Incidents::default(),
             infrastructure_errors: Incidents::default(),
@@ -416,6 +420,8 @@ impl VariantFold {
             classes: all.classes(),
             confusion,
             usage: self.usage.clone(),
+            cost_usd: self.costs.total(),
+            attempt_cost_usd: self.costs.attempt(),
             latency_ms: self.latency.report(),
             failed_cases: failed_cases(&pairs),
             worst: worst(&pairs, header),

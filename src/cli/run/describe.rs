@@ -1,0 +1,162 @@
+//! A plan in words, for --dry-run: what it does, and what that may come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::super::args::Talk;
+use crate::experiment::forecast::{Calls, Forecast};
+use crate::experiment::{CaseKind, Plan};
+use crate::report::{count, escape, role, usd};
+use crate::run::{Cost, ModelRole};
+
+pub fn describe(talk: &Talk, plan: &Plan, forecast: &Forecast) -> String {
+    match talk.json {
+        true => as_json(plan, forecast),
+        false => as_text(plan, forecast),
+    }
+}
+
+fn as_json(plan: &Plan, forecast: &Forecast) -> String {
+    let items = plan.items();
+    let suites: Vec<_> = plan.suites.iter().map(|suite| suite.name()).collect();
+    let calls = |calls: &Calls| json!({ "most": calls.most, "typical": calls.typical });
+    let roles: BTreeMap<&str, _> = forecast
+        .roles
+        .iter()
+        .map(|(name, of)| (role(*name), calls(of)))
+        .collect();
+    let plan = json!({
+        "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
+        "examples": items.examples, "scenarios": items.scenarios,
+        "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
+        "attempts": plan.grid().cases(), "max_model_calls": forecast.calls.most,
+        "typical_model_calls": forecast.calls.typical, "model_calls": roles,
+        "cost_usd": {
+            "most": forecast.most_cost, "typical": forecast.typical_cost,
+            "unpriced": forecast.unpriced, "unlimited": forecast.unlimited,
+        },
+    });
+    format!("{plan:#}\n")
+}
+
+fn as_text(plan: &Plan, forecast: &Forecast) -> String {
+    let items = plan.items();
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        writeln!(text, "{name:12} {}", escape::line(&value)).expect("a string takes all");
+    };
+    let all = plan.dataset.items();
+    line("dataset", format!("{}, {all}", plan.dataset.name));
+    line("selected", items.to_string());
+    let suites: Vec<_> = plan.suites.iter().map(|suite| suite.name()).collect();
+    line("suites", suites.join(", "));
+    let variants = plan.variants.iter().map(|variant| variant.name.as_str());
+    line("variants", variants.collect::<Vec<_>>().join(", "));
+    let kinds: Vec<&str> = CaseKind::ALL
+        .into_iter()
+        .filter(|kind| items.get(*kind) > 0)
+        .map(|kind| kind.noun(1))
+        .collect();
+    let each = format!(
+        "{} for each {} and variant",
+        plan.repeat,
+        kinds.join(" or ")
+    );
+    line("attempts", format!("{} ({each})", plan.grid().cases()));
+    line("model calls", calls(&forecast.calls));
+    // Of one role it is said already.
+    for name in ROLES.iter().filter(|_| forecast.roles.len() > 1) {
+        if let Some(of) = forecast.roles.get(name) {
+            line(&format!("  {}", role(*name)), calls(of));
+        }
+    }
+    line("cost", cost(forecast));
+    if plan.unasked > 0 {
+        line(
+            "left out",
+            format!("{} examples of which no suite asks anything", plan.unasked),
+        );
+    }
+    text
+}
+
+fn calls(calls: &Calls) -> String {
+    format!(
+        "about {}, {} at most",
+        count(calls.typical),
+        count(calls.most)
+    )
+}
+
+/// In the order in which they are asked.
+const ROLES: [ModelRole; 5] = [
+    ModelRole::Router,
+    ModelRole::Agent,
+    ModelRole::Memory,
+    ModelRole::Simulator,
+    ModelRole::Judge,
+];
+
+fn cost(forecast: &Forecast) -> String {
+    let names = |models: &BTreeSet<String>| {
+        let quoted: Vec<String> = models.iter().map(|model| format!("`{model}`")).collect();
+        quoted.join(", ")
+    };
+    match (forecast.typical_cost, forecast.most_cost) {
+        (Some(Cost::ZERO), Some(Cost::ZERO)) => "nothing".to_owned(),
+        (Some(typical), Some(most)) => {
+            format!("about {} USD, {} USD at most", usd(typical), usd(most))
+        }
+        (Some(typical), None) => format!(
+            "about {} USD, and no end to it: set `max_tokens` of {}",
+            usd(typical),
+            names(&forecast.unlimited)
+        ),
+        (None, _) => format!(
+            "unknown: no price of {} (state it in mailproof.yaml under `prices`)",
+            names(&forecast.unpriced)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forecast(typical: Option<u64>, most: Option<u64>) -> Forecast {
+        Forecast {
+            most_cost: most.map(Cost::of_trillionths),
+            typical_cost: typical.map(Cost::of_trillionths),
+            unpriced: BTreeSet::from(["a:x".to_owned(), "b:y".to_owned()]),
+            unlimited: BTreeSet::from(["c:z".to_owned()]),
+            ..Forecast::default()
+        }
+    }
+
+    #[test]
+    fn a_cost_is_told_as_far_as_it_is_known() {
+        const USD: u64 = 1_000_000_000_000;
+        for (typical, most, told) in [
+            (Some(0), Some(0), "nothing"),
+            (
+                Some(USD / 4),
+                Some(12 * USD),
+                "about 0.25 USD, 12.00 USD at most",
+            ),
+            (
+                Some(USD / 4),
+                None,
+                "about 0.25 USD, and no end to it: set `max_tokens` of `c:z`",
+            ),
+            (
+                None,
+                None,
+                "unknown: no price of `a:x`, `b:y` (state it in mailproof.yaml under `prices`)",
+            ),
+        ] {
+            assert_eq!(cost(&forecast(typical, most)), told);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use super::*;
+use crate::experiment::plan::Choices;
+use crate::experiment::record::Limits;
+use crate::experiment::tests::{choices, dataset, episode, example, scenario};
+use crate::model::price::{Prices, Table, read};
+use crate::score::Suite;
+
+/// Three examples, one a label; two scenarios on the one to answer; an episode of two emails.
+fn everything() -> Dataset {
+    let examples = Triage::ALL.map(|label| example(label.name(), label));
+    let mut scenarios = vec![
+        scenario("e2/accept", 2, Vec::new()),
+        scenario("e2/played", 2, Vec::new()),
+    ];
+    scenarios[1].human = Person::Simulated {
+        description: "Sam".into(),
+        turns: 4,
+    };
+    Dataset {
+        examples: examples.into(),
+        scenarios,
+        episodes: vec![episode("learns", &[0, 2])],
+        ..dataset(0)
+    }
+}
+
+fn chosen(suites: &[Suite], agents: &[&str]) -> Choices {
+    Choices {
+        suites: suites.to_vec(),
+        agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
+        repeat: 3,
+        limits: Limits {
+            timeout_ms: 1,
+            max_steps: 10,
+        },
+        ..choices()
+    }
+}
+
+fn told(choices: &Choices, terms: impl Fn(&Variant, ModelRole) -> Terms) -> Forecast {
+    let dataset = everything();
+    let plan = Plan::resolve(choices, &dataset).unwrap();
+    forecast(&plan, &dataset, terms)
+}
+
+fn terms(model: &str, price: Option<&str>, max_tokens: Option<u32>) -> Terms {
+    Terms {
+        model: model.to_owned(),
+        price: price.map(|yaml| read(yaml).unwrap()),
+        max_tokens,
+    }
+}
+
+fn free(_: &Variant, _: ModelRole) -> Terms {
+    Terms {
+        model: "rules".to_owned(),
+        price: Prices::embedded().of("rules"),
+        max_tokens: None,
+    }
+}
+
+#[test]
+fn the_most_calls_are_those_that_an_attempt_may_make() {
+    use ModelRole::{Agent, Memory, Router, Simulator};
+    let most = |suites: &[Suite], agents: &[&str]| {
+        let forecast = told(&chosen(suites, agents), free);
+        let roles = forecast.roles.iter();
+        let roles: Vec<_> = roles.map(|(role, calls)| (*role, calls.most)).collect();
+        (forecast.calls.most, roles)
+    };
+    let triage = [Suite::Triage];
+    // A decision that is none is asked for once more.
+    assert_eq!(most(&triage, &["workflow"]), (18, vec![(Router, 18)]));
+    assert_eq!(most(&triage, &["baseline"]), (90, vec![(Agent, 90)]));
+    // What an example expects changes nothing: only its run can show what it needs.
+    let whole = (90, vec![(Agent, 81), (Router, 18)]);
+    assert_eq!(most(&[], &["workflow"]), whole);
+    assert_eq!(most(&[], &["baseline", "workflow"]).0, 180);
+    let people = 3 * (2 * 10 + 2 * 4);
+    let played = (
+        people,
+        vec![(Agent, 3 * 2 * 9), (Router, 3 * 2 * 2), (Simulator, 24)],
+    );
+    assert_eq!(most(&[Suite::Hitl], &["hitl"]), played);
+    // Each email with what was learnt, and without.
+    let episode = 3 * 2 * 2 * 10;
+    let learnt = (episode, vec![(Agent, 108), (Router, 24), (Memory, 108)]);
+    assert_eq!(most(&[Suite::Memory], &["hitl-memory"]), learnt);
+    assert_eq!(most(&[], &["hitl-memory"]).0, 90 + people + episode);
+}
+
+#[test]
+fn a_step_limit_holds_for_what_is_usual_too() {
+    let mut choices = chosen(&[], &["baseline", "workflow", "hitl", "hitl-memory"]);
+    choices.limits.max_steps = 1;
+    let forecast = told(&choices, free);
+    assert_eq!(forecast.roles[&ModelRole::Agent].most, 9, "the baseline's");
+    for (role, calls) in &forecast.roles {
+        assert!(calls.typical <= calls.most, "{role:?}");
+    }
+    assert!(forecast.calls.typical <= forecast.calls.most);
+}
+
+#[test]
+fn the_usual_number_of_calls_is_near_what_the_sample_took() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/report.json");
+    let text = std::fs::read_to_string(sample).expect("the sample is in the repository");
+    let sample: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let dataset = Dataset::embedded();
+    for variant in sample["variants"].as_array().expect("it has variants") {
+        let agent = variant["agent"].as_str().expect("each has an agent");
+        let choices = Choices {
+            agents: vec![agent.to_owned()],
+            ..choices()
+        };
+        let plan = Plan::resolve(&choices, &dataset).unwrap();
+        let forecast = forecast(&plan, &dataset, free);
+        let usage = variant["usage"].as_object().expect("by role");
+        let took = usage.values().map(|role| role["calls"].as_u64().unwrap());
+        let (took, told) = (took.sum::<u64>() as f64, forecast.calls.typical as f64);
+        assert!(
+            (told / took - 1.0).abs() < 0.25,
+            "{agent}: {told}, took {took}"
+        );
+    }
+}
+
+const ONE: &str = "{ input: 1, output: 1 }";
+const DEAR: &str = "{ input: 1, output: 10 }";
+
+#[test]
+fn the_most_is_never_less_than_what_is_usual_and_grows_with_every_price() {
+    let all = chosen(&[], &["baseline", "workflow", "hitl", "hitl-memory"]);
+    let cost = |router: &str, max_tokens| {
+        let forecast = told(&all, |_, role| match role {
+            ModelRole::Router => terms("a:router", Some(router), Some(max_tokens)),
+            _ => terms("a:other", Some(ONE), Some(max_tokens)),
+        });
+        assert_eq!((forecast.unpriced.len(), forecast.unlimited.len()), (0, 0));
+        let most = forecast.most_cost.expect("all is known");
+        let typical = forecast.typical_cost.expect("all is known");
+        assert!(Cost::ZERO < typical && typical < most);
+        (most, typical)
+    };
+    let (most, typical) = cost(ONE, 1_000);
+    let (dearer_most, dearer_typical) = cost(DEAR, 1_000);
+    assert!(most < dearer_most && typical < dearer_typical);
+    let (longer_most, same_typical) = cost(ONE, 2_000);
+    assert!(most < longer_most);
+    assert_eq!(typical, same_typical);
+}
+
+#[test]
+fn an_unknown_price_leaves_the_cost_unknown_and_names_the_model() {
+    let hitl = chosen(&[], &["hitl"]);
+    let names = |names: &[&str]| -> BTreeSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    };
+    let played = |simulator: Terms| {
+        told(&hitl, move |_, role| match role {
+            ModelRole::Simulator => simulator.clone(),
+            _ => terms("a:agent", Some(ONE), Some(100)),
+        })
+    };
+    let unpriced = played(terms("b:person", None, Some(100)));
+    assert_eq!(unpriced.unpriced, names(&["b:person"]));
+    assert_eq!((unpriced.most_cost, unpriced.typical_cost), (None, None));
+    let unlimited = played(terms("b:person", Some(ONE), None));
+    assert_eq!(unlimited.unlimited, names(&["b:person"]));
+    assert_eq!(unlimited.most_cost, None);
+    assert!(unlimited.typical_cost.is_some());
+    // What is free needs no limit; a person nobody plays is not asked about.
+    let own = played(terms("b:person", Some("{ input: 0, output: 0 }"), None));
+    assert!(own.unlimited.is_empty() && own.most_cost.is_some());
+    let workflow = told(&chosen(&[], &["workflow"]), |_, role| match role {
+        ModelRole::Simulator | ModelRole::Memory => terms("b:none", None, None),
+        _ => terms("a:agent", Some(ONE), Some(100)),
+    });
+    assert!(workflow.unpriced.is_empty());
+}
+
+#[test]
+fn one_call_costs_at_most_its_whole_prompt_and_reply() {
+    let mut choices = chosen(&[Suite::Triage], &["workflow"]);
+    (choices.repeat, choices.limits.max_steps) = (1, 1);
+    choices.selection.ids = vec!["respond".to_owned()];
+    let table: Table = read("'a:m': { input: 1, output: 100 }").unwrap();
+    let price = Prices::with(table).of("a:m").expect("it is stated");
+    let forecast = told(&choices, |_, _| Terms {
+        model: "a:m".to_owned(),
+        price: Some(price),
+        max_tokens: Some(50),
+    });
+    let router = prompt_bytes(AgentKind::Workflow, &choices.behaviour)[&ModelRole::Router];
+    let email = example("respond", Triage::Respond).email.to_prompt().len() as u64;
+    let around = AROUND * BYTES_PER_TOKEN;
+    assert_eq!(
+        forecast.most_cost,
+        Some(price.most(router + email + around, 50))
+    );
+}
