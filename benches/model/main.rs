@@ -157,6 +157,7 @@ fn tell(setting: &Setting, run: &Run) -> bool {
         most_in_flight,
         connections,
         answered_after,
+        asked_again_after,
     } = run.served;
     let ideal = latency.as_secs_f64() * CASES as f64 / *in_flight as f64;
     let over = (run.wall.as_secs_f64() / ideal - 1.0) * 100.0;
@@ -183,7 +184,7 @@ fn tell(setting: &Setting, run: &Run) -> bool {
         run.memory_mb
     );
     println!(
-        "  the server saw {requests} requests ({different} different), {most_in_flight} at once, {connections} connections, and answered after {answered_after:?}",
+        "  the server saw {requests} requests ({different} different), {most_in_flight} at once, {connections} connections; it answered after {answered_after:?} and was asked again after {asked_again_after:?}",
     );
     println!("  {}: {bar}", if within { "within" } else { "MISSED" });
     // Without latency there may never be as many answers due as there may be requests.

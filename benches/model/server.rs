@@ -24,6 +24,8 @@ pub struct Served {
     pub connections: usize,
     /// From the last byte of a request to the last of its answer, on average.
     pub answered_after: Duration,
+    /// From there to the last byte of the connection's next request, on average.
+    pub asked_again_after: Duration,
 }
 
 impl Served {
@@ -32,13 +34,14 @@ impl Served {
             let number: usize = word.parse().expect("the server writes numbers");
             number
         });
-        let mut next = || numbers.next().expect("the server writes five numbers");
+        let mut next = || numbers.next().expect("the server writes six numbers");
         Served {
             requests: next(),
             different: next(),
             most_in_flight: next(),
             connections: next(),
             answered_after: Duration::from_micros(next() as u64),
+            asked_again_after: Duration::from_micros(next() as u64),
         }
     }
 }
@@ -49,6 +52,7 @@ struct Counts {
     bodies: HashSet<u64>,
     in_flight: usize,
     answering: Duration,
+    asking_again: Duration,
 }
 
 /// Writes its address to stdout, and what it saw once a line comes in.
@@ -76,10 +80,12 @@ pub fn serve(latency: Duration) {
         connections,
         ..
     } = counts.served;
-    let answered_after = counts.answering.as_micros() / requests.max(1) as u128;
+    let average = |time: Duration, of: usize| time.as_micros() / of.max(1) as u128;
     println!(
-        "{requests} {} {most_in_flight} {connections} {answered_after}",
-        counts.bodies.len()
+        "{requests} {} {most_in_flight} {connections} {} {}",
+        counts.bodies.len(),
+        average(counts.answering, requests),
+        average(counts.asking_again, requests.saturating_sub(connections)),
     );
 }
 
@@ -96,6 +102,7 @@ fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::
     );
     let mut reader = BufReader::new(stream);
     let (mut line, mut body) = (String::new(), Vec::new());
+    let mut answered: Option<Instant> = None;
     loop {
         line.clear();
         if reader.read_line(&mut line)? == 0 {
@@ -121,6 +128,7 @@ fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::
             let mut counts = lock(counts);
             counts.bodies.insert(hasher.finish());
             counts.in_flight += 1;
+            counts.asking_again += answered.map_or(Duration::ZERO, |then| asked - then);
             counts.served.requests += 1;
             counts.served.most_in_flight = counts.served.most_in_flight.max(counts.in_flight);
         }
@@ -138,6 +146,7 @@ fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::
             let mut counts = lock(counts);
             counts.in_flight -= 1;
             counts.answering += asked.elapsed();
+            answered = Some(Instant::now());
         }
         sent?;
     }
