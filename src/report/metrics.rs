@@ -322,9 +322,13 @@ impl<'a> Group<'a> {
             unit.iter().for_each(|(_, decisions)| sum.add(decisions));
             sum
         }));
-        let interval = bootstrap_interval(sample.units.len(), self.header.seed, 0.95, |drawn| {
-            figure(&sample.sum(drawn.iter().copied())).expect("every unit holds a decision")
-        });
+        let interval = || {
+            bootstrap_interval(sample.units.len(), self.header.seed, 0.95, |drawn| {
+                figure(&sample.sum(drawn.iter().copied())).expect("every unit holds a decision")
+            })
+        };
+        // Units of one kind are the same however they are drawn.
+        let interval = (sample.kinds.len() > 1).then(interval).flatten();
         let value = figure(&sample.sum(0..sample.units.len()));
         Estimate::new(value, decided.len(), interval)
     }

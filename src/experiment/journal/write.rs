@@ -1,17 +1,19 @@
-//! Appends to a journal: many cases hand in lines, one thread writes them.
+//! Appends to a journal: many cases hand in lines, one at a time writes them.
 //!
-//! Cases serialise on their own threads; the writer takes whatever has queued up and hands
-//! it to the system in one write, then tells each case that its attempt may be counted. A
-//! second thread syncs, so that no attempt waits for a disk.
+//! Cases serialise on their own threads. Whoever finds nobody writing takes what has queued
+//! up, its own line and those of others, hands it to the system in one write, and tells each
+//! case that its attempt may be counted: a case alone waits for no other thread, and many at
+//! once share their writes. A thread syncs, so that no attempt waits for a disk.
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError as Busy};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -28,28 +30,32 @@ use crate::run::Run;
 /// What is written at a moment is on the disk 100 ms later; half of that is for the disk.
 const SYNC_AFTER: Duration = Duration::from_millis(50);
 
-/// How much is gathered for one write, in bytes.
-const BATCH: usize = 1024 * 1024;
+/// How much memory is kept for the next write, in bytes.
+const BATCH: usize = 4 << 20;
 
-/// An open journal. Dropping it writes out what was handed in and gives up the lock.
+/// An open journal. Dropping it syncs what was written and gives up the lock.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     redactor: Arc<Redactor>,
-    /// `None` while it is being dropped.
-    queue: Option<Sender<Item>>,
-    writer: Option<JoinHandle<()>>,
+    /// Lines that wait for whoever writes.
+    queue: Mutex<Vec<Item>>,
+    writer: Mutex<Writer>,
 }
 
-/// A line for the writer, and whom to tell once it is written.
+/// A line to be written, and whom to tell once it is.
+#[derive(Debug)]
 struct Item {
     /// Written before the line, unless they have been already.
     prompts: Vec<Arc<Prompt>>,
     line: String,
     /// Told only once the line is on the disk.
     sync: bool,
-    written: oneshot::Sender<Result<(), Arc<io::Error>>>,
+    written: oneshot::Sender<Written>,
 }
+
+/// The error is shared by all whose lines went with it.
+type Written = Result<(), Arc<io::Error>>;
 
 impl Journal {
     /// Starts the journal of a new experiment in `reports`, under a lock.
@@ -96,13 +102,12 @@ impl Journal {
         let mut start = || -> io::Result<()> {
             file.set_len(0)?;
             file.rewind()?;
-            file.write_all(json_line(&line, &redactor).as_bytes())?;
-            file.sync_all()?;
-            sync_folder(&folder)?;
-            sync_folder(reports)
+            file.write_all(json_line(&line, &redactor).as_bytes())
         };
         start().map_err(JournalError::io("write", &path))?;
-        Journal::start(file, path, HashSet::new(), redactor)
+        // With the first lines: until an attempt was counted there is nothing to lose.
+        let folders = vec![folder, reports.to_owned()];
+        Journal::start(file, folders, path, HashSet::new(), redactor)
     }
 
     /// Opens a journal to go on with, under a lock; a torn last line is cut off.
@@ -139,7 +144,7 @@ impl Journal {
             .and_then(|()| file.seek(SeekFrom::Start(reader.end())))
             .map_err(JournalError::io("write", path))?;
         let prompts = reader.prompts().cloned().collect();
-        let journal = Journal::start(file, path.to_owned(), prompts, redactor)?;
+        let journal = Journal::start(file, Vec::new(), path.to_owned(), prompts, redactor)?;
         Ok((journal, value))
     }
 
@@ -148,34 +153,32 @@ impl Journal {
     pub(in crate::experiment) fn writing_to(path: &Path) -> Journal {
         let file = File::options().write(true).open(path).unwrap();
         let redactor = Arc::new(Redactor::new([]));
-        Journal::start(file, path.to_owned(), HashSet::new(), redactor).unwrap()
+        Journal::start(file, Vec::new(), path.to_owned(), HashSet::new(), redactor).unwrap()
     }
 
     fn start(
         file: File,
+        folders: Vec<PathBuf>,
         path: PathBuf,
         prompts: HashSet<String>,
         redactor: Arc<Redactor>,
     ) -> Result<Journal, JournalError> {
-        let (queue, items) = mpsc::channel();
         let io = |action| JournalError::io(action, &path);
-        let syncer = Syncer::start(file.try_clone().map_err(io("open"))?).map_err(io("sync"))?;
-        let mut writer = Writer {
+        let synced = file.try_clone().map_err(io("open"))?;
+        let syncer = Syncer::start(synced, folders).map_err(io("sync"))?;
+        let writer = Writer {
             file,
             syncer,
             prompts,
             redactor: Arc::clone(&redactor),
             failed: None,
+            bytes: Vec::new(),
         };
-        let thread = thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run(&items))
-            .map_err(io("write"))?;
         Ok(Journal {
             path,
             redactor,
-            queue: Some(queue),
-            writer: Some(thread),
+            queue: Mutex::default(),
+            writer: Mutex::new(writer),
         })
     }
 
@@ -226,27 +229,38 @@ impl Journal {
             sync,
             written,
         };
-        let queue = self.queue.as_ref().expect("open until it is dropped");
-        // The writer stops when the queue does, or by a panic.
+        self.queue().push(item);
+        self.write_out();
+        // Whoever took the line tells; a panic of theirs takes the sender with it.
         let stopped = || Arc::new(io::Error::other("the journal's writer has stopped"));
-        let result = match queue.send(item) {
-            Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Err(_) => Err(stopped()),
-        };
+        let result = answer.await.unwrap_or_else(|_| Err(stopped()));
         result.map_err(|source| JournalError::Io {
             action: "write",
             path: self.path.clone(),
             source,
         })
     }
-}
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take() {
-            // A panic of the writer was told to those who waited for it.
-            let _ = writer.join();
+    fn queue(&self) -> MutexGuard<'_, Vec<Item>> {
+        // A list is changed by one push or take, so a panicked holder cannot have torn it.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits, unless somebody else is writing: they look again when they are
+    /// done, so that no line is left.
+    fn write_out(&self) {
+        while !self.queue().is_empty() {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(Busy::WouldBlock) => return,
+                Err(Busy::Poisoned(_)) => {
+                    // Nobody knows how far it came. Dropping the items tells those who wait.
+                    self.queue().clear();
+                    return;
+                }
+            };
+            let items = std::mem::take(&mut *self.queue());
+            writer.run(items);
         }
     }
 }
@@ -291,15 +305,8 @@ fn json_line<P: Serialize, A: Serialize>(line: &Line<P, A>, redactor: &Redactor)
     json
 }
 
-/// What is written at once.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    sync: bool,
-    waiting: Vec<oneshot::Sender<Result<(), Arc<io::Error>>>>,
-}
-
-/// The thread that writes.
+/// Whoever has it writes.
+#[derive(Debug)]
 struct Writer {
     file: File,
     syncer: Syncer,
@@ -308,31 +315,29 @@ struct Writer {
     redactor: Arc<Redactor>,
     /// After a failed write the end of the file is unknown, so nothing more is written.
     failed: Option<Arc<io::Error>>,
+    /// What is written at once; empty between two writes.
+    bytes: Vec<u8>,
 }
 
 impl Writer {
-    fn run(&mut self, items: &Receiver<Item>) {
-        let mut batch = Batch::default();
-        while let Ok(first) = items.recv() {
-            self.gather(first, &mut batch);
-            while batch.bytes.len() < BATCH
-                && let Ok(item) = items.try_recv()
-            {
-                self.gather(item, &mut batch);
-            }
-            let result = self.write(&batch);
-            for written in batch.waiting.drain(..) {
-                // Whoever does not wait any more has been cancelled; the line stays.
-                let _ = written.send(result.clone());
-            }
-            batch.bytes.clear();
-            batch.bytes.shrink_to(4 * BATCH);
-            batch.sync = false;
+    fn run(&mut self, items: Vec<Item>) {
+        let mut sync = false;
+        let mut waiting = Vec::with_capacity(items.len());
+        for item in items {
+            sync |= item.sync;
+            waiting.push(self.gather(item));
         }
-        self.syncer.stop();
+        let result = self.write(sync);
+        self.bytes.clear();
+        self.bytes.shrink_to(BATCH);
+        for written in waiting {
+            // Whoever does not wait any more has been cancelled; the line stays.
+            let _ = written.send(result.clone());
+        }
     }
 
-    fn gather(&mut self, item: Item, batch: &mut Batch) {
+    /// Puts an item's lines to those to be written.
+    fn gather(&mut self, item: Item) -> oneshot::Sender<Written> {
         for prompt in item.prompts {
             if !self.prompts.contains(prompt.hash()) {
                 self.prompts.insert(prompt.hash().to_owned());
@@ -340,22 +345,20 @@ impl Writer {
                     hash: prompt.hash().to_owned(),
                     content: prompt.content(),
                 });
-                batch
-                    .bytes
-                    .extend_from_slice(json_line(&line, &self.redactor).as_bytes());
+                let line = json_line(&line, &self.redactor);
+                self.bytes.extend_from_slice(line.as_bytes());
             }
         }
-        batch.bytes.extend_from_slice(item.line.as_bytes());
-        batch.sync |= item.sync;
-        batch.waiting.push(item.written);
+        self.bytes.extend_from_slice(item.line.as_bytes());
+        item.written
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), Arc<io::Error>> {
+    fn write(&mut self, sync: bool) -> Written {
         if let Some(error) = self.failed.as_ref().or(self.syncer.failed.get()) {
             return Err(Arc::clone(error));
         }
-        let written = self.file.write_all(&batch.bytes);
-        let synced = written.and_then(|()| match batch.sync {
+        let written = self.file.write_all(&self.bytes);
+        let synced = written.and_then(|()| match sync {
             true => self.file.sync_data(),
             false => Ok(()),
         });
@@ -367,24 +370,34 @@ impl Writer {
     }
 }
 
-/// The thread that syncs, a fixed time after the first write since the last sync.
+/// The thread that syncs, a fixed time after the first write since the last sync. Dropping it
+/// syncs what was written since.
+#[derive(Debug)]
 struct Syncer {
     wake: Option<Sender<()>>,
+    /// Whether it was woken since it last began to sync: once is enough.
+    due: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     failed: Arc<OnceLock<Arc<io::Error>>>,
 }
 
 impl Syncer {
-    fn start(file: File) -> io::Result<Syncer> {
+    /// Syncs `file`, and once the names in `folders`.
+    fn start(file: File, mut folders: Vec<PathBuf>) -> io::Result<Syncer> {
         let (wake, woken) = mpsc::channel();
         let failed = Arc::new(OnceLock::new());
         let failure = Arc::clone(&failed);
+        let due = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&due);
         let thread = thread::Builder::new()
             .name("journal sync".into())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    gather_wakes(&woken);
-                    if let Err(error) = file.sync_data() {
+                    wait(&woken);
+                    // Before the sync: what is written from here on wants another.
+                    begun.store(false, Ordering::SeqCst);
+                    let named = folders.drain(..).try_for_each(|it| sync_folder(&it));
+                    if let Err(error) = file.sync_data().and(named) {
                         // The first failure is the one to tell.
                         let _ = failure.set(Arc::new(error));
                     }
@@ -392,20 +405,24 @@ impl Syncer {
             })?;
         Ok(Syncer {
             wake: Some(wake),
+            due,
             thread: Some(thread),
             failed,
         })
     }
 
     fn wake(&self) {
-        if let Some(wake) = &self.wake {
+        if let Some(wake) = &self.wake
+            && !self.due.swap(true, Ordering::SeqCst)
+        {
             // The thread lives as long as the sender.
             let _ = wake.send(());
         }
     }
+}
 
-    /// Syncs what was written since the last time, and ends the thread.
-    fn stop(&mut self) {
+impl Drop for Syncer {
+    fn drop(&mut self) {
         drop(self.wake.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -413,14 +430,8 @@ impl Syncer {
     }
 }
 
-/// Takes in what is written until it is time to sync, or until there will be no more.
-fn gather_wakes(woken: &Receiver<()>) {
-    let deadline = Instant::now() + SYNC_AFTER;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match woken.recv_timeout(left) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
-        }
-    }
+/// Waits until it is time to sync, or until nothing more is written.
+fn wait(woken: &Receiver<()>) {
+    // Nobody wakes who was not asleep, so only the end comes early.
+    let _ = woken.recv_timeout(SYNC_AFTER);
 }
