@@ -20,8 +20,8 @@ use crate::dataset::{
 };
 use crate::email::{Email, Triage};
 use crate::message::Prompt;
-use crate::model::halt::Halt;
 use crate::model::catalog::Catalog;
+use crate::model::halt::Halt;
 use crate::model::scripted;
 use crate::redact::Redactor;
 use crate::run::{Allowed, Interrupt, ModelRole, Outcome, Response, Run, TokenUsage, Usage};

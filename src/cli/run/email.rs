@@ -41,7 +41,12 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
     for kind in kinds {
         for parts in &parts {
             let model = &parts.agent;
-            let target = Local::new(settings::agent(kind, models.of_agent(parts), &choices, date));
+            let target = Local::new(settings::agent(
+                kind,
+                models.of_agent(parts),
+                &choices,
+                date,
+            ));
             let start = Start {
                 thread: format!("{kind}@{model}"),
                 until: Until::End,

@@ -114,7 +114,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let recording = recording::open(&args, date, &plan, &now, &redactor)?;
     let opened = open(&args, recorded, &plan, &dataset, &now, date, &redactor);
     if let (Err(_), Some(recording)) = (&opened, &recording) {
-        recording.finish(Unused::Kept).map_err(Failure::from_error)?;
+        recording
+            .finish(Unused::Kept)
+            .map_err(Failure::from_error)?;
     }
     let opened = opened?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);

@@ -94,12 +94,15 @@ async fn list(talk: &Talk, lasting: &Lasting, all: bool) -> Result<(), Failure> 
 async fn one(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure> {
     let listed = known(lasting, thread).await?;
     if talk.json {
-        return print_json(lasting, &json!({
-            "thread": thread,
-            "status": listed.summary.status,
-            "since": listed.summary.created_at,
-            "waiting": listed.waiting,
-        }));
+        return print_json(
+            lasting,
+            &json!({
+                "thread": thread,
+                "status": listed.summary.status,
+                "since": listed.summary.created_at,
+                "waiting": listed.waiting,
+            }),
+        );
     }
     if listed.waiting.is_empty() {
         return print_text(lasting, &text::list(&[listed], width()));
@@ -114,17 +117,23 @@ async fn one(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure
 async fn history(talk: &Talk, lasting: &Lasting, thread: &str) -> Result<(), Failure> {
     let listed = known(lasting, thread).await?;
     if talk.json {
-        return print_json(lasting, &json!({
-            "thread": thread,
-            "status": listed.summary.status,
-            "records": listed.records,
-            "waiting": listed.waiting,
-        }));
+        return print_json(
+            lasting,
+            &json!({
+                "thread": thread,
+                "status": listed.summary.status,
+                "records": listed.records,
+                "waiting": listed.waiting,
+            }),
+        );
     }
     if listed.records.is_empty() {
         say(talk, "nobody has decided anything on it yet");
     }
-    print_text(lasting, &text::history(&listed.records, &listed.waiting, width()))
+    print_text(
+        lasting,
+        &text::history(&listed.records, &listed.waiting, width()),
+    )
 }
 
 async fn memory(talk: &Talk, lasting: &Lasting) -> Result<(), Failure> {

@@ -98,7 +98,10 @@ pub fn conclude(
         Progress::Finished(run) => {
             if talk.json {
                 let run = as_json(variant, &run);
-                print_json(lasting, &json!({ "thread": thread, "status": "finished", "run": run }))?;
+                print_json(
+                    lasting,
+                    &json!({ "thread": thread, "status": "finished", "run": run }),
+                )?;
             } else {
                 let options = TrajectoryOptions {
                     width: width(),
@@ -127,9 +130,12 @@ pub fn conclude(
 
 fn show(talk: &Talk, lasting: &Lasting, thread: &str, waiting: &[Pending]) -> Result<(), Failure> {
     if talk.json {
-        return print_json(lasting, &json!({
-            "thread": thread, "status": Status::Interrupted, "waiting": waiting,
-        }));
+        return print_json(
+            lasting,
+            &json!({
+                "thread": thread, "status": Status::Interrupted, "waiting": waiting,
+            }),
+        );
     }
     let questions = waiting.iter();
     let questions: Vec<_> = questions

@@ -65,7 +65,10 @@ impl Traffic {
         }
         self.most_in_flight = self.most_in_flight.max(later.most_in_flight);
         self.waited_ms = self.waited_ms.saturating_add(later.waited_ms);
-        self.cost = self.cost.zip(later.cost).map(|(one, other)| one.plus(other));
+        self.cost = self
+            .cost
+            .zip(later.cost)
+            .map(|(one, other)| one.plus(other));
     }
 
     pub fn failed(&self) -> u64 {

@@ -23,6 +23,7 @@ async fn no_more_are_in_flight_than_allowed_and_all_are_answered() {
         fewest_allowed: 8,
         // Eight wait for nothing, eight for a second, and so on.
         waited_ms: (0..125).sum::<u64>() * 8 * 1000,
+        cost: None,
     };
     assert_eq!(traffic, expected);
 }
@@ -171,7 +172,7 @@ async fn a_request_of_more_tokens_than_a_minute_has_waits_until_it_is_alone() {
     }
     // What a provider claims is bounded.
     let turn = limiter.turn(1).await.unwrap();
-    turn.replied(Allowance::default(), u64::MAX);
+    turn.replied(Allowance::default(), u64::MAX, None);
     limiter.turn(u64::MAX).await.unwrap();
     assert_eq!(start.elapsed(), seconds_of(180));
 }
@@ -203,7 +204,7 @@ async fn what_a_provider_says_is_left_is_kept() {
     ] {
         let limiter = Limiter::new(limits(4), Halt::default());
         let start = Instant::now();
-        limiter.turn(110).await.unwrap().replied(allowance, 110);
+        limiter.turn(110).await.unwrap().replied(allowance, 110, None);
         // What was said holds from the request after the next on.
         limiter.turn(110).await.unwrap();
         let spaced = start.elapsed();
