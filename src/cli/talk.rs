@@ -35,7 +35,7 @@ pub fn warn(line: &str) {
 /// From here on, what a panic says is said without the secrets of `environment`: its message
 /// may quote what a model or a server said.
 pub fn guard_panics(environment: Environment) {
-    std::panic::set_hook(panic_hook(environment, |text| warn(text)));
+    std::panic::set_hook(panic_hook(environment, warn));
 }
 
 type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
