@@ -1,5 +1,7 @@
 //! Exit codes: what a pipeline learns without reading.
 
+use crate::model::halt::Because;
+
 /// Why the process ends as it does, in the order in which the first that holds wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -34,6 +36,20 @@ impl Exit {
             Exit::GateFailed => 100,
             Exit::Indecisive => 3,
             Exit::Ok => 0,
+        }
+    }
+}
+
+/// What a model call that ended everything makes of the command.
+impl From<Because> for Exit {
+    fn from(because: Because) -> Exit {
+        match because {
+            Because::Budget => Exit::Budget,
+            Because::Key | Because::Model => Exit::Usage,
+            Because::Recording => Exit::Internal,
+            Because::Quota | Because::CircuitOpen | Because::ReplayMiss | Because::RunTimeout => {
+                Exit::Incomplete
+            }
         }
     }
 }

@@ -139,3 +139,53 @@ pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
         halt,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::{Cli, Verb};
+    use super::*;
+
+    /// The terms of a run with these flags and this configuration.
+    fn of(flags: &[&str], config: &str) -> Terms {
+        let arguments = [&["mailproof", "run"][..], flags].concat();
+        let Verb::Run(mut args) = Cli::parse_from(arguments).verb else {
+            panic!("no run");
+        };
+        let config = Config::parse(config, "c.yaml".as_ref()).unwrap();
+        config.complete(&mut args.choices);
+        terms(&args.choices, &config, Halt::default())
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_configuration_and_that_over_what_is_usual() {
+        let config = "max_retries: 2\nmax_concurrency: 3\nrpm: 4\ntpm: 5\noffline: true\n";
+        let flags = ["--max-retries", "0", "-j", "7", "--rpm", "8", "--tpm", "9"];
+        for (flags, config, (retries, in_flight, asked, otherwise, offline)) in [
+            (&[][..], "", (5, 16, (None, None), (None, None), false)),
+            (&[], config, (2, 3, (None, None), (Some(4), Some(5)), true)),
+            (
+                &flags,
+                config,
+                (0, 7, (Some(8), Some(9)), (Some(4), Some(5)), true),
+            ),
+            (
+                &["--offline"],
+                "",
+                (5, 16, (None, None), (None, None), true),
+            ),
+        ] {
+            let terms = of(flags, config);
+            let rates = |rates: Rates| {
+                let requests = rates.requests_per_minute.map(|most| u64::from(most.get()));
+                (requests, rates.tokens_per_minute.map(|most| most.get()))
+            };
+            assert_eq!(terms.max_retries, retries, "{flags:?}");
+            assert_eq!(terms.in_flight.get(), in_flight, "{flags:?}");
+            assert_eq!(rates(terms.asked), asked, "{flags:?}");
+            assert_eq!(rates(terms.otherwise), otherwise, "{flags:?}");
+            assert_eq!(terms.offline, offline, "{flags:?}");
+        }
+    }
+}

@@ -118,7 +118,7 @@ impl Config {
         Config::parse(&text, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
         let text = text.trim_start_matches('\u{feff}');
         let only_comments = text
             .lines()

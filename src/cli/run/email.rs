@@ -12,12 +12,12 @@ use super::super::args::{RunArgs, Talk};
 use super::super::config::Config;
 use super::super::exit::{Exit, Failure};
 use super::super::models::Models;
-use super::super::talk::{color, print, width};
+use super::super::talk::{color, print, warn, width};
 use super::settings;
 use crate::dataset::import::email_from_bytes;
 use crate::email::Email;
 use crate::human::{AcceptAll, drive};
-use crate::report::{self, TrajectoryOptions};
+use crate::report::{self, TrajectoryOptions, escape};
 use crate::run::Run;
 use crate::target::local::Local;
 use crate::target::{Start, Until};
@@ -79,6 +79,10 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
     if talk.json {
         let json = format!("{:#}\n", json!(all));
         print(&redactor.json(&json))?;
+    }
+    if let Some(halted) = models.halt.reason() {
+        warn(&format!("stopped: {}", escape::lines(&halted.reason)));
+        return Ok(halted.because.into());
     }
     Ok(exit)
 }

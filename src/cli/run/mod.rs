@@ -34,7 +34,6 @@ use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
-use crate::model::halt::Because;
 use crate::model::price::Prices;
 use crate::model::record::Unused;
 use crate::redact::Redactor;
@@ -149,16 +148,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
 
 /// What the end of a sitting makes of the whole command, whatever its results are.
 fn exit(summary: &Summary) -> Exit {
-    let because = summary.halted.as_ref().map(|halted| halted.because);
-    match (summary.because, because) {
-        (_, Some(Because::Budget)) => Exit::Budget,
-        (_, Some(Because::Key | Because::Model)) => Exit::Usage,
-        (_, Some(Because::Recording)) => Exit::Internal,
-        (
-            _,
-            Some(Because::Quota | Because::CircuitOpen | Because::ReplayMiss | Because::RunTimeout),
-        )
-        | (EndReason::Halted, None) => Exit::Incomplete,
+    match (summary.because, &summary.halted) {
+        (_, Some(halted)) => halted.because.into(),
+        (EndReason::Halted, None) => Exit::Incomplete,
         (EndReason::Cancelled, None) => Exit::Interrupted,
         (EndReason::Complete | EndReason::MaxFailures, None) => Exit::Ok,
     }
