@@ -590,7 +590,7 @@ fn a_run_needs_no_network() {
         "src/graph/checkpoint/",
         "src/graph/database/",
         "src/graph/store/",
-        "src/model/chat/",
+        "src/model/http/",
     ];
     let ways = regex::Regex::new(
         r"reqwest|Tcp(Stream|Listener)|UdpSocket|UnixStream|tokio_postgres|deadpool|mongodb::",

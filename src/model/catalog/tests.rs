@@ -280,8 +280,16 @@ fn one_limiter_guards_an_account_whoever_uses_it() {
         ("openai:b", ModelRole::Agent),
         ("groq:c", ModelRole::Agent),
         ("precise", ModelRole::Agent),
+        ("other", ModelRole::Agent),
         ("rules", ModelRole::Agent),
     ];
+    let mut catalog = catalog();
+    let other = Definition {
+        model: Some("openai:a".parse().unwrap()),
+        key_variable: Some("TEAM_KEY".to_owned()),
+        ..Definition::default()
+    };
+    catalog.models.insert("other".to_owned(), other);
     let terms = Terms {
         otherwise: Rates {
             requests_per_minute: NonZeroU32::new(600),
@@ -289,28 +297,28 @@ fn one_limiter_guards_an_account_whoever_uses_it() {
         },
         ..terms()
     };
-    let connected = open(&catalog(), wanted, &terms, of(&key)).unwrap();
-    let mut limits: Vec<_> = connected
-        .accounts()
-        .map(|(account, limiter)| {
-            let limits = limiter.limits();
-            let rpm = limits.requests_per_minute.unwrap().get();
-            (
-                account.endpoint.host().to_owned(),
-                rpm,
-                limits.max_in_flight.get(),
-            )
-        })
-        .collect();
-    limits.sort();
+    let connected = open(&catalog, wanted, &terms, of(&key)).unwrap();
+    let accounts = connected.accounts().map(|(account, limiter)| {
+        let limits = limiter.limits();
+        let rpm = limits.requests_per_minute.unwrap().get();
+        let key = &account.key_variable;
+        let host = account.endpoint.host();
+        format!("{host} {key}: {rpm}, {}", limits.max_in_flight)
+    });
+    let mut accounts: Vec<String> = accounts.collect();
+    accounts.sort();
     let expected = [
-        ("api.groq.com", 600, 8),
-        ("api.openai.com", 600, 8),
-        ("llm.test", 60, 2),
+        "api.groq.com GROQ_API_KEY: 600, 8",
+        "api.openai.com OPENAI_API_KEY: 600, 8",
+        "api.openai.com TEAM_KEY: 600, 8",
+        "llm.test TEAM_KEY: 60, 2",
     ];
-    assert_eq!(
-        limits,
-        expected.map(|(host, rpm, most)| (host.to_owned(), rpm, most))
+    assert_eq!(accounts, expected);
+    let names: Vec<String> = connected.traffic().into_keys().collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(
+        names.iter().all(|name| !name.contains("canary")),
+        "{names:?}"
     );
 }
 
