@@ -163,8 +163,9 @@ async fn a_miss_is_bounded_however_much_differs() {
     let long = |word: &str| format!("{word} ").repeat(50_000);
     let old = [request("e", &long("old")), request("e", "short")];
     place.record("rec", &old, vec![text("1"), text("2")]).await;
-    let mixed: String = (0..20_000)
-        .map(|n| format!("w{n} {} ", if n % 9 == 0 { "new" } else { "old" }))
+    // Far enough apart to be places of their own.
+    let mixed: String = (0..50_000)
+        .map(|number| if number % 40 == 0 { "new " } else { "old " })
         .collect();
     for content in [long("new"), mixed, "x".repeat(1 << 20)] {
         let said = missed(&place, &request("e", &content)).await;
