@@ -366,7 +366,7 @@ fn wait_for(child: &mut Child, journal: &Path, attempts_written: usize) {
 #[test]
 fn a_killed_run_resumes_without_losing_or_repeating_an_attempt() {
     let place = Place::new();
-    let plan = ["run", "-e", "killed", "--split", "dev", "--repeat", "30"];
+    let plan = ["run", "-e", "killed", "--split", "dev", "--repeat", "6"];
     let journal = place.path("reports/killed/journal.jsonl");
     let mut first = place.command(&plan);
     first.stdout(Stdio::null()).stderr(Stdio::null());
@@ -386,7 +386,7 @@ fn a_killed_run_resumes_without_losing_or_repeating_an_attempt() {
     assert!(before.is_subset(&distinct), "an attempt was lost");
 
     place.run(
-        &["run", "-e", "whole", "--split", "dev", "--repeat", "30"],
+        &["run", "-e", "whole", "--split", "dev", "--repeat", "6"],
         0,
     );
     assert_eq!(
@@ -435,7 +435,7 @@ fn a_resumed_experiment_keeps_the_date_of_its_journal() {
 #[test]
 fn an_interrupted_run_reports_and_can_be_resumed() {
     let place = Place::new();
-    let plan = ["run", "-e", "stopped", "--split", "dev", "--repeat", "40"];
+    let plan = ["run", "-e", "stopped", "--split", "dev", "--repeat", "8"];
     let journal = place.path("reports/stopped/journal.jsonl");
     let mut child = place
         .command(&plan)
