@@ -15,6 +15,7 @@ use crate::model::catalog::{self, Catalog, Connected, Rates, Terms};
 use crate::model::halt::Halt;
 use crate::model::limit::Traffic;
 use crate::model::price::Prices;
+use crate::model::rules;
 use crate::run::ModelRole;
 
 /// Cases in flight where nobody says otherwise.
@@ -52,6 +53,11 @@ impl Parts {
             ModelRole::Memory => &self.memory,
             ModelRole::Simulator => &self.simulator,
         }
+    }
+
+    /// Whether a provider may be asked.
+    pub fn is_live(&self) -> bool {
+        ROLES.iter().any(|role| self.name(*role) != rules::NAME)
     }
 }
 

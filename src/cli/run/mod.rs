@@ -2,6 +2,7 @@
 
 mod describe;
 pub mod email;
+mod files;
 mod money;
 mod recording;
 mod settings;
@@ -22,7 +23,7 @@ use super::REPORTS;
 use super::args::{RunArgs, Talk};
 use super::config::Config;
 use super::exit::{Exit, Failure};
-use super::models::{self, Models};
+use super::models::{self, Models, Parts};
 use super::progress::Display;
 use super::results::{self, Outputs};
 use super::talk::{print, say, warn};
@@ -106,6 +107,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         print(&describe(talk, &plan, &forecast))?;
         return Ok(Exit::Ok);
     }
+    let concurrency = args.choices.max_concurrency.unwrap_or(models::CONCURRENCY);
+    if parts.iter().any(Parts::is_live) {
+        files::allow(plan.grid().cases().min(concurrency.get() as u64))?;
+    }
 
     let now = Zoned::now();
     let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
@@ -126,7 +131,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let date = opened.header.date;
     let casts = settings::casts(&models, &plan, &kinds, &choices, date, recording)?;
     let bounds = Bounds {
-        concurrency: args.choices.max_concurrency.unwrap_or(models::CONCURRENCY),
+        concurrency,
         max_failures: match args.fail_fast {
             true => NonZeroU64::new(1),
             false => args.max_failures.and_then(NonZeroU64::new),
