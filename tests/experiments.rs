@@ -4,6 +4,8 @@
 mod limits;
 #[path = "experiments/recordings.rs"]
 mod recordings;
+#[path = "experiments/recorded.rs"]
+mod recorded;
 #[path = "experiments/threads.rs"]
 mod threads;
 
