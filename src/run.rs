@@ -262,6 +262,11 @@ impl Cost {
         self.0 as f64 / 1e12
     }
 
+    /// No less than nothing.
+    pub fn minus(self, other: Cost) -> Cost {
+        Cost(self.0.saturating_sub(other.0))
+    }
+
     /// No more than [`Cost::MOST`].
     pub fn plus(self, other: Cost) -> Cost {
         Cost::of_trillionths(self.0.saturating_add(other.0))

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use super::threads;
 use crate::agent::MemoryAccess;
 use crate::dataset::import::{Shape, UnknownShape};
+use crate::run::Cost;
 use crate::score::Suite;
 
 /// Batch evaluation and regression testing for LLM email agents.
@@ -153,7 +154,7 @@ pub struct RunArgs {
     #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
     pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "record", "replay", "prune"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "budget_usd", "record", "replay", "prune"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer
@@ -271,6 +272,10 @@ pub struct Choices {
     /// How long the whole run may take; what is left then is for --resume
     #[arg(long, env = "MAILPROOF_RUN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
     pub run_timeout: Option<Duration>,
+    /// The most US dollars that an experiment may spend, over all its sittings; a run that would
+    /// spend more stops, with exit code 102
+    #[arg(long, env = "MAILPROOF_BUDGET_USD", value_name = "USD", value_parser = parse_budget, help_heading = "Limits")]
+    pub budget_usd: Option<Cost>,
     /// How often a model call is sent again after failures that may pass [default: 5]
     #[arg(
         long,
@@ -551,6 +556,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub fn parse_budget(text: &str) -> Result<Cost, String> {
+    let wrong = || "use an amount of US dollars from 0 to a million, such as `2.50`".to_owned();
+    let usd: f64 = text.parse().map_err(|_| wrong())?;
+    Cost::try_from(usd).map_err(|_| wrong())
+}
+
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
@@ -599,6 +610,15 @@ mod tests {
         }
         for text in ["", "0s", "-5s", "five", "5"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_budget_is_an_amount_of_money() {
+        assert_eq!(parse_budget("0.01"), Ok(Cost::of_trillionths(10_000_000_000)));
+        assert_eq!(parse_budget("0"), Ok(Cost::ZERO));
+        for text in ["-1", "NaN", "inf", "1e7", "$5", "5 USD", ""] {
+            assert!(parse_budget(text).is_err(), "{text}");
         }
     }
 

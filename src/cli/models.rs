@@ -11,12 +11,13 @@ use super::exit::Failure;
 use crate::agent;
 use crate::experiment::Choices;
 use crate::model::Model;
-use crate::model::catalog::{self, Catalog, Connected, Rates, Terms};
+use crate::model::budget::Budget;
+use crate::model::catalog::{self, Catalog, Connected, Rates, Terms, Worth};
 use crate::model::halt::Halt;
 use crate::model::limit::Traffic;
 use crate::model::price::Prices;
 use crate::model::rules;
-use crate::run::ModelRole;
+use crate::run::{Cost, ModelRole};
 
 /// Cases in flight where nobody says otherwise.
 pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).expect("not 0");
@@ -74,6 +75,8 @@ pub struct Models {
     connected: Connected,
     /// Ended where going on is pointless.
     pub halt: Halt,
+    /// What may be spent, where that is limited.
+    pub budget: Option<Arc<Budget>>,
 }
 
 impl Models {
@@ -97,12 +100,25 @@ impl Models {
         Ok(Models {
             connected: connected.map_err(Failure::usage)?,
             halt,
+            budget: terms.budget,
         })
     }
 
     /// The model called `name`, as it is asked in `role`, if it was opened.
     pub fn get(&self, name: &str, role: ModelRole) -> Option<Arc<dyn Model>> {
         self.connected.get(name, role)
+    }
+
+    /// What a call to it can come to, if it was opened.
+    pub fn worth(&self, name: &str, role: ModelRole) -> Option<Worth> {
+        self.connected.worth(name, role)
+    }
+
+    /// What the answers of all accounts cost; `None` where the price of any is not known.
+    pub fn spent(&self) -> Option<Cost> {
+        let traffic = self.traffic();
+        let mut costs = traffic.values().map(|traffic| traffic.cost);
+        costs.try_fold(Cost::ZERO, |sum, cost| Some(sum.plus(cost?)))
     }
 
     /// What was asked of each account.
@@ -140,8 +156,8 @@ pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
             max_concurrency: None,
         },
         offline: asked.reach.offline,
-        prices: Prices::embedded(),
-        budget: None,
+        prices: Prices::with(config.prices.clone().unwrap_or_default()),
+        budget: asked.budget_usd.map(|limit| Budget::new(limit, Cost::ZERO)),
         halt,
     }
 }

@@ -18,6 +18,7 @@ use super::plan::Plan;
 use super::record::Header;
 use crate::dataset::Dataset;
 use crate::redact::Redactor;
+use crate::run::Cost;
 
 /// A journal to go on with.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Resumed {
     /// As it was written; targets take its date.
     pub header: Header,
     pub recorded: Recorded,
+    /// What earlier sittings spent; `None` where the price of any call is not known.
+    pub spent: Option<Cost>,
 }
 
 /// Why an experiment cannot be gone on with.
@@ -77,7 +80,7 @@ pub fn resume(
     redactor: Arc<Redactor>,
 ) -> Result<Resumed, ResumeError> {
     let hide = Arc::clone(&redactor);
-    let (journal, (header, recorded)) = Journal::reopen(path, redactor, |reader| {
+    let (journal, (header, recorded, spent)) = Journal::reopen(path, redactor, |reader| {
         let header = reader.header().clone();
         let differences = differences(&header, plan, &hide);
         if !differences.is_empty() {
@@ -100,12 +103,14 @@ pub fn resume(
             counts.record(&entry.attempt);
         }
         let done = reader.done().clone();
-        Ok((header, Recorded { done, counts }))
+        let spent = reader.ledger().spent();
+        Ok((header, Recorded { done, counts }, spent))
     })?;
     Ok(Resumed {
         journal,
         header,
         recorded,
+        spent,
     })
 }
 

@@ -37,7 +37,7 @@ pub struct Reservation {
 }
 
 impl Budget {
-    /// A budget of `limit`, of which `spent` is gone already, by earlier sittings.
+    /// A budget of `limit`, of which `spent` is gone already.
     pub fn new(limit: Cost, spent: Cost) -> Arc<Budget> {
         let sums = Sums {
             spent,
@@ -57,6 +57,12 @@ impl Budget {
     /// What is gone, earlier sittings included, and calls whose cost nobody knows at their most.
     pub fn spent(&self) -> Cost {
         self.sums().spent
+    }
+
+    /// Counts what was paid before, by earlier sittings.
+    pub fn count(&self, spent: Cost) {
+        let mut sums = self.sums();
+        sums.spent = sums.spent.plus(spent);
     }
 
     /// Sets `most` aside, or `None` where it does not fit beside what is spent and what calls in

@@ -6,6 +6,7 @@
 //! `docs/providers.md`.
 
 mod anthropic;
+mod budget;
 mod commands;
 mod configured;
 mod contract;

@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use self::models::{Models, Roles};
 pub use self::value::OneOrMany;
-use self::value::{Concurrency, Positive, Rate, Requests, Time, Tokens};
+use self::value::{Concurrency, Dollars, Positive, Rate, Requests, Time, Tokens};
 use super::args::{Choices, Reach};
 use crate::agent::{Background, MemoryAccess};
 use crate::model::catalog::Catalog;
+use crate::model::price::Table;
 use crate::score::{Suite, TriageCosts};
 
 /// Read where no file is named.
@@ -65,6 +66,9 @@ pub struct Config {
     pub rpm: Option<Requests>,
     pub tpm: Option<Tokens>,
     pub run_timeout: Option<Time>,
+    pub budget_usd: Option<Dollars>,
+    /// What models cost where nobody publishes it, or other than what is published.
+    pub prices: Option<Table>,
     pub record: Option<PathBuf>,
     pub replay: Option<PathBuf>,
     pub output: Option<OneOrMany<PathBuf>>,
@@ -181,6 +185,10 @@ impl Config {
             self.run_timeout.as_ref().map(|time| time.0),
         );
         one(&mut choices.max_retries, self.max_retries);
+        one(
+            &mut choices.budget_usd,
+            self.budget_usd.as_ref().map(|usd| usd.0),
+        );
         self.reach(&mut choices.reach);
         one(&mut choices.max_steps, self.max_steps.as_ref().map(|n| n.0));
         one(&mut choices.record, self.record.clone());

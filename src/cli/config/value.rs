@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::super::args;
+use crate::run::Cost;
 
 /// `a` or `[a, b]`. Written by hand because `untagged` cannot say where a mistake is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,4 +73,6 @@ checked! {
     Time(Duration) from String, |text| args::parse_duration(&text);
     /// As `--min-pass-rate` takes it.
     Rate(f64) from f64, |rate| args::parse_rate(&rate.to_string());
+    /// As `--budget-usd` takes it.
+    Dollars(Cost) from f64, |usd| args::parse_budget(&usd.to_string());
 }

@@ -35,8 +35,7 @@ use crate::experiment::resume::resume;
 use crate::experiment::{
     Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
 };
-use crate::model::price::Prices;
-use crate::model::record::Unused;
+use crate::model::record::{Info, Recording, Unused};
 use crate::redact::Redactor;
 use crate::report::escape;
 use crate::run::Cost;
@@ -46,6 +45,8 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.choices.config.as_deref()).map_err(Failure::usage)?;
     config.complete(&mut args.choices);
     if let Some(file) = &args.email {
+        // What the configuration limits is an experiment.
+        args.choices.budget_usd = None;
         return match &args.thread {
             Some(thread) => thread::run(talk, file, thread, &args, &config),
             None => email::run(talk, file, &args, &config),
@@ -102,7 +103,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     for left_out in &plan.left_out {
         warn(&left_out.to_string());
     }
-    let forecast = money::told(&plan, &dataset, &Prices::embedded());
+    let forecast = money::told(&plan, &dataset, &models, &choices.catalog);
+    if models.budget.is_some() {
+        money::can_be_limited(&forecast)?;
+    }
     if args.dry_run {
         print(&describe(talk, &plan, &forecast))?;
         return Ok(Exit::Ok);
@@ -117,6 +121,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     // Before the journal: where the recording cannot be used, no experiment is begun.
     let recording = recording::open(&args, date, &plan, &now, &redactor)?;
     let opened = open(&args, recorded, &plan, &dataset, &now, date, &redactor);
+    let opened = opened.and_then(|opened| {
+        money::go_on(&models, opened.spent)?;
+        Ok(opened)
+    });
     if let (Err(_), Some(recording)) = (&opened, &recording) {
         recording
             .finish(Unused::Kept)
@@ -138,7 +146,11 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         },
         run_timeout: args.choices.run_timeout,
     };
-    let summary = carry_out(talk, opened, plan, dataset, casts, &models, bounds)?;
+    let sources = Sources {
+        models: &models,
+        recording: recording.map(|recording| (&**recording, replayed.as_ref())),
+    };
+    let summary = carry_out(talk, opened, plan, dataset, casts, &sources, bounds)?;
     if let Some(recording) = recording {
         recording::finish(recording, &args, summary.because)?;
     }
@@ -166,6 +178,8 @@ struct Opened {
     journal: Journal,
     header: Header,
     recorded: Recorded,
+    /// What earlier sittings spent; `None` where that is not known.
+    spent: Option<Cost>,
 }
 
 /// The header of the experiment to resume.
@@ -205,6 +219,7 @@ fn open(
             journal: resumed.journal,
             header: resumed.header,
             recorded: resumed.recorded,
+            spent: resumed.spent,
         });
     }
     let name = match &args.experiment {
@@ -218,6 +233,7 @@ fn open(
         journal,
         header,
         recorded: Recorded::default(),
+        spent: Some(Cost::ZERO),
     })
 }
 
@@ -228,6 +244,13 @@ struct Bounds {
     run_timeout: Option<Duration>,
 }
 
+/// Where answers come from.
+struct Sources<'a> {
+    models: &'a Models,
+    /// With what the replayed recording says of itself.
+    recording: Option<(&'a Recording, Option<&'a Info>)>,
+}
+
 /// Runs what is left of the plan, under a display of how it goes.
 fn carry_out(
     talk: &Talk,
@@ -235,12 +258,16 @@ fn carry_out(
     plan: Plan,
     dataset: Arc<Dataset>,
     casts: Vec<Cast>,
-    models: &Models,
+    sources: &Sources<'_>,
     bounds: Bounds,
 ) -> Result<Summary, Failure> {
     let Opened {
-        journal, recorded, ..
+        journal,
+        recorded,
+        spent,
+        ..
     } = opened;
+    let Sources { models, recording } = sources;
     let total = plan.grid().cases();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     runtime.block_on(async {
@@ -282,8 +309,8 @@ fn carry_out(
                 attempts: summary.counts.recorded(),
                 halted: summary.halted.clone(),
                 traffic: models.traffic(),
-                recording: None,
-                spent: Some(Cost::ZERO),
+                recording: recording.map(|(recording, of)| recording::used(recording, of)),
+                spent: money::spent(models, spent),
             })
             .await
             .map_err(Failure::from_error)?;

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::super::args::RunArgs;
 use super::super::exit::Failure;
 use super::super::talk::warn;
-use crate::experiment::{EndReason, Header, Plan};
+use crate::experiment::{EndReason, Header, Plan, RecordingUse};
 use crate::model::record::{Info, Options, Recording, Unused};
 use crate::redact::Redactor;
 
@@ -71,6 +71,14 @@ pub fn open(
         redactor: Arc::clone(redactor),
     });
     recording.map(Some).map_err(Failure::from_error)
+}
+
+/// What became of the calls so far.
+pub fn used(recording: &Recording, replayed: Option<&Info>) -> RecordingUse {
+    RecordingUse {
+        replayed_from: replayed.map(|info| info.created),
+        variants: recording.traffic(),
+    }
 }
 
 /// Puts what was recorded in order, when no call is in flight any more.

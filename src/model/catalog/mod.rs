@@ -110,14 +110,6 @@ pub enum OpenError {
     },
     #[error("model `{model}` cannot be asked from this machine: {reason}")]
     NoClient { model: String, reason: String },
-    #[error(
-        "a budget needs to know what `{model}` costs: state its price in the configuration, under `prices`"
-    )]
-    Unpriced { model: String },
-    #[error(
-        "a budget needs to know how long a reply of `{model}` can be: give the model `max_tokens` in the configuration, under `models`"
-    )]
-    Unbounded { model: String },
     #[error("model `{model}` is at {endpoint}, and `--offline` allows this machine alone")]
     Offline { model: String, endpoint: String },
 }

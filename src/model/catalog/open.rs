@@ -30,7 +30,8 @@ pub struct Terms {
     /// Refuse endpoints that are not on this machine.
     pub offline: bool,
     pub prices: Prices,
-    /// What calls are paid from, where there is a limit to what they may cost.
+    /// What calls are paid from, where there is a limit to what they may cost. Calls of models
+    /// without a worst cost are not: whoever sets a limit refuses a plan that asks them.
     pub budget: Option<Arc<Budget>>,
     /// Ended where going on is pointless.
     pub halt: Halt,
@@ -43,6 +44,14 @@ pub struct Worth {
     pub price: Option<Price>,
     /// The most tokens of a reply; `None` where the provider decides.
     pub max_tokens: Option<u32>,
+}
+
+impl Worth {
+    /// Whether a call costs anything, and no more than can be told before it.
+    fn has_worst_cost(self) -> bool {
+        let costs = self.price.is_some_and(|price| !price.is_free());
+        costs && self.max_tokens.is_some()
+    }
 }
 
 /// Models that are ready to be asked.
@@ -151,9 +160,6 @@ pub fn open<'a>(
                     },
                     max_tokens: account.max_tokens(),
                 };
-                if terms.budget.is_some() {
-                    bounded(name, worth)?;
-                }
                 live.insert(key, (account, worth));
             }
         }
@@ -185,7 +191,8 @@ pub fn open<'a>(
                 model: name.clone(),
                 reason,
             })?;
-        let (wire, budget) = (Arc::new(wire), terms.budget.clone());
+        let budget = terms.budget.clone().filter(|_| worth.has_worst_cost());
+        let wire = Arc::new(wire);
         let model = Arc::new(Chosen {
             name: name.clone(),
             model: Limited::new(wire, limiter, worth.price, worth.max_tokens, budget),
@@ -199,19 +206,6 @@ pub fn open<'a>(
         connected.models.insert((name, role), opened);
     }
     Ok(connected)
-}
-
-/// # Errors
-/// A call has no worst cost, which a budget could set aside.
-fn bounded(name: &str, worth: Worth) -> Result<(), OpenError> {
-    let model = name.to_owned();
-    match worth {
-        Worth { price: None, .. } => Err(OpenError::Unpriced { model }),
-        Worth {
-            max_tokens: None, ..
-        } => Err(OpenError::Unbounded { model }),
-        _ => Ok(()),
-    }
 }
 
 /// Whether two share what a provider allows.
