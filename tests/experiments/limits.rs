@@ -248,8 +248,8 @@ fn with_three_in_ten_requests_failing_every_case_is_scored() {
         50..55 => Then::Status(503, ""),
         55..165 => Then::Status(500, ""),
         165..240 => Then::Reset,
-        240..297 => Then::Cut,
-        297..300 => Then::Hang,
+        240..299 => Then::Cut,
+        299 => Then::Hang,
         _ => Then::Decide,
     });
     let place = experiment(CASES);

@@ -96,4 +96,18 @@ mod tests {
         assert!(!circuit.is_probing());
         assert_eq!(circuit.lasted(at(1210)), Duration::ZERO);
     }
+
+    #[test]
+    fn a_failure_that_was_on_its_way_does_not_count_however_late_it_is() {
+        let start = Instant::now();
+        let mut circuit = Circuit::default();
+        for (number, sent, rounds) in [(3, 8, 1), (7, 9, 1), (8, 9, 2), (4, 9, 2), (9, 10, 3)] {
+            let failure = Failure {
+                number,
+                sent_at: start,
+                apart: Duration::ZERO,
+            };
+            assert_eq!(circuit.failed(failure, sent, start), rounds, "{number}");
+        }
+    }
 }

@@ -25,9 +25,10 @@ pub struct Pace {
 
 impl Pace {
     pub fn new(a_minute: NonZeroU32) -> Pace {
-        // The longer minute makes up for requests that catch up.
+        // The longer minute makes up for requests that catch up, and the nanosecond for what
+        // a division leaves.
         Pace {
-            apart: (MINUTE + LATE) / a_minute.get(),
+            apart: (MINUTE + LATE) / a_minute.get() + Duration::from_nanos(1),
             next: None,
         }
     }
@@ -147,4 +148,49 @@ pub fn allowed(left: Left, size: u64, width: usize, now: Instant) -> Allowed {
 
 fn before(instant: Instant, duration: Duration) -> Instant {
     instant.checked_sub(duration).unwrap_or(instant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_sees_more_although_late_requests_catch_up() {
+        let start = Instant::now();
+        for a_minute in [1, 7, 600, 60_000] {
+            let mut pace = Pace::new(NonZeroU32::new(a_minute).unwrap());
+            pace.take(start);
+            // As late as makes no difference to those after it.
+            let late = pace.ready(start) + LATE;
+            pace.take(late);
+            let mut sent = 1;
+            loop {
+                let next = pace.ready(start).max(late);
+                if next >= late + MINUTE {
+                    break;
+                }
+                pace.take(next);
+                sent += 1;
+            }
+            assert!(sent <= a_minute, "{sent} of {a_minute}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_counted_once_and_forgotten_after_a_minute() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut window = Window::new(NonZeroU64::new(100).unwrap());
+        let first = window.take(start, 60);
+        let second = window.take(at(10), 40);
+        assert_eq!(window.ready(at(10), 1), at(60));
+        assert_eq!(window.ready(at(10), 61), at(70));
+        window.correct(second, 10);
+        assert_eq!(window.ready(at(10), 30), at(10));
+        assert_eq!(window.ready(at(10), 31), at(60));
+        // The first is forgotten, and what comes to light about it makes no difference.
+        assert_eq!(window.ready(at(60), 90), at(60));
+        window.correct(first, 1000);
+        assert_eq!(window.ready(at(60), 90), at(60));
+    }
 }

@@ -204,7 +204,11 @@ async fn what_a_provider_says_is_left_is_kept() {
     ] {
         let limiter = Limiter::new(limits(4), Halt::default());
         let start = Instant::now();
-        limiter.turn(110).await.unwrap().replied(allowance, 110, None);
+        limiter
+            .turn(110)
+            .await
+            .unwrap()
+            .replied(allowance, 110, None);
         // What was said holds from the request after the next on.
         limiter.turn(110).await.unwrap();
         let spaced = start.elapsed();
