@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::failures::documented;
 use super::family::{KEY, Said};
 use super::openai::{FAMILY, say};
 use super::server::{Answer, Asked, Server, nobody};
@@ -213,4 +214,37 @@ fn doctor_tells_provider_endpoint_model_and_key() {
         assert!(!text.contains("canary"), "{text}");
     }
     assert_eq!(server.asked().len(), 0, "nothing that could cost is asked");
+}
+
+/// What the table in `docs/providers.md` says about the run, seen from outside.
+#[test]
+fn a_failed_call_ends_the_attempt_or_the_run_as_it_is_documented() {
+    for status in [400, 401, 402, 404, 503] {
+        let rows = documented();
+        let row = rows
+            .iter()
+            .find(|row| row.status() == Some(status))
+            .unwrap();
+        let ended = row.outcome.strip_prefix("the run ends (exit ");
+        let server = Server::start(move |_| Answer::new(status, ""));
+        let place = tempfile::tempdir().unwrap();
+        let arguments = [&RUN[..], &["failing", "--max-retries", "0", "-j", "1"]].concat();
+        let output = mailproof(&place, &server.origin, None, &arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        let journal = place.path().join("reports/failing/journal.jsonl");
+        let journal = fs::read_to_string(journal).unwrap();
+        let failed = journal.matches(r#""outcome":"provider""#).count();
+        match ended {
+            Some(code) => {
+                let code = code.trim_end_matches(')').parse().unwrap();
+                assert_eq!(output.status.code(), Some(code), "{status}: {told}");
+                assert_eq!(failed, 0, "{status}: {journal}");
+                assert_eq!(server.asked().len(), 1, "{status}");
+            }
+            None => {
+                assert!(row.outcome.contains("ends as `provider`"));
+                assert!(failed >= 1, "{status}: {journal}");
+            }
+        }
+    }
 }

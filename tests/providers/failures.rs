@@ -12,15 +12,23 @@ use super::server::{Answer, Delivery, Server, nobody};
 
 const DOCUMENT: &str = include_str!("../../docs/providers.md");
 
-struct Row {
+/// One row of the table.
+pub struct Row {
     what: String,
     kind: ErrorKind,
     is_tried_again: bool,
-    outcome: String,
+    pub outcome: String,
+}
+
+impl Row {
+    /// The status that it is about.
+    pub fn status(&self) -> Option<u16> {
+        self.what.strip_prefix("HTTP ")?.get(..3)?.parse().ok()
+    }
 }
 
 /// The rows of the table below this heading.
-fn documented() -> Vec<Row> {
+pub fn documented() -> Vec<Row> {
     let (_, section) = DOCUMENT
         .split_once("\n## What becomes of a failed call\n")
         .unwrap();
@@ -145,7 +153,7 @@ async fn every_failure_is_of_the_kind_that_is_documented() {
             let at = format!("{}, {}: {error}", row.what, family.provider);
             assert_eq!(error.kind, row.kind, "{at}");
             assert_eq!(error.kind.is_transient(), row.is_tried_again, "{at}");
-            let ends = row.outcome.starts_with("the run ends");
+            let ends = row.outcome.starts_with("the run ends (exit ");
             assert_eq!(error.kind.is_of_the_account(), ends, "{at}");
             let wait = row.what.ends_with("with `Retry-After`");
             let wait = wait.then_some(Duration::from_secs(7));

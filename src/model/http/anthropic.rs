@@ -47,7 +47,11 @@ pub fn encode(request: &Request, account: &Account) -> Value {
             "description": "Gives the answer.",
             "input_schema": output.schema,
         })];
-        choice = json!({ "type": "tool", "name": output.name });
+        choice = json!({
+            "type": "tool",
+            "name": output.name,
+            "disable_parallel_tool_use": true,
+        });
     }
     if !tools.is_empty() {
         set("tools", Value::Array(tools));
@@ -156,11 +160,12 @@ pub fn decode(answer: &Value, output: Option<&str>) -> Result<Reply, Fault> {
         return Err(Fault::unreadable("it holds no `content`"));
     };
     let mut reply = Reply::default();
+    let mut object = None;
     for block in blocks {
         match block["type"].as_str() {
             Some("text") => reply.content.push_str(&text(&block["text"])),
             Some("tool_use") if output.is_some_and(|name| block["name"] == name) => {
-                reply.content = block["input"].to_string();
+                object = object.or_else(|| Some(block["input"].to_string()));
             }
             Some("tool_use") => reply.tool_calls.push(ToolCall {
                 id: text(&block["id"]),
@@ -170,6 +175,8 @@ pub fn decode(answer: &Value, output: Option<&str>) -> Result<Reply, Fault> {
             _ => {}
         }
     }
+    // Whatever the model says beside its answer.
+    reply.content = object.unwrap_or(reply.content);
     let tokens = |key: &str| answer["usage"][key].as_u64().unwrap_or_default();
     let cached = tokens("cache_read_input_tokens");
     reply.usage = TokenUsage {
@@ -257,5 +264,24 @@ mod tests {
             ] },
         ]);
         assert_eq!(Value::Array(found), expected);
+    }
+
+    #[test]
+    fn an_object_is_the_answer_whatever_is_said_beside_it() {
+        let said = |words: &str| json!({ "type": "text", "text": words });
+        let call = |name: &str, x: u8| json!({ "type": "tool_use", "id": "c", "name": name, "input": { "x": x } });
+        let answer = json!({ "content": [
+            { "type": "thinking", "thinking": "Hm." },
+            said("Here: "), call("answer", 1), call("answer", 2), call("done", 3), said("Done."),
+        ] });
+        let reply = decode(&answer, Some("answer")).unwrap();
+        assert_eq!(reply.content, r#"{"x":1}"#);
+        assert_eq!(reply.tool_calls.len(), 1);
+        let reply = decode(&answer, None).unwrap();
+        assert_eq!(
+            (reply.content.as_str(), reply.tool_calls.len()),
+            ("Here: Done.", 3)
+        );
+        decode(&json!({ "content": null }), None).unwrap_err();
     }
 }

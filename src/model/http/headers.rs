@@ -8,8 +8,9 @@ use reqwest::header::HeaderMap;
 
 use crate::model::{Allowance, Left};
 
-/// The longest wait that is believed: a header that is wrong must not end a run.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// The longest wait that is believed. Limits of a day are renewed within it; how long a run
+/// is ready to wait is not for a header to say.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sources: RFC 9110, "Retry-After" (seconds or a date); `retry-after-ms` as OpenAI and
 /// Azure send it.
@@ -137,11 +138,11 @@ mod tests {
             (&[("retry-after", "7")][..], Some(7.0)),
             (&[("retry-after", " 0.5 ")], Some(0.5)),
             (&[("retry-after", "0")], Some(0.0)),
-            (&[("retry-after", "86400")], Some(600.0)),
+            (&[("retry-after", "86401")], Some(86_400.0)),
             (&[("retry-after", "-1")], None),
             (&[("retry-after", "NaN")], None),
             (&[("retry-after", "inf")], None),
-            (&[("retry-after", "1e300")], Some(600.0)),
+            (&[("retry-after", "1e300")], Some(86_400.0)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "")], None),
             (&[("retry-after", "\u{e9}")], None),
@@ -152,7 +153,7 @@ mod tests {
             ),
             (
                 &[("retry-after", "Tue, 31 Dec 2999 23:59:59 GMT")],
-                Some(600.0),
+                Some(86_400.0),
             ),
             // A clock that is wrong, ours or theirs, does not matter.
             (
@@ -227,7 +228,8 @@ mod tests {
             ("6m0s", Some(360.0)),
             ("120ms", Some(0.12)),
             ("7.66s", Some(7.66)),
-            ("2h3m", Some(600.0)),
+            ("2h3m", Some(7380.0)),
+            ("2d", Some(86_400.0)),
             ("59", Some(59.0)),
             ("0s", Some(0.0)),
             ("", None),
