@@ -615,7 +615,10 @@ mod tests {
 
     #[test]
     fn a_budget_is_an_amount_of_money() {
-        assert_eq!(parse_budget("0.01"), Ok(Cost::of_trillionths(10_000_000_000)));
+        assert_eq!(
+            parse_budget("0.01"),
+            Ok(Cost::of_trillionths(10_000_000_000))
+        );
         assert_eq!(parse_budget("0"), Ok(Cost::ZERO));
         for text in ["-1", "NaN", "inf", "1e7", "$5", "5 USD", ""] {
             assert!(parse_budget(text).is_err(), "{text}");

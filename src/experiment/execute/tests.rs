@@ -51,13 +51,19 @@ async fn every_case_is_recorded_once_and_the_counts_say_so() {
 async fn a_panic_that_quotes_a_key_is_recorded_without_it() {
     let bench = Bench::new(&choices(), dataset(1));
     let target = Arc::new(Fake(async |id: String, _| {
-        assert_ne!(id, "e0", "a model said: wrong key sk-canary-0123456789abcdef");
+        assert_ne!(
+            id, "e0",
+            "a model said: wrong key sk-canary-0123456789abcdef"
+        );
         run(Triage::Respond)
     }));
     let execution = bench.execution(bench.create(), target, 1);
     execute(execution).await.unwrap();
     let journal = std::fs::read_to_string(bench.path()).unwrap();
-    assert!(journal.contains("a model said: wrong key [redacted]"), "{journal}");
+    assert!(
+        journal.contains("a model said: wrong key [redacted]"),
+        "{journal}"
+    );
     assert!(!journal.contains("canary"), "{journal}");
 }
 
