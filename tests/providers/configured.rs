@@ -83,8 +83,8 @@ impl Told {
     }
 }
 
-/// Plays the model of a workflow, whatever it is asked for: an email is answered with one
-/// draft and `done`. `spoken` stands wherever it can.
+/// Plays the model of a workflow, whatever it is asked for: an email is answered with a
+/// draft, another whose arguments are malformed, and `done`. `spoken` stands wherever it can.
 pub fn assistant(spoken: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Server {
     Server::start(move |asked| {
         let said = spoken(asked);
@@ -102,12 +102,13 @@ pub fn assistant(spoken: impl Fn(&Asked) -> String + Send + Sync + 'static) -> S
         } else if asked.body.get("tools").is_none() {
             json!({ "role": "assistant", "content": said })
         } else if asked.body["tools"][0]["function"]["name"] == "note" {
-            calls(&[("note", json!({ "word": said }))])
+            calls(&[("note", json!({ "word": said }).to_string())])
         } else if messages.iter().any(|message| message["role"] == "tool") {
-            calls(&[("done", json!({}))])
+            calls(&[("done", "{}".to_owned())])
         } else {
             let email = json!({ "to": "a@example.com", "subject": "Re", "content": said });
-            calls(&[("write_email", email)])
+            let broken = format!("{{\"to\": \"{said}");
+            calls(&[("write_email", email.to_string()), ("write_email", broken)])
         };
         completion(&message)
     })
@@ -122,17 +123,16 @@ fn completion(message: &Value) -> Answer {
     Answer::json(200, &body)
 }
 
-fn calls(calls: &[(&str, Value)]) -> Value {
-    let calls: Vec<_> = calls
-        .iter()
-        .enumerate()
-        .map(|(index, (name, arguments))| {
-            json!({
-                "id": format!("call_{index}"), "type": "function",
-                "function": { "name": name, "arguments": arguments.to_string() },
-            })
+/// Calls of these tools, the arguments as a model writes them.
+fn calls(calls: &[(&str, String)]) -> Value {
+    let calls = calls.iter().enumerate();
+    let calls = calls.map(|(index, (name, arguments))| {
+        json!({
+            "id": format!("call_{index}"), "type": "function",
+            "function": { "name": name, "arguments": arguments },
         })
-        .collect();
+    });
+    let calls: Vec<Value> = calls.collect();
     json!({ "role": "assistant", "content": null, "tool_calls": calls })
 }
 
