@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use super::escape::{bounded, markdown as code, xml};
 use super::{
-    EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, circumstances, cost, figures,
-    people,
+    EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, asked, circumstances, cost,
+    figures, people,
 };
 use crate::experiment::{CaseKind, EndReason};
 
@@ -23,6 +23,7 @@ pub fn render(report: &Report) -> String {
     sections.extend(in_the_loop(report));
     sections.extend(memory(report));
     sections.extend(details(report));
+    sections.extend(models(report));
     sections.extend(figures::not_judged(report));
     sections.push(gate(report));
     sections.push(environment(report));
@@ -83,6 +84,17 @@ fn splits(report: &Report) -> Option<String> {
 fn costs(report: &Report) -> Option<String> {
     let table = owned_table(cost::table(report, quote)?);
     Some(format!("## Cost\n\n{}\n\n{table}", cost::LEGEND))
+}
+
+fn models(report: &Report) -> Option<String> {
+    let rows = asked::rows(report, quote)?;
+    let mut text =
+        "## Models\n\n| model | role | asked otherwise than by default |\n| :--- | :--- | :--- |"
+            .to_owned();
+    for row in rows {
+        write!(text, "\n| {} |", row.join(" | ")).expect("a String takes any text");
+    }
+    Some(text)
 }
 
 fn owned_table((headers, rows): people::Table) -> String {

@@ -23,6 +23,7 @@ use crate::experiment::{
 use crate::model::limit::Traffic;
 use crate::run::{Cost, Outcome, Usage};
 
+mod asked;
 mod circumstances;
 mod cost;
 pub mod escape;

@@ -372,7 +372,7 @@ fn offline_only_this_machine_is_asked() {
 }
 
 #[test]
-fn a_budget_is_for_models_whose_calls_have_a_worst_cost() {
+fn what_a_call_can_come_to_is_known_as_far_as_its_price_and_limit_are() {
     let with_budget = Terms {
         budget: Some(Budget::new(Cost::try_from(1.0).unwrap(), Cost::ZERO)),
         ..terms()
@@ -384,23 +384,21 @@ fn a_budget_is_for_models_whose_calls_have_a_worst_cost() {
         ..Definition::default()
     };
     catalog.models.insert("openai:gpt-4o".to_owned(), bounded);
-    for (name, refused) in [
-        ("rules", None),
-        ("openai:gpt-4o", None),
-        ("openai:o3", Some("how long a reply")),
-        (
-            "openai:nobody-knows",
-            Some("what `openai:nobody-knows` costs"),
-        ),
+    for (name, priced, max_tokens) in [
+        ("rules", true, None),
+        ("openai:gpt-4o", true, Some(10)),
+        ("openai:o3", true, None),
+        ("openai:nobody-knows", false, None),
         // The price that OpenAI publishes says nothing about another server.
-        ("precise", Some("what `precise` costs")),
+        ("precise", false, Some(100)),
     ] {
-        let opened = open(&catalog, [(name, ModelRole::Agent)], &with_budget, of(&key));
-        match (opened, refused) {
-            (Ok(_), None) => {}
-            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
-            (opened, _) => panic!("{name}: {:?}", opened.err()),
+        let wanted = [(name, ModelRole::Agent)];
+        // What has no worst cost is refused by who knows which models are asked at all.
+        for terms in [&with_budget, &terms()] {
+            let opened = open(&catalog, wanted, terms, of(&key)).unwrap();
+            let worth = opened.worth(name, ModelRole::Agent).expect("it was opened");
+            assert_eq!(worth.price.is_some(), priced, "{name}");
+            assert_eq!(worth.max_tokens, max_tokens, "{name}");
         }
-        assert!(open(&catalog, [(name, ModelRole::Agent)], &terms(), of(&key)).is_ok());
     }
 }
