@@ -130,10 +130,11 @@ const DEAR: &str = "{ input: 1, output: 10 }";
 
 #[test]
 fn the_most_is_never_less_than_what_is_usual_and_grows_with_every_price() {
-    let all = chosen(&[], &["baseline", "workflow", "hitl", "hitl-memory"]);
-    let cost = |router: &str, max_tokens| {
+    // With every role, in every attempt.
+    let all = chosen(&[], &["hitl-memory"]);
+    let cost = |dear: ModelRole, price: &str, max_tokens| {
         let forecast = told(&all, |_, role| match role {
-            ModelRole::Router => terms("a:router", Some(router), Some(max_tokens)),
+            role if role == dear => terms("a:dear", Some(price), Some(max_tokens)),
             _ => terms("a:other", Some(ONE), Some(max_tokens)),
         });
         assert_eq!((forecast.unpriced.len(), forecast.unlimited.len()), (0, 0));
@@ -142,10 +143,12 @@ fn the_most_is_never_less_than_what_is_usual_and_grows_with_every_price() {
         assert!(Cost::ZERO < typical && typical < most);
         (most, typical)
     };
-    let (most, typical) = cost(ONE, 1_000);
-    let (dearer_most, dearer_typical) = cost(DEAR, 1_000);
-    assert!(most < dearer_most && typical < dearer_typical);
-    let (longer_most, same_typical) = cost(ONE, 2_000);
+    let (most, typical) = cost(ModelRole::Agent, ONE, 1_000);
+    for role in [ModelRole::Agent, ModelRole::Router, ModelRole::Memory] {
+        let (dearer_most, dearer_typical) = cost(role, DEAR, 1_000);
+        assert!(most < dearer_most && typical < dearer_typical, "{role:?}");
+    }
+    let (longer_most, same_typical) = cost(ModelRole::Agent, ONE, 2_000);
     assert!(most < longer_most);
     assert_eq!(typical, same_typical);
 }
