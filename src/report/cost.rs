@@ -63,11 +63,12 @@ const ROLES: [ModelRole; 5] = [
     ModelRole::Judge,
 ];
 
-/// A row a variant, a column a role. `None` where nothing cost anything: free models have
-/// nothing to tell.
+/// A row a variant, a column a role. `None` where nothing is known to have cost anything: free
+/// models have nothing to tell, and [`unknown`] tells of the others.
 pub(super) fn table(report: &Report, quote: impl Fn(&str) -> String) -> Option<Table> {
     let variants = &report.variants;
-    if variants.iter().all(is_free) {
+    let mut roles = variants.iter().flat_map(|variant| variant.usage.0.values());
+    if !roles.any(|role| role.cost.is_some_and(|cost| cost > Cost::ZERO)) {
         return None;
     }
     let plays = |variant: &VariantReport, role| variant.usage.0.contains_key(&role);
@@ -93,6 +94,13 @@ pub(super) fn table(report: &Report, quote: impl Fn(&str) -> String) -> Option<T
         row
     };
     Some((headers, variants.iter().map(row).collect()))
+}
+
+/// Said in the place of a table of which every figure would be unknown.
+pub(super) fn unknown(report: &Report) -> Option<&'static str> {
+    let unknown = report.variants.iter().any(|it| it.cost_usd.is_none());
+    let words = "Cost: unknown, since the prices of the models are neither published nor stated.";
+    (unknown && table(report, str::to_owned).is_none()).then_some(words)
 }
 
 /// Whether it is known that nothing was paid.

@@ -82,6 +82,9 @@ fn splits(report: &Report) -> Option<String> {
 }
 
 fn costs(report: &Report) -> Option<String> {
+    if let Some(words) = cost::unknown(report) {
+        return Some(words.to_owned());
+    }
     let table = owned_table(cost::table(report, quote)?);
     Some(format!("## Cost\n\n{}\n\n{table}", cost::LEGEND))
 }

@@ -160,6 +160,9 @@ impl Page {
 
     /// What it cost, where it cost anything.
     fn costs(&self, report: &Report) -> Option<String> {
+        if let Some(words) = cost::unknown(report) {
+            return Some(self.fold("", "  ", words));
+        }
         let table = cost::table(report, quote)?;
         Some(self.titled("Cost", cost::LEGEND, [table]))
     }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::fixture::{attempt, attempts, ends, header, hostile, people, priced, report, sample};
 use super::*;
-use crate::run::{Cost, Outcome};
+use crate::run::{Cost, ModelRole, Outcome, TokenUsage};
 
 #[test]
 fn the_terminal_report_fits_80_columns() {
@@ -92,6 +92,29 @@ fn costs_are_told_by_role_where_there_are_any() {
         "/environment/traffic/ollama (127.0.0.1:11434)/cost_usd",
     ] {
         assert!(at(path).is_null(), "{path}");
+    }
+}
+
+#[test]
+fn a_cost_of_which_nothing_is_known_is_said_to_be_unknown_once() {
+    let mut attempts = attempts();
+    for attempt in &mut attempts {
+        attempt
+            .usage
+            .record(ModelRole::Router, TokenUsage::default());
+    }
+    let report = report(header(24, 3), &attempts);
+    for text in [terminal(&report, 80, false), markdown(&report)] {
+        let unknown = text.lines().filter(|line| line.contains("Cost"));
+        let unknown: Vec<&str> = unknown.collect();
+        assert!(
+            unknown.len() == 1 && unknown[0].starts_with("Cost: unknown, since"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("per attempt |") && !text.contains("dearest"),
+            "{text}"
+        );
     }
 }
 
