@@ -19,6 +19,7 @@ pub mod dataset;
 pub mod statistics;
 pub mod human;
 pub mod score;
+pub mod judge;
 pub mod experiment;
 
 // Reading the result.

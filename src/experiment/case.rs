@@ -74,6 +74,7 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         outcome: played.outcome,
         error: played.error.take(),
         feedback,
+        judged: Vec::new(),
         memory: played.memory_changes(),
         learning,
         usage: played.usage(),

@@ -23,8 +23,9 @@ pub use grid::{Case, Done, Grid, Items};
 pub use name::{ExperimentName, NameError};
 pub use plan::{Choices, Item, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
-    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header, Limits,
-    RecordingUse, Rerun, RerunWhich, Selection, Session, Variant, Verdict,
+    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header,
+    JudgePlan, Limits, Panel, RecordingUse, Rerun, RerunWhich, Selection, Session, Variant,
+    Verdict,
 };
 
 #[cfg(test)]

@@ -317,6 +317,7 @@ impl Plan {
             suites: self.suites.clone(),
             variants: self.variants.clone(),
             models: self.models.clone(),
+            judges: Vec::new(),
             repeat: self.repeat,
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
@@ -373,6 +374,7 @@ fn variants(choices: &Choices, agents: &[AgentKind]) -> Result<Vec<Variant>, Pla
                 router_model: other(&choices.router_model, agent.has_router()),
                 memory_model: other(&choices.memory_model, agent.remembers()),
                 simulator_model: other(&choices.simulator_model, agent.interrupts()),
+                judge_models: Vec::new(),
             };
             let file_name = variant.file_name();
             if let Some(other) = variants.iter().find(|v| v.file_name() == file_name) {

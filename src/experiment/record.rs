@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::grid::Items;
 use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
+use crate::judge::calibration::Standing;
+use crate::judge::{JudgeKey, Judged};
 use crate::model::halt::Halted;
 use crate::model::limit::Traffic;
 use crate::model::record;
@@ -38,6 +40,9 @@ pub struct Header {
     /// The models behind an endpoint, by the name they were chosen by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, AskedModel>,
+    /// Who judges what no exact match can score; empty where nobody does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgePlan>,
     pub repeat: u32,
     pub dataset: DatasetInfo,
     pub selection: Selection,
@@ -86,6 +91,35 @@ pub struct Variant {
     /// The model that plays the person, where it differs from the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulator_model: Option<String>,
+    /// The panel that judges it, where that is not the agent's model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judge_models: Vec<String>,
+}
+
+/// A judge that looks at attempts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JudgePlan {
+    pub judge: JudgeKey,
+    /// Of its definition.
+    pub version: u32,
+    /// Votes of each model.
+    pub votes: u32,
+    /// The least value of its main key that the gate lets pass, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Whether a gate may rely on it although nobody measured it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted: bool,
+    /// The panels that it works with: one, or one for each model that judges itself.
+    pub panels: Vec<Panel>,
+}
+
+/// The models that judge together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Panel {
+    /// By the names they were chosen by, in order.
+    pub models: Vec<String>,
+    pub standing: Standing,
 }
 
 /// A model behind an endpoint. Where that is may change from one sitting to the next, and
@@ -197,6 +231,9 @@ pub struct Attempt<R> {
     pub error: Option<String>,
     /// Empty where the outcome is an infrastructure error.
     pub feedback: Vec<Feedback>,
+    /// What judges said, which the feedback under their keys is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Judged>,
     /// What the harness noticed about the case and not the agent, such as answers of a
     /// script that were never given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -456,6 +493,7 @@ mod tests {
                 router_model: None,
                 memory_model: None,
                 simulator_model: None,
+                judge_models: Vec::new(),
             };
             let most = match (agent.interrupts(), agent.remembers()) {
                 (false, false) => 100,
@@ -529,6 +567,7 @@ mod tests {
                         checks: Vec::new(),
                     })
                     .collect(),
+                judged: Vec::new(),
                 notes: Vec::new(),
                 memory: Vec::new(),
                 learning: None,

@@ -26,6 +26,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         router_model: None,
         memory_model: None,
         simulator_model: None,
+        judge_models: Vec::new(),
     };
     Header {
         format: crate::experiment::FORMAT.to_owned(),
@@ -37,6 +38,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         suites: vec![Suite::Triage, Suite::Response],
         variants: vec![variant("baseline"), variant("workflow")],
         models: BTreeMap::new(),
+        judges: Vec::new(),
         repeat,
         dataset: DatasetInfo {
             name: "email".to_owned(),
@@ -97,6 +99,7 @@ pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
         outcome: Outcome::Finished,
         error: None,
         feedback: vec![feedback(Key::TriageAccuracy, 1.0, None)],
+        judged: Vec::new(),
         notes: Vec::new(),
         memory: Vec::new(),
         learning: None,

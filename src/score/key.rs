@@ -63,23 +63,38 @@ pub enum Key {
     ToolCallsExact,
     #[serde(rename = "tool_calls.forbidden")]
     ToolCallsForbidden,
+    #[serde(rename = "response.criteria")]
+    ResponseCriteria,
+    #[serde(rename = "response.all_met")]
+    ResponseAllMet,
     #[serde(rename = "hitl.pass")]
     HitlPass,
+    #[serde(rename = "hitl.feedback")]
+    HitlFeedback,
     #[serde(rename = "memory.pass")]
     MemoryPass,
+    #[serde(rename = "memory.update")]
+    MemoryUpdate,
+    #[serde(rename = "triage.reasonable")]
+    TriageReasonable,
 }
 
 impl Key {
     /// In the order of the reports.
-    pub const ALL: [Key; 8] = [
+    pub const ALL: [Key; 13] = [
         Key::TriageAccuracy,
         Key::ToolCallsReference,
         Key::ToolCallsRecall,
         Key::ToolCallsPrecision,
         Key::ToolCallsExact,
         Key::ToolCallsForbidden,
+        Key::ResponseCriteria,
+        Key::ResponseAllMet,
         Key::HitlPass,
+        Key::HitlFeedback,
         Key::MemoryPass,
+        Key::MemoryUpdate,
+        Key::TriageReasonable,
     ];
 
     pub fn name(self) -> &'static str {
@@ -90,17 +105,36 @@ impl Key {
             Key::ToolCallsPrecision => "tool_calls.precision",
             Key::ToolCallsExact => "tool_calls.exact",
             Key::ToolCallsForbidden => "tool_calls.forbidden",
+            Key::ResponseCriteria => "response.criteria",
+            Key::ResponseAllMet => "response.all_met",
             Key::HitlPass => "hitl.pass",
+            Key::HitlFeedback => "hitl.feedback",
             Key::MemoryPass => "memory.pass",
+            Key::MemoryUpdate => "memory.update",
+            Key::TriageReasonable => "triage.reasonable",
         }
     }
 
-    /// Shown, but without a say in whether an attempt passed: `exact` already holds what
-    /// the three look at, under the example's own mode.
+    /// Shown, but without a say in whether an attempt passed. `exact` already holds what the
+    /// three about calls look at, under the example's own mode; and what a judge says is kept
+    /// apart from what is certain.
     pub fn is_diagnostic(self) -> bool {
-        matches!(
+        let of_calls = matches!(
             self,
             Key::ToolCallsReference | Key::ToolCallsRecall | Key::ToolCallsPrecision
+        );
+        of_calls || self.is_judged()
+    }
+
+    /// Whether judges answer it.
+    pub fn is_judged(self) -> bool {
+        matches!(
+            self,
+            Key::ResponseCriteria
+                | Key::ResponseAllMet
+                | Key::HitlFeedback
+                | Key::MemoryUpdate
+                | Key::TriageReasonable
         )
     }
 }

@@ -8,7 +8,6 @@ mod check;
 #[cfg(test)]
 mod fixture;
 pub mod hitl;
-pub mod judge;
 mod key;
 mod learning;
 pub mod memory;
@@ -47,6 +46,12 @@ pub fn keys_for(example: &Example, suites: &[Suite]) -> Vec<Key> {
             Key::ToolCallsForbidden => response && !expect.forbidden.is_empty(),
             // These are asked of scenarios and episodes.
             Key::HitlPass | Key::MemoryPass => false,
+            // These are asked of judges.
+            Key::ResponseCriteria
+            | Key::ResponseAllMet
+            | Key::HitlFeedback
+            | Key::MemoryUpdate
+            | Key::TriageReasonable => false,
         })
         .collect()
 }
@@ -77,7 +82,13 @@ pub fn score(example: &Example, run: &Run, suites: &[Suite]) -> Vec<Feedback> {
             Key::ToolCallsPrecision => calls.precision(),
             Key::ToolCallsExact => calls.exact(),
             Key::ToolCallsForbidden => calls.forbidden(),
-            Key::HitlPass | Key::MemoryPass => unreachable!("not asked of an example"),
+            Key::ResponseCriteria
+            | Key::ResponseAllMet
+            | Key::HitlPass
+            | Key::HitlFeedback
+            | Key::MemoryPass
+            | Key::MemoryUpdate
+            | Key::TriageReasonable => unreachable!("not asked of an example by rules"),
         })
         .collect()
 }
@@ -120,7 +131,7 @@ fn failure(run: &Run) -> String {
 
 /// Text of a model or a sender as part of a comment: one line of at most `limit`
 /// characters, runs of space and control characters as one space.
-fn one_line(text: &str, limit: usize) -> String {
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
     let mut space = false;
@@ -258,9 +269,10 @@ mod tests {
             let row = rows
                 .iter()
                 .find(|row| row.starts_with(&format!("| `{key}` |")));
-            let say = match key.is_diagnostic() {
-                true => "| no: diagnostic |",
-                false => "| yes |",
+            let say = match (key.is_judged(), key.is_diagnostic()) {
+                (true, _) => "| no: judged |",
+                (false, true) => "| no: diagnostic |",
+                (false, false) => "| yes |",
             };
             assert!(row.expect("a row for each key").ends_with(say), "{key}");
         }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{ExperimentName, NameError};
 use super::record::{Ended, FORMAT, Header, Session};
+use crate::judge::canary::Canaries;
 
 pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
@@ -89,6 +90,8 @@ enum Line<P, A> {
     Session(Session),
     Prompt(StoredPrompt<P>),
     Attempt(A),
+    /// How the judges did on what is plain.
+    Canaries(Canaries),
     Ended(Ended),
 }
 

@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
 use crate::experiment::record::{Attempt, Ended, FORMAT, Header, Session};
+use crate::judge::canary::Canaries;
 use crate::message::PromptContent;
 
 /// A journal being read. Attempts arrive in the order they finished; each is one of the
@@ -24,6 +25,7 @@ pub struct Reader {
     done: Done,
     prompts: HashMap<String, u64>,
     sessions: Vec<Session>,
+    canaries: Vec<Canaries>,
     ended: Option<Ended>,
     ledger: Ledger,
 }
@@ -95,6 +97,7 @@ impl Reader {
             done: Done::default(),
             prompts: HashMap::new(),
             sessions: Vec::new(),
+            canaries: Vec::new(),
             ended: None,
             ledger: Ledger::default(),
         })
@@ -118,6 +121,7 @@ impl Reader {
                     self.sessions.push(session);
                     self.ended = None;
                 }
+                Line::Canaries(canaries) => self.canaries.push(canaries),
                 Line::Prompt(prompt) => {
                     self.prompts.insert(prompt.hash, offset);
                 }
@@ -152,6 +156,11 @@ impl Reader {
     /// Which cases were met so far.
     pub fn done(&self) -> &Done {
         &self.done
+    }
+
+    /// What became of the canaries of each judge and panel, as far as was read.
+    pub fn canaries(&self) -> &[Canaries] {
+        &self.canaries
     }
 
     /// The sittings met so far.

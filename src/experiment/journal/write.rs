@@ -23,6 +23,7 @@ use super::read::Reader;
 use super::{FILE, JournalError, Line, StoredPrompt};
 use crate::experiment::name::{ExperimentName, NameError};
 use crate::experiment::record::{Attempt, Ended, Header, Session};
+use crate::judge::canary::Canaries;
 use crate::message::{Prompt, PromptContent};
 use crate::redact::Redactor;
 use crate::run::Run;
@@ -204,6 +205,15 @@ impl Journal {
     /// As for [`Journal::append`].
     pub async fn begin(&self, session: Session) -> Result<(), JournalError> {
         let line: Line<(), ()> = Line::Session(session);
+        self.write(Vec::new(), &line, false).await
+    }
+
+    /// Records what became of the canaries of a judge.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub async fn canaries(&self, canaries: Canaries) -> Result<(), JournalError> {
+        let line: Line<(), ()> = Line::Canaries(canaries);
         self.write(Vec::new(), &line, false).await
     }
 

@@ -161,6 +161,7 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
         outcome: counted.outcome,
         error: counted.error,
         feedback: counted.feedback,
+        judged: Vec::new(),
         notes: Vec::new(),
         memory: Vec::new(),
         learning: None,

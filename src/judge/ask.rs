@@ -1,4 +1,4 @@
-//! Judges: a model decides one statement about a run.
+//! One question to one model: it decides one statement about what it is shown.
 //!
 //! [`question`] and [`read`] are functions from values to values; only [`judge`] needs a
 //! model, and asks it once, or twice where the first answer could not be used. A judge that
@@ -6,47 +6,26 @@
 
 use std::sync::{Arc, LazyLock};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::one_line;
+use super::Verdict;
 use crate::message::{Message, Prompt};
 use crate::model::{Model, ModelError, Origin, OutputSchema, Reply, Request, ToolChoice};
 use crate::run::ModelRole;
+use crate::score::one_line;
 
 /// The most characters of one quote, and the most quotes, that are read.
 const QUOTE: usize = 2_000;
 const QUOTES: usize = 20;
 
 /// What a judge decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Written before the verdict.
     pub reasoning: String,
     /// Passages of what the judge was shown, each found there.
     pub quotes: Vec<String>,
     pub verdict: Verdict,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Pass,
-    Fail,
-    /// What was shown does not decide it.
-    CannotTell,
-}
-
-impl Verdict {
-    const ALL: [Verdict; 3] = [Verdict::Pass, Verdict::Fail, Verdict::CannotTell];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::CannotTell => "cannot_tell",
-        }
-    }
 }
 
 /// Why a statement was not decided. None of it says anything about the agent.

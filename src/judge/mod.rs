@@ -1,0 +1,18 @@
+//! Judges: what no exact match can score, decided statement by statement by models.
+//!
+//! A [`Definition`](definition::Definition) says what a judge asks and what it sees. It
+//! decides one statement at a time, by the votes of a panel of models; what comes of a
+//! statement is a [`Ruling`], and figures are made of rulings in code. A judge that fails
+//! has said nothing about the agent: the statement is then unscored, never failed.
+//!
+//! How often a judge is right is a measurement of its own
+//! ([`calibration`]). What is said of an attempt by a judge nobody measured is shown, and
+//! decides nothing.
+
+pub mod ask;
+pub mod calibration;
+pub mod canary;
+pub mod definition;
+mod ruling;
+
+pub use ruling::{JudgeKey, Judged, Ruling, Verdict, Vote};
