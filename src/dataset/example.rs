@@ -48,7 +48,27 @@ pub struct Expect {
     /// Calls that must not be made.
     pub forbidden: Vec<CallPattern>,
     /// Statements about the reply, each checkable alone.
-    pub criteria: Vec<String>,
+    pub criteria: Vec<Criterion>,
+}
+
+/// A statement about the reply, checkable alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Criterion {
+    pub text: String,
+    /// What it weighs among the criteria of its example: above 0, 1 where nothing is said.
+    pub weight: f64,
+    /// Where it is not met, the others count for nothing.
+    pub critical: bool,
+}
+
+impl From<String> for Criterion {
+    fn from(text: String) -> Self {
+        Criterion {
+            text,
+            weight: 1.0,
+            critical: false,
+        }
+    }
 }
 
 /// How the calls made must relate to the calls expected, from the agent's view.

@@ -24,7 +24,7 @@ mod write;
 mod yaml;
 
 pub use error::{Found, LoadError, LoadErrors, Place, Problem};
-pub use example::{ArgumentMatcher, CallPattern, Dataset, Example, Expect, MatchMode};
+pub use example::{ArgumentMatcher, CallPattern, Criterion, Dataset, Example, Expect, MatchMode};
 pub(crate) use matcher::same;
 pub use read::Limits;
 pub use scenario::{Episode, EpisodeStep, On, Person, Rule, RuleAnswer, Scenario, StatedExpect};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ArgumentMatcher, CallPattern, Expect, MatchMode};
+use super::{ArgumentMatcher, CallPattern, Criterion, Expect, MatchMode};
 use crate::email::Triage;
 
 /// One email, and a person whose answers are written down.
@@ -66,7 +66,7 @@ pub struct StatedExpect {
     pub tool_calls: Option<Vec<CallPattern>>,
     pub mode: Option<MatchMode>,
     pub forbidden: Option<Vec<CallPattern>>,
-    pub criteria: Option<Vec<String>>,
+    pub criteria: Option<Vec<Criterion>>,
     pub interrupts: Option<Vec<CallPattern>>,
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    ArgumentMatcher, CallPattern, Episode, Example, Expect, MatchMode, Person, Rule, RuleAnswer,
-    Scenario, StatedExpect,
+    ArgumentMatcher, CallPattern, Criterion, Episode, Example, Expect, MatchMode, Person, Rule,
+    RuleAnswer, Scenario, StatedExpect,
 };
 
 impl Example {
@@ -48,7 +48,7 @@ impl Example {
             expect_map.insert("forbidden".into(), calls_to_json(&expect.forbidden));
         }
         if !expect.criteria.is_empty() {
-            expect_map.insert("criteria".into(), expect.criteria.clone().into());
+            expect_map.insert("criteria".into(), criteria_to_json(&expect.criteria));
         }
         record.insert("expect".into(), expect_map.into());
         record.into()
@@ -165,7 +165,7 @@ impl StatedExpect {
             map.insert("forbidden".into(), calls_to_json(calls));
         }
         if let Some(criteria) = &self.criteria {
-            map.insert("criteria".into(), criteria.clone().into());
+            map.insert("criteria".into(), criteria_to_json(criteria));
         }
         if let Some(interrupts) = &self.interrupts {
             map.insert("interrupts".into(), calls_to_json(interrupts));
@@ -221,6 +221,38 @@ fn texts<const N: usize>(record: &mut Map<String, Value>, keys: [(&str, &Option<
 
 fn calls_to_json(calls: &[CallPattern]) -> Value {
     calls.iter().map(CallPattern::to_json).collect()
+}
+
+fn criteria_to_json(criteria: &[Criterion]) -> Value {
+    criteria.iter().map(Criterion::to_json).collect()
+}
+
+impl Criterion {
+    /// The text alone where nothing else is said, so that it has one form.
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        if self.weight != 1.0 {
+            map.insert("weight".into(), whole_or_not(self.weight));
+        }
+        if self.critical {
+            map.insert("critical".into(), true.into());
+        }
+        if map.is_empty() {
+            return self.text.clone().into();
+        }
+        let mut criterion = Map::new();
+        criterion.insert("text".into(), self.text.clone().into());
+        criterion.append(&mut map);
+        criterion.into()
+    }
+}
+
+/// `2`, and not `2.0`.
+fn whole_or_not(number: f64) -> Value {
+    match number.fract() == 0.0 {
+        true => (number as u64).into(),
+        false => number.into(),
+    }
 }
 
 impl CallPattern {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One statement each, from a list, a text with bullets, or a list written as JSON text.
-pub(super) fn criteria(value: Value, notes: &mut Vec<String>) -> Result<Vec<String>, String> {
+pub(super) fn criteria(value: Value, notes: &mut Vec<String>) -> Result<Vec<Value>, String> {
     match value {
         Value::String(text) => {
             if text.trim_start().starts_with('[')
@@ -11,13 +11,15 @@ pub(super) fn criteria(value: Value, notes: &mut Vec<String>) -> Result<Vec<Stri
             {
                 return criteria(list, notes);
             }
-            Ok(bullets(&text, notes))
+            Ok(statements(&text, notes))
         }
         Value::Array(values) => {
             let mut all = Vec::new();
             for value in values {
                 match value {
-                    Value::String(text) => all.extend(bullets(&text, notes)),
+                    Value::String(text) => all.extend(statements(&text, notes)),
+                    // Our own form, which is validated with the record.
+                    Value::Object(map) if map.contains_key("text") => all.push(map.into()),
                     _ => return Err("a criterion is not a text".to_owned()),
                 }
             }
@@ -25,6 +27,10 @@ pub(super) fn criteria(value: Value, notes: &mut Vec<String>) -> Result<Vec<Stri
         }
         _ => Err("the criteria are neither a text nor a list of texts".to_owned()),
     }
+}
+
+fn statements(text: &str, notes: &mut Vec<String>) -> Vec<Value> {
+    bullets(text, notes).into_iter().map(Value::from).collect()
 }
 
 /// One statement a bullet, its lines joined; the whole text where there is no bullet.
@@ -122,6 +128,9 @@ mod tests {
         let all = criteria(text, &mut Vec::new());
         assert_eq!(all.unwrap(), ["Thanks; twice", "Names", "Dates"]);
         assert!(criteria(Value::from(3), &mut Vec::new()).is_err());
+        let ours = serde_json::json!([{ "text": "Names", "weight": 2 }, "- Dates"]);
+        let all = criteria(ours.clone(), &mut Vec::new()).unwrap();
+        assert_eq!(all, [ours[0].clone(), "Dates".into()]);
         assert!(criteria(serde_json::json!([{}]), &mut Vec::new()).is_err());
     }
 }

@@ -92,7 +92,7 @@ const COMPLETE: &str = r#"# yaml-language-server: $schema=../docs/dataset.schema
       - Done
     mode: in-order
     forbidden: [triage_email]
-    criteria: ["Names the invoice number", "Promises an answer by a stated day"]
+    criteria: ["Names the invoice number", { text: "Promises an answer by a stated day" }, { text: "Is polite", weight: 0.5, critical: true }, { text: "Is short", weight: 2 }]
 "#;
 
 fn complete() -> serde_json::Value {
@@ -128,7 +128,12 @@ fn complete() -> serde_json::Value {
             ],
             "mode": "in-order",
             "forbidden": ["triage_email"],
-            "criteria": ["Names the invoice number", "Promises an answer by a stated day"],
+            "criteria": [
+                "Names the invoice number",
+                "Promises an answer by a stated day",
+                {"text": "Is polite", "weight": 0.5, "critical": true},
+                {"text": "Is short", "weight": 2},
+            ],
         },
     })
 }
@@ -220,6 +225,14 @@ fn the_hash_ignores_order_and_formatting_and_nothing_else() {
     ] {
         assert_ne!(hash("jsonl", &changed), reference, "{changed}");
     }
+    let criteria = |criteria: &str| {
+        let asked = format!("\"ignore\", \"criteria\": [{criteria}]");
+        hash("jsonl", &a.replace("\"ignore\"", &asked))
+    };
+    let text = criteria("\"x\"");
+    assert_eq!(criteria(r#"{"text": "x", "weight": 1.0}"#), text);
+    assert_ne!(criteria(r#"{"text": "x", "weight": 2}"#), text);
+    assert_ne!(criteria(r#"{"text": "x", "critical": true}"#), text);
     let tags = |tags: &str| {
         hash(
             "jsonl",
@@ -294,6 +307,11 @@ fn every_kind_of_mistake_names_what_was_found_and_what_is_allowed() {
         expect("{ triage: respond, tool_calls: [done], forbidden: [Done] }"),
         expect("{ triage: respond, criteria: [\" \"] }"),
         expect("{ triage: respond, criteria: ~ }"),
+        expect("{ triage: respond, criteria: [[x], ~] }"),
+        expect("{ triage: respond, criteria: [{ weight: 0 }, { text: x, weight: .nan }] }"),
+        expect(
+            "{ triage: respond, criteria: [{ text: x, weight: 101, critical: no, kritical: true }] }",
+        ),
         call("write_email: { cc: ana }"),
         call("write_email: ~"),
         call("write_email: ana"),
@@ -336,7 +354,18 @@ fn every_kind_of_mistake_names_what_was_found_and_what_is_allowed() {
       help: narrow the forbidden call by its arguments, or remove one of the two
     sample.yaml:3:41: `x`: `criteria` is empty
       help: write a value, or remove the key where it is optional
-    sample.yaml:3:40: `x`: `criteria` must be a list of texts, not null
+    sample.yaml:3:40: `x`: `criteria` must be a list of criteria, not null
+    sample.yaml:3:41: `x`: `criteria` must be made of texts, or of maps with `text`, not a list
+    sample.yaml:3:46: `x`: `criteria` is empty
+      help: write a value, or remove the key where it is optional
+    sample.yaml:3:41: `x`: the criterion has no `text`
+      help: add `text: …`
+    sample.yaml:3:51: `x`: `weight` must be a number above 0, and at most 100, not the text `0`
+    sample.yaml:3:75: `x`: `weight` must be a number above 0, and at most 100, not the text `.nan`
+    sample.yaml:3:60: `x`: `weight` must be a number above 0, and at most 100, not the text `101`
+    sample.yaml:3:75: `x`: `critical` must be `true`, not the text `no`
+    sample.yaml:3:79: `x`: unknown key `kritical` in the criterion
+      help: did you mean `critical`? known: `text`, `weight`, `critical`
     sample.yaml:3:58: `x`: `write_email` has no argument `cc`
       help: known: `to`, `subject`, `content`
     sample.yaml:3:56: `x`: `write_email` is empty

@@ -4,7 +4,7 @@ use super::{Fields, Validator, exact};
 use crate::dataset::error::Problem;
 use crate::dataset::tool::Tool;
 use crate::dataset::tree::{Node, Position, Value};
-use crate::dataset::{CallPattern, Expect, MatchMode, StatedExpect};
+use crate::dataset::{CallPattern, Criterion, Expect, MatchMode, StatedExpect};
 use crate::email::Triage;
 
 const EXPECT: &[&str] = &["triage", "tool_calls", "mode", "forbidden", "criteria"];
@@ -16,6 +16,10 @@ const STATED: &[&str] = &[
     "criteria",
     "interrupts",
 ];
+const CRITERION: &[&str] = &["text", "weight", "critical"];
+
+/// The most that one criterion can weigh: with more, the others were no criteria.
+const HEAVIEST: f64 = 100.0;
 
 impl Validator {
     /// The expectations of an example, which must give a label.
@@ -74,10 +78,59 @@ impl Validator {
             tool_calls: tool_calls.map(patterns),
             mode,
             forbidden: forbidden.map(patterns),
-            criteria: fields
-                .take("criteria")
-                .map(|node| self.texts(node, "criteria")),
+            criteria: fields.take("criteria").map(|node| self.criteria(node)),
             ..StatedExpect::default()
+        }
+    }
+
+    fn criteria(&mut self, node: Node) -> Vec<Criterion> {
+        let Value::List(nodes) = node.value else {
+            self.wrong::<()>("criteria", "a list of criteria", &node);
+            return Vec::new();
+        };
+        exact(nodes.into_iter().filter_map(|node| self.criterion(node)))
+    }
+
+    /// A text, or a map with more to say about it.
+    fn criterion(&mut self, node: Node) -> Option<Criterion> {
+        match node.value {
+            Value::Map(_) => {
+                let mut fields = self.fields(node, "the criterion", "criteria", CRITERION)?;
+                let text = fields
+                    .require(self, "text")
+                    .and_then(|node| self.text(node, "text"));
+                let weight = match fields.take("weight") {
+                    Some(node) => self.weight(node),
+                    None => Some(1.0),
+                };
+                let critical = fields
+                    .take("critical")
+                    .is_some_and(|node| self.only_true(node, "critical"));
+                Some(Criterion {
+                    text: text?,
+                    weight: weight?,
+                    critical,
+                })
+            }
+            Value::Bool(_) | Value::Number(_) | Value::List(_) => {
+                self.wrong("criteria", "made of texts, or of maps with `text`", &node)
+            }
+            Value::Null | Value::Text(_) | Value::Plain(_) => {
+                self.text(node, "criteria").map(Criterion::from)
+            }
+        }
+    }
+
+    fn weight(&mut self, node: Node) -> Option<f64> {
+        let number = match &node.value {
+            Value::Number(number) => number.as_f64(),
+            Value::Plain(text) => text.parse().ok(),
+            _ => None,
+        };
+        // Not a number is above nothing.
+        match number.filter(|number| *number > 0.0 && *number <= HEAVIEST) {
+            Some(number) => Some(number),
+            None => self.wrong("weight", "a number above 0, and at most 100", &node),
         }
     }
 

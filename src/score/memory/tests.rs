@@ -239,7 +239,7 @@ fn a_steps_behaviour_is_what_it_states_and_nothing_else() {
         tool_calls: calls(&["write_email"]),
         mode: Some(MatchMode::Exactly),
         forbidden: calls(&["schedule_meeting"]),
-        criteria: Some(vec!["Says thanks".into()]),
+        criteria: Some(vec!["Says thanks".to_owned().into()]),
         interrupts: calls(&["write_email"]),
     };
     let right = || {

@@ -79,6 +79,13 @@ fn text() -> impl Strategy<Value = String> {
     })
 }
 
+fn criterion() -> impl Strategy<Value = Value> {
+    let weight = prop_oneof![Just(json!(0.25)), (2..=100u32).prop_map(Value::from)];
+    let heavy = (text(), weight).prop_map(|(text, weight)| json!({"text": text, "weight": weight}));
+    let critical = text().prop_map(|text| json!({"text": text, "critical": true}));
+    prop_oneof![text().prop_map(Value::from), heavy, critical]
+}
+
 prop_compose! {
     fn record()(
         id in "[a-z0-9-]{1,12}",
@@ -87,7 +94,7 @@ prop_compose! {
         split in prop::option::of(text()),
         contains in text(), equals in text(), note in text(),
         number in any::<i32>(),
-        criteria in prop::collection::vec(text(), 0..3),
+        criteria in prop::collection::vec(criterion(), 0..3),
     ) -> Value {
         let mut record = json!({
             "id": id,

@@ -36,7 +36,7 @@ pub fn all_kinds() -> Vec<Value> {
                 "tool_calls": [{"write_email": {"subject": "Paid"}}, "done"],
                 "mode": "exactly",
                 "forbidden": [],
-                "criteria": ["Names the invoice"],
+                "criteria": ["Names the invoice", {"text": "Thanks", "critical": true}],
                 "interrupts": ["notify", {"write_email": {"to": {"contains": "ana"}}}, "question"],
             },
         }),
