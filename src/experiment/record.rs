@@ -102,6 +102,12 @@ pub struct JudgePlan {
     pub judge: JudgeKey,
     /// Of its definition.
     pub version: u32,
+    /// SHA-256 over what its definition says, hexadecimal.
+    pub rubric_hash: String,
+    /// SHA-256 over the texts around it that all judges share, hexadecimal.
+    pub prompt_hash: String,
+    /// Of the reader of its answers.
+    pub parser_version: u32,
     /// Votes of each model.
     pub votes: u32,
     /// The least value of its main key that the gate lets pass, where there is one.
