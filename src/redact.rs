@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 
@@ -48,15 +49,30 @@ const CARRIED: [&str; 2] = [
 const PRIVATE_KEY: &str = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----";
 const PRIVATE_KEY_END: &str = r"(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)";
 
+/// Matches wherever anything but a known secret may, in plain text and in JSON.
+static SUSPICION: LazyLock<Regex> = LazyLock::new(|| {
+    let all = SHAPES.iter().chain(&CARRIED).chain([&PRIVATE_KEY]);
+    regex(&all.copied().collect::<Vec<_>>().join("|"))
+});
+
+/// What finds them exactly. It is made once, as [`SUSPICION`] is, and only where there is one:
+/// that takes longer than to redact most of what is written.
+static SUSPECTS: LazyLock<Suspects> = LazyLock::new(|| Suspects {
+    shapes: regex(&SHAPES.join("|")),
+    carried: CARRIED.map(regex),
+    private_key: regex(&format!("{PRIVATE_KEY}{PRIVATE_KEY_END}")),
+});
+
+struct Suspects {
+    shapes: Regex,
+    carried: [Regex; 2],
+    private_key: Regex,
+}
+
 /// Finds secrets in text and takes them out.
 pub struct Redactor {
-    /// Matches wherever anything below may, in plain text and in JSON.
-    suspicion: Regex,
     /// The known secrets, plain and as they stand in JSON text; longest first.
     known: Option<Regex>,
-    shapes: Regex,
-    carried: Vec<Regex>,
-    private_key: Regex,
 }
 
 impl fmt::Debug for Redactor {
@@ -98,24 +114,20 @@ impl Redactor {
         known.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         known.dedup();
         let known: Vec<String> = known.iter().map(|secret| regex::escape(secret)).collect();
-        let suspicious = known
-            .iter()
-            .map(String::as_str)
-            .chain(SHAPES)
-            .chain(CARRIED)
-            .chain([PRIVATE_KEY]);
+        LazyLock::force(&SUSPICION);
         Redactor {
-            suspicion: regex(&suspicious.collect::<Vec<_>>().join("|")),
             known: (!known.is_empty()).then(|| regex(&known.join("|"))),
-            shapes: regex(&SHAPES.join("|")),
-            carried: CARRIED.iter().map(|carried| regex(carried)).collect(),
-            private_key: regex(&format!("{PRIVATE_KEY}{PRIVATE_KEY_END}")),
         }
+    }
+
+    /// Whether there may be a secret.
+    fn suspects(&self, text: &str) -> bool {
+        self.known.as_ref().is_some_and(|it| it.is_match(text)) || SUSPICION.is_match(text)
     }
 
     /// Plain text without its secrets. Redacting twice changes nothing more.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if !self.suspicion.is_match(text) {
+        if !self.suspects(text) {
             return Cow::Borrowed(text);
         }
         let mut redacted = Cow::Borrowed(text);
@@ -135,14 +147,14 @@ impl Redactor {
     /// A JSON text without its secrets: the same text outside the strings that hold one, so
     /// that it stays JSON whatever a secret is made of.
     pub fn json<'a>(&self, json: &'a str) -> Cow<'a, str> {
-        if !self.suspicion.is_match(json) {
+        if !self.suspects(json) {
             return Cow::Borrowed(json);
         }
         let mut redacted: Option<String> = None;
         let mut copied = 0;
         for token in string_tokens(json) {
             let source = &json[token.clone()];
-            if !self.suspicion.is_match(source) {
+            if !self.suspects(source) {
                 continue;
             }
             let string: String = match serde_json::from_str(source) {
@@ -168,8 +180,13 @@ impl Redactor {
 
     /// Where secrets stand, unordered and possibly overlapping.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let Suspects {
+            shapes,
+            carried,
+            private_key,
+        } = &*SUSPECTS;
         let mut found: Vec<Range<usize>> = Vec::new();
-        found.extend(self.private_key.find_iter(text).map(|m| m.range()));
+        found.extend(private_key.find_iter(text).map(|m| m.range()));
         if let Some(known) = &self.known {
             // From each start anew: secrets may overlap.
             let mut from = 0;
@@ -179,7 +196,7 @@ impl Redactor {
             }
         }
         let mut from = 0;
-        while let Some(shape) = self.shapes.find_at(text, from) {
+        while let Some(shape) = shapes.find_at(text, from) {
             if starts_word(text, shape.start()) {
                 found.push(shape.range());
                 from = shape.end();
@@ -187,7 +204,7 @@ impl Redactor {
                 from = next_char(text, shape.start());
             }
         }
-        for carried in &self.carried {
+        for carried in carried {
             for captures in carried.captures_iter(text) {
                 let secret = captures.get(1).expect("the group is in every match");
                 // `bearer responsibilities` is prose; every real token has a digit.
