@@ -3,6 +3,9 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde::de::IgnoredAny;
 
@@ -83,17 +86,85 @@ pub fn folder(name: Option<&str>) -> Result<PathBuf, Failure> {
 
 /// Reads the journal in `folder`, one attempt in memory at a time.
 pub fn make(folder: &Path) -> Result<Report, Failure> {
-    let mut reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
-    let mut fold = Fold::new(reader.header().clone());
-    while let Some(entry) = reader
-        .next_attempt::<IgnoredAny>()
-        .map_err(Failure::from_error)?
-    {
-        fold.push(&entry.attempt).map_err(Failure::usage)?;
+    let mut making = Making::begin(folder)?;
+    making.read()?;
+    Ok(making.finish())
+}
+
+/// A report on its way.
+struct Making {
+    reader: Reader,
+    fold: Fold,
+}
+
+impl Making {
+    fn begin(folder: &Path) -> Result<Making, Failure> {
+        let reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
+        let fold = Fold::new(reader.header().clone());
+        Ok(Making { reader, fold })
     }
-    let (sessions, ended) = (reader.sessions(), reader.ended());
-    let environment = Environment::new(reader.header(), sessions, ended, reader.ledger());
-    Ok(fold.finish(environment))
+
+    /// Takes in what stands in the journal by now.
+    fn read(&mut self) -> Result<(), Failure> {
+        while let Some(entry) = self
+            .reader
+            .next_attempt::<IgnoredAny>()
+            .map_err(Failure::from_error)?
+        {
+            self.fold.push(&entry.attempt).map_err(Failure::usage)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Report {
+        let Making { reader, fold } = self;
+        let (sessions, ended) = (reader.sessions(), reader.ended());
+        let environment = Environment::new(reader.header(), sessions, ended, reader.ledger());
+        fold.finish(environment)
+    }
+}
+
+/// How often a journal that grows is read on.
+const READ_ON_AFTER: Duration = Duration::from_millis(100);
+
+/// Reads a journal while it is written, so that little is left to read at the run's end.
+pub struct Following<'a> {
+    folder: &'a Path,
+    thread: JoinHandle<Result<Making, Failure>>,
+    /// Dropped when nothing more is written.
+    written: Sender<()>,
+}
+
+impl Following<'_> {
+    /// Follows the journal in `folder`, which has its header.
+    pub fn start(folder: &Path) -> Following<'_> {
+        let (written, ended) = mpsc::channel();
+        let path = folder.to_owned();
+        let thread = thread::spawn(move || {
+            let mut making = Making::begin(&path)?;
+            while ended.recv_timeout(READ_ON_AFTER) == Err(RecvTimeoutError::Timeout) {
+                making.read()?;
+            }
+            making.read()?;
+            Ok(making)
+        });
+        Following {
+            folder,
+            thread,
+            written,
+        }
+    }
+
+    /// The report of the whole journal, now that it is written.
+    pub fn finish(self) -> Result<Report, Failure> {
+        drop(self.written);
+        match self.thread.join().expect("reading does not panic") {
+            Ok(making) => Ok(making.finish()),
+            // Where a file cannot be read while another holds its lock, it can be now. What
+            // else is wrong is still wrong.
+            Err(_) => make(self.folder),
+        }
+    }
 }
 
 /// Writes the report beside its journal, and wherever else it was asked for.

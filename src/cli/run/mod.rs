@@ -25,7 +25,7 @@ use super::config::Config;
 use super::exit::{Exit, Failure};
 use super::models::{self, Models, Parts};
 use super::progress::Display;
-use super::results::{self, Outputs};
+use super::results::{self, Following, Outputs};
 use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
@@ -150,12 +150,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         models: &models,
         recording: recording.map(|recording| (&**recording, replayed.as_ref())),
     };
+    let following = Following::start(&folder);
     let summary = carry_out(talk, opened, plan, dataset, casts, &sources, bounds)?;
     if let Some(recording) = recording {
         recording::finish(recording, &args, summary.because)?;
     }
 
-    let mut report = results::make(&folder)?;
+    let mut report = following.finish()?;
     report.environment.peak_memory_mb = peak_memory_mb();
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;
@@ -270,7 +271,7 @@ fn carry_out(
     let Sources { models, recording } = sources;
     let total = plan.grid().cases();
     let runtime = Runtime::new().map_err(Failure::internal)?;
-    runtime.block_on(async {
+    let summary = runtime.block_on(async {
         journal
             .begin(Session {
                 started: Timestamp::now(),
@@ -315,7 +316,10 @@ fn carry_out(
             .await
             .map_err(Failure::from_error)?;
         Ok(summary)
-    })
+    });
+    // Nothing is left to do but to close connections, which the process's end does, too.
+    runtime.shutdown_background();
+    summary
 }
 
 /// Waits for Ctrl-C, or for SIGTERM where there is one. The first lets the cases in flight

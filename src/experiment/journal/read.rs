@@ -60,6 +60,7 @@ impl Reader {
             input: BufReader::with_capacity(256 * 1024, file),
             path: path.to_owned(),
             buffer: Vec::new(),
+            torn: false,
             number: 0,
             next: 0,
         };
@@ -108,7 +109,8 @@ impl Reader {
     }
 
     /// The next attempt, its trajectory read as `R`: [`IgnoredAny`] to count,
-    /// [`Run`](crate::run::Run) to show. `None` at the end, or at a torn last line.
+    /// [`Run`](crate::run::Run) to show. `None` at the end, or at a torn last line; of a journal
+    /// that is being written there may be more later.
     ///
     /// # Errors
     /// [`JournalError::Corrupt`] for a line that is no record of this plan.
@@ -252,6 +254,7 @@ fn line_at<P: DeserializeOwned, A: DeserializeOwned>(
         input: BufReader::new(file),
         path: path.to_owned(),
         buffer: Vec::new(),
+        torn: false,
         number: 0,
         next: offset,
     };
@@ -276,6 +279,8 @@ struct Lines {
     path: PathBuf,
     /// The line read last, without its end.
     buffer: Vec<u8>,
+    /// Whether it has no end so far, and is read on from where it broke off.
+    torn: bool,
     /// Its number, from 1.
     number: u64,
     /// Offset of the line after it.
@@ -286,16 +291,17 @@ impl Lines {
     /// Reads the next whole line and returns its offset; `None` where there is none.
     fn advance(&mut self) -> Result<Option<u64>, JournalError> {
         // One huge line must not cost its size for the rest of the file.
-        if self.buffer.capacity() > 4 * 1024 * 1024 {
-            self.buffer = Vec::new();
+        if !self.torn {
+            self.buffer.clear();
+            self.buffer.shrink_to(4 * 1024 * 1024);
         }
-        self.buffer.clear();
-        let read = (&mut self.input)
-            .take(LONGEST_LINE + 1)
+        (&mut self.input)
+            .take(LONGEST_LINE + 1 - self.buffer.len() as u64)
             .read_until(b'\n', &mut self.buffer)
             .map_err(JournalError::io("read", &self.path))?;
-        let read = read as u64;
-        if self.buffer.last() == Some(&b'\n') {
+        let read = self.buffer.len() as u64;
+        self.torn = self.buffer.last() != Some(&b'\n');
+        if !self.torn {
             self.buffer.pop();
             let offset = self.next;
             self.next += read;

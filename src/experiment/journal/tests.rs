@@ -95,6 +95,36 @@ async fn a_journal_is_header_session_prompt_attempts_and_end() {
 }
 
 #[tokio::test]
+async fn a_journal_that_grows_is_read_on_wherever_it_broke_off() {
+    let bench = finished().await;
+    let whole = fs::read(bench.path()).unwrap();
+    let mut reader = Reader::open(&bench.path()).unwrap();
+    let all: Vec<_> = reader.attempts::<Run>().map(Result::unwrap).collect();
+    let header = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for step in [1, 7, 1000] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut file = fs::File::create(&path).unwrap();
+        file.write_all(&whole[..header]).unwrap();
+        let mut growing = Reader::open(&path).unwrap();
+        let mut met = Vec::new();
+        for more in whole[header..].chunks(step) {
+            file.write_all(more).unwrap();
+            met.extend(growing.attempts::<Run>().map(Result::unwrap));
+        }
+        let found = met
+            .iter()
+            .map(|entry| (entry.offset, entry.attempt.case.clone()));
+        let wanted = all
+            .iter()
+            .map(|entry| (entry.offset, entry.attempt.case.clone()));
+        assert!(found.eq(wanted), "by {step}");
+        assert_eq!(growing.ended(), reader.ended(), "by {step}");
+        assert_eq!(growing.end(), whole.len() as u64, "by {step}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_written_is_read_again() {
     let bench = finished().await;
     let mut reader = Reader::open(&bench.path()).unwrap();
