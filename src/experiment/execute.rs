@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
 
 pub use super::case::Cast;
 use super::case::attempt;
-use super::grid::Done;
+use super::grid::{Case, Done};
 use super::held::Held;
 use super::journal::{Journal, JournalError};
 use super::plan::Plan;
@@ -133,14 +133,12 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         done,
         progress,
     });
-    let mut workers = JoinSet::new();
-    for _ in 0..left.min(concurrency.get() as u64) {
-        workers.spawn(Arc::clone(&worker).work());
-    }
     let mut alarm = JoinSet::new();
     if let Some(run_timeout) = run_timeout {
         alarm.spawn(time_out(worker.halt.clone(), run_timeout));
     }
+    let starting = start(Arc::clone(&worker), left.min(concurrency.get() as u64));
+    let mut workers = tokio::spawn(starting).await.expect("nothing here panics");
     let mut result = Ok(());
     while let Some(joined) = workers.join_next().await {
         // Cases catch their panics; one out here breaks the harness itself.
@@ -150,6 +148,18 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     drop(alarm);
     result?;
     worker.finish().await
+}
+
+/// Starts workers one after the other: each yields until what is ready was done, so that the
+/// first cases have sent their requests before the last are begun. Where the model takes its
+/// time, those are the cases that the run ends with.
+async fn start(worker: Arc<Worker>, count: u64) -> JoinSet<Result<(), JournalError>> {
+    let mut workers = JoinSet::new();
+    for _ in 0..count {
+        workers.spawn(Arc::clone(&worker).work());
+        yield_now().await;
+    }
+    workers
 }
 
 async fn time_out(halt: Halt, run_timeout: Duration) {
@@ -179,28 +189,32 @@ struct Worker {
 }
 
 impl Worker {
+    /// Takes cases until there are no more. A finished attempt is recorded while the next case
+    /// waits for its model: where many answers come at once, what recording costs would else
+    /// make every other case's model be asked later.
     async fn work(self: Arc<Self>) -> Result<(), JournalError> {
+        let mut finished = Vec::new();
+        while let Some(case) = self.next_case() {
+            let cast = &self.casts[case.variant as usize];
+            let attempt = attempt(cast, &self.plan, &self.dataset, case);
+            let recording = self.record_later(finished);
+            let (attempt, recorded) = tokio::join!(biased; attempt, recording);
+            recorded?;
+            finished = self.decide(attempt);
+        }
+        self.record_all(finished).await
+    }
+
+    /// The next case that is not recorded yet, unless no more start.
+    fn next_case(&self) -> Option<Case> {
         while !self.is_over() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(case) = self.plan.grid().case(index) else {
-                break;
-            };
-            if self.done.contains(index) {
-                continue;
-            }
-            let attempt = attempt(
-                &self.casts[case.variant as usize],
-                &self.plan,
-                &self.dataset,
-                case,
-            )
-            .await;
-            if let Err(error) = self.keep(attempt).await {
-                self.stop.store(true, Ordering::Release);
-                return Err(error);
+            let case = self.plan.grid().case(index)?;
+            if !self.done.contains(index) {
+                return Some(case);
             }
         }
-        Ok(())
+        None
     }
 
     /// Whether no more cases start.
@@ -210,23 +224,45 @@ impl Worker {
             || self.stop.load(Ordering::Acquire)
     }
 
-    /// Records an attempt, holds it back, or forgets it.
-    async fn keep(&self, attempt: Attempt<Run>) -> Result<(), JournalError> {
+    /// What is to be recorded now that an attempt ended: it is, with those that were held back
+    /// until an attempt got somewhere, or it is held back itself, or forgotten.
+    ///
+    /// This comes before the next case starts, so that it knows of the failures so far.
+    fn decide(&self, attempt: Attempt<Run>) -> Vec<Attempt<Run>> {
         let variant = attempt.case.variant as usize;
         if is_of_a_provider(&attempt) {
             // The reason came before the attempt's end, or with it.
-            if self.halt.reason().is_some() {
-                return Ok(());
-            }
-            return match self.held.hold(variant, attempt) {
-                Some(oldest) => self.record(&oldest).await,
-                None => Ok(()),
+            return match self.halt.reason() {
+                Some(_) => Vec::new(),
+                None => self.held.hold(variant, attempt).into_iter().collect(),
             };
         }
-        self.record(&attempt).await?;
-        if is_answered(attempt.outcome) {
-            for held in self.held.take(variant) {
-                self.record(&held).await?;
+        if attempt.verdict() == Verdict::Failed
+            && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
+        {
+            self.stop.store(true, Ordering::Release);
+        }
+        let is_answered = is_answered(attempt.outcome);
+        let mut decided = vec![attempt];
+        if is_answered {
+            decided.extend(self.held.take(variant));
+        }
+        decided
+    }
+
+    /// Records behind whatever else there is to do, the requests of other cases first of all.
+    async fn record_later(&self, attempts: Vec<Attempt<Run>>) -> Result<(), JournalError> {
+        if !attempts.is_empty() {
+            yield_now().await;
+        }
+        self.record_all(attempts).await
+    }
+
+    async fn record_all(&self, attempts: Vec<Attempt<Run>>) -> Result<(), JournalError> {
+        for attempt in attempts {
+            if let Err(error) = self.record(&attempt).await {
+                self.stop.store(true, Ordering::Release);
+                return Err(error);
             }
         }
         Ok(())
@@ -235,11 +271,6 @@ impl Worker {
     async fn record(&self, attempt: &Attempt<Run>) -> Result<(), JournalError> {
         self.journal.append(attempt).await?;
         self.progress.send_modify(|counts| counts.record(attempt));
-        if attempt.verdict() == Verdict::Failed
-            && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
-        {
-            self.stop.store(true, Ordering::Release);
-        }
         Ok(())
     }
 

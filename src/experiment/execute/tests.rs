@@ -159,6 +159,30 @@ async fn no_more_cases_are_in_flight_than_allowed() {
 }
 
 #[tokio::test]
+async fn an_attempt_is_recorded_while_the_next_case_waits_for_its_model() {
+    let bench = Bench::new(&choices(), dataset(3));
+    let started = Arc::new(AtomicUsize::new(0));
+    let path = bench.path();
+    let target = Arc::new(Fake(move |_, _| {
+        let earlier = started.fetch_add(1, Ordering::SeqCst);
+        let path = path.clone();
+        async move {
+            let recorded = || attempts(&path).len();
+            assert_eq!(recorded(), earlier.saturating_sub(1), "asked before that");
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(recorded(), earlier);
+            run(Triage::Respond)
+        }
+    }));
+    let execution = bench.execution(bench.create(), target, 1);
+    // A failed assertion would be the record of its case, not the end of this test.
+    assert_eq!(execute(execution).await.unwrap().counts.unscored, 0);
+    assert_eq!(attempts(&bench.path()).len(), 6);
+}
+
+#[tokio::test]
 async fn after_a_cancel_no_case_starts_and_those_in_flight_are_recorded() {
     let bench = Bench::new(&choices(), dataset(50));
     let gate = Arc::new(Semaphore::new(0));
