@@ -10,9 +10,12 @@
 //! decides nothing.
 
 pub mod ask;
+pub mod bench;
 pub mod calibration;
 pub mod canary;
 pub mod definition;
 mod ruling;
+pub mod shown;
+pub mod subject;
 
 pub use ruling::{JudgeKey, Judged, Ruling, Verdict, Vote};

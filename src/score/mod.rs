@@ -121,7 +121,7 @@ fn failed(key: Key, comment: String) -> Feedback {
     }
 }
 
-fn failure(run: &Run) -> String {
+pub(crate) fn failure(run: &Run) -> String {
     let outcome = run.outcome.name();
     match &run.error {
         Some(error) => format!("{outcome}: {}", one_line(error, 200)),

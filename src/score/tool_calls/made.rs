@@ -14,7 +14,7 @@ pub(super) const BOOKKEEPING: [&str; 2] = ["triage_email", "done"];
 
 /// One call as the conversation shows it.
 #[derive(Clone, Debug)]
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// Lower case.
     pub name: String,
     /// Empty where the model wrote no object.
@@ -48,7 +48,7 @@ impl<'a> Call<'a> {
 }
 
 /// Some models write the arguments object as a text that holds it.
-pub(in crate::score) fn object(arguments: &Value) -> Cow<'_, Map<String, Value>> {
+pub(crate) fn object(arguments: &Value) -> Cow<'_, Map<String, Value>> {
     match arguments {
         Value::Object(map) => Cow::Borrowed(map),
         Value::String(text) => Cow::Owned(serde_json::from_str(text).unwrap_or_default()),
@@ -58,7 +58,7 @@ pub(in crate::score) fn object(arguments: &Value) -> Cow<'_, Map<String, Value>>
 
 /// The calls of the conversation in order, with the arguments they ran with: those of a
 /// person's edit where there was one.
-pub(super) fn calls(run: &Run) -> Vec<Call<'_>> {
+pub(crate) fn calls(run: &Run) -> Vec<Call<'_>> {
     let mut calls: Vec<Call> = Vec::new();
     // Models reuse ids: the oldest call without an answer is the one that is answered.
     let mut unanswered: HashMap<&str, VecDeque<usize>> = HashMap::new();

@@ -7,7 +7,7 @@
 pub(super) mod argument;
 pub(super) mod assign;
 mod comment;
-pub(super) mod made;
+pub(crate) mod made;
 
 use std::collections::HashSet;
 
