@@ -34,15 +34,7 @@ pub fn bootstrap_interval(
     if units < 2 {
         return None;
     }
-    let mut values: Vec<f64> = (0..resamples(units) as u64)
-        .into_par_iter()
-        .map_with(vec![0; units], |drawn: &mut Vec<usize>, resample| {
-            // A generator of its own for each resample, so that threads cannot matter.
-            let mut random = SplitMix64(mix(seed) ^ mix(resample.wrapping_add(GOLDEN)));
-            drawn.fill_with(|| random.below(units));
-            statistic(drawn)
-        })
-        .collect();
+    let mut values = resampled([units], seed, |[drawn]| statistic(drawn));
     values.sort_unstable_by(f64::total_cmp);
     if values.first() == values.last() {
         return None;
@@ -52,6 +44,33 @@ pub fn bootstrap_interval(
         low: quantile_of_sorted(&values, tail)?,
         high: quantile_of_sorted(&values, 1.0 - tail)?,
     })
+}
+
+/// What `statistic` makes of each resample, in order.
+///
+/// It is given the units drawn from each of several samples, which are drawn from
+/// independently: indices below `units`, with repetition, as many as there are units. The
+/// result depends on nothing but the arguments, however many threads take part.
+pub(super) fn resampled<const SAMPLES: usize, T: Send>(
+    units: [usize; SAMPLES],
+    seed: u64,
+    statistic: impl Fn(&[Vec<usize>; SAMPLES]) -> T + Sync,
+) -> Vec<T> {
+    (0..resamples(units.iter().sum()) as u64)
+        .into_par_iter()
+        .map_with(
+            units.map(|units| vec![0; units]),
+            |drawn: &mut [Vec<usize>; SAMPLES], resample| {
+                // A generator of its own for each resample, so that threads cannot matter.
+                let mut random = SplitMix64(mix(seed) ^ mix(resample.wrapping_add(GOLDEN)));
+                for drawn in drawn.iter_mut() {
+                    let units = drawn.len();
+                    drawn.fill_with(|| random.below(units));
+                }
+                statistic(drawn)
+            },
+        )
+        .collect()
 }
 
 /// The generator of G. L. Steele, D. Lea, and C. H. Flood, "Fast splittable pseudorandom

@@ -4,14 +4,18 @@
 //! which formula it gets, and why, is told in `docs/statistics.md`; each function names
 //! the source of its formula.
 
+mod agreement;
 mod bootstrap;
 mod classes;
+mod corrected;
 mod interval;
 mod quantile;
 mod sum;
 
+pub use agreement::{Level, cohen_kappa, krippendorff_alpha};
 pub use bootstrap::{bootstrap_interval, resamples};
 pub use classes::{ClassScores, class_scores, macro_f1};
+pub use corrected::{Accuracy, Estimate, Share, corrected_interval, rogan_gladen, youden_interval};
 pub use interval::{Interval, Z_95, mean_interval, wilson_interval};
 pub use quantile::quantile;
 pub use sum::FixedSum;
