@@ -4,6 +4,8 @@
 //! rubric or in the frame around it, another reader of its answers, other numbers of votes,
 //! and it says nothing ([`Standing::Stale`]).
 
+pub mod items;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
