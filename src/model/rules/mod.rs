@@ -56,6 +56,7 @@ mod envelope;
 mod facts;
 mod free;
 mod heard;
+mod judge;
 mod meeting;
 mod phrases;
 mod profile;
@@ -145,6 +146,15 @@ impl Rules {
     }
 
     fn reply(&self, request: &Request) -> Reply {
+        if let Some(output) = &request.output
+            && output.name == judge::SCHEMA
+        {
+            let object = judge::answer(self.book, output, &request.messages);
+            return Reply {
+                content: object.to_string(),
+                ..Reply::default()
+            };
+        }
         let known = self.known(request);
         if let Some(output) = &request.output {
             let object = structured::answer(self.book, output, &known, &request.messages);
