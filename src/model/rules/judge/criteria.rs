@@ -215,6 +215,10 @@ const DECIDED: [Cue; 4] = [Cue::Yes, Cue::No, Cue::Accept, Cue::Refuse];
 
 /// Whether something is said about the topic, other than that it will be looked at.
 fn told(case: &Case, demand: &Demand) -> Finding {
+    if demand.topic.is_empty() && demand.moments.is_empty() || demand.clause.contains(" instead ") {
+        return decided_at_all(case, demand)
+            .unwrap_or_else(|| Finding::unmet("The mail has no clear answer"));
+    }
     let related = related(case, demand);
     let mut best: (f64, Option<(&Prose, usize)>) = (0.0, None);
     let mut put_off: Option<(&Prose, usize)> = None;
@@ -239,6 +243,9 @@ fn told(case: &Case, demand: &Demand) -> Finding {
         }
         if score > 0.0 && decided {
             score += 0.15;
+        } else if demand.wants == Wants::Whether && demand.verb != Verb::Address {
+            // That the thing is spoken of does not say which way it goes.
+            score *= 0.6;
         }
         if demand
             .moments
@@ -247,7 +254,8 @@ fn told(case: &Case, demand: &Demand) -> Finding {
         {
             score += 0.25;
         }
-        let postpones = sentence.cues.has(Cue::Later) && sentence.moments.is_empty();
+        let postpones = sentence.cues.has(Cue::Later)
+            && (sentence.moments.is_empty() || !sentence.cues.has(Cue::Promise));
         if postpones && score > 0.0 {
             put_off = Some((prose, index));
         }
@@ -268,15 +276,6 @@ fn told(case: &Case, demand: &Demand) -> Finding {
         (score, Some((prose, index))) if score >= enough => {
             Finding::met("The mail says something about it", prose.quote(index))
         }
-        (_, Some((prose, index))) if demand.topic.is_empty() => decided_at_all(case)
-            .unwrap_or_else(|| {
-                Finding::unsure_at(
-                    "Whether it does cannot be told from its words",
-                    prose.quote(index),
-                )
-            }),
-        _ if demand.topic.is_empty() => decided_at_all(case)
-            .unwrap_or_else(|| Finding::unmet("The mail has no clear yes or no.")),
         (_, best) => {
             if let Some((prose, index)) = put_off {
                 return Finding::unmet_at("The mail only puts it off", prose.quote(index));
@@ -294,9 +293,17 @@ fn told(case: &Case, demand: &Demand) -> Finding {
 }
 
 /// A short answer to a mail that asks one thing needs no word of the question.
-fn decided_at_all(case: &Case) -> Option<Finding> {
+fn decided_at_all(case: &Case, demand: &Demand) -> Option<Finding> {
+    let cues: &[Cue] = match demand.wants {
+        _ if demand.clause.contains(" instead ") => &[Cue::Instead],
+        Wants::Whether => &DECIDED,
+        _ if demand.verb == Verb::Address => &DECIDED,
+        _ => return None,
+    };
     let (prose, index, _) = case.said().find(|(_, _, sentence)| {
-        sentence.cues.any(&DECIDED) && !sentence.question && !sentence.cues.has(Cue::Later)
+        sentence.cues.any(cues)
+            && !sentence.question
+            && !sentence.cues.any(&[Cue::Later, Cue::Sorry, Cue::Thank])
     })?;
     Some(Finding::met("The mail gives an answer", prose.quote(index)))
 }

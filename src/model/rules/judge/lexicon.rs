@@ -39,12 +39,14 @@ pub(super) enum Cue {
     /// Says that something was put into the calendar, or sent out.
     Booked,
     PassedOn,
+    /// Another does it, or something else is done.
+    Instead,
     /// Speaks to whoever judges.
     Judge,
 }
 
 impl Cue {
-    pub const ALL: [Cue; 25] = [
+    pub const ALL: [Cue; 26] = [
         Cue::Promise,
         Cue::Later,
         Cue::Soon,
@@ -69,6 +71,7 @@ impl Cue {
         Cue::Informal,
         Cue::Booked,
         Cue::PassedOn,
+        Cue::Instead,
         Cue::Judge,
     ];
 

@@ -158,9 +158,22 @@ impl Prose {
                 token: day.first as usize,
             });
         }
-        for time in &times.times {
-            let sentence = &mut sentences[sentence_of(time.first)];
-            add_time(&mut sentence.moments, time.first as usize, time.minutes);
+        let clocks = times.times.iter();
+        let mut clocks: Vec<(usize, u16)> = clocks
+            .map(|time| (time.first as usize, time.minutes))
+            .collect();
+        for (at, minutes) in said_clocks(&text, &words) {
+            match clocks.iter_mut().find(|(known, _)| *known == at) {
+                Some(known) => known.1 = minutes,
+                None if timed[at] => continue,
+                None => clocks.push((at, minutes)),
+            }
+            timed[at] = true;
+        }
+        clocks.sort_unstable();
+        for (at, minutes) in clocks {
+            let sentence = &mut sentences[sentence_of(at as u32)];
+            add_time(&mut sentence.moments, at, minutes);
         }
         for sentence in &mut sentences {
             sentence.frame = is_frame(sentence, &words);
@@ -278,6 +291,46 @@ fn vague_moments(sentence: &mut Sentence, sent: Option<Date>) {
             token: sentence.tokens.start,
         });
     }
+}
+
+/// Times of day that only their words give away: "two in the afternoon", "half past ten",
+/// "by four". Which token, and minutes after midnight.
+fn said_clocks(text: &Text, words: &[Word]) -> Vec<(usize, u16)> {
+    let word = |at: usize| words.get(at).map_or("", |word| word.folded.as_str());
+    let mut found = Vec::new();
+    for at in 0..words.len() {
+        let Some(hour) = super::style::number(word(at)).filter(|hour| (1..=12).contains(hour))
+        else {
+            continue;
+        };
+        let hour = hour as u16 * 60;
+        let before = |back: usize| at.checked_sub(back).map_or("", word);
+        let daytime = if hour < 8 * 60 { hour + 720 } else { hour };
+        let within = |other: usize| {
+            words.get(other).is_some() && text.tokens[other].sentence == text.tokens[at].sentence
+        };
+        let minutes = match (word(at + 1), word(at + 2), word(at + 3)) {
+            ("in", "the", "morning") => Some(hour % 720),
+            ("in", "the", "afternoon" | "evening") => Some(hour % 720 + 720),
+            ("at", "night", _) => Some(hour % 720 + 720),
+            _ if before(1) == "past" && before(2) == "half" => Some(daytime + 30),
+            _ if before(1) == "past" && before(2) == "quarter" => Some(daytime + 15),
+            _ if before(1) == "to" && before(2) == "quarter" => Some(daytime - 15),
+            (next, ..) if matches!(before(1), "by" | "before" | "until" | "till") => {
+                const GO_ON: [&str; 14] = [
+                    "tomorrow", "today", "on", "tonight", "this", "in", "so", "and", "or", "at",
+                    "when", "then", "monday", "friday",
+                ];
+                let last = at + 1 == words.len() || !within(at + 1);
+                let end = text.tokens[at].end as usize;
+                let stops = text.source[end..].starts_with([',', '.', ';', ')', ':']);
+                (last || stops || GO_ON.contains(&next)).then_some(daytime)
+            }
+            _ => None,
+        };
+        found.extend(minutes.map(|minutes| (at, minutes % 1440)));
+    }
+    found
 }
 
 /// Greetings, closings and names: short, and polite at most.
