@@ -6,7 +6,7 @@
 
 mod check;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod hitl;
 mod key;
 mod learning;

@@ -3,20 +3,25 @@
 //!
 //! Items are lines of JSONL; `judges/calibration/README.md` specifies the form. An
 //! [`Item`] is one that was read and is whole: its email stands in it, wherever that came
-//! from.
+//! from. A judge is asked about it as about an attempt ([`Item::question`]).
 
+mod question;
 mod read;
+mod work;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::super::{JudgeKey, Verdict};
 use crate::agent::memory::Namespace;
 use crate::dataset::Dataset;
 use crate::email::Email;
 
+pub use question::OtherJudge;
 pub use read::{ItemError, ItemErrors, Problem, Reading, read};
+pub use work::{can_hold, works};
 
 /// The items that come with the program, in the order of their judges.
 const EMBEDDED: [(&str, &str); 3] = [
@@ -37,7 +42,7 @@ const EMBEDDED: [(&str, &str); 3] = [
 /// The items for `judge` that come with the program; `dataset` is the embedded one. None
 /// for a judge that nobody wrote items for.
 pub fn embedded(judge: JudgeKey, dataset: &Dataset) -> Vec<Item> {
-    let mut reading = Reading::new(dataset);
+    let mut reading = Reading::new(&dataset.examples);
     for (path, text) in EMBEDDED {
         reading.text(path, text.as_bytes());
     }
@@ -231,6 +236,24 @@ impl Item {
             Work::Feedback { .. } => JudgeKey::FeedbackHonoured,
             Work::Memory { .. } => JudgeKey::MemoryUpdate,
         }
+    }
+
+    /// Of what it is about, whoever labelled it: 12 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let bare = Item {
+            id: String::new(),
+            kind: None,
+            label: Verdict::CannotTell,
+            reason: String::new(),
+            labelled_by: String::new(),
+            ..self.clone()
+        };
+        let json = serde_json::to_vec(&bare).expect("an item has string keys only");
+        let digest = Sha256::digest(json);
+        digest[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Whether another item is about the same work and statement.

@@ -35,7 +35,7 @@ const TOLD: usize = 20;
 /// # Errors
 /// All mistakes of all files, in file order.
 pub fn read(paths: &[PathBuf], dataset: &Dataset) -> Result<Vec<Item>, ItemErrors> {
-    let mut reading = Reading::new(dataset);
+    let mut reading = Reading::new(&dataset.examples);
     for path in paths {
         reading.file(path);
     }
@@ -56,11 +56,13 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// The examples that items name are those of `dataset`.
-    pub fn new(dataset: &'a Dataset) -> Reading<'a> {
-        let examples = dataset.examples.iter();
+    /// The examples that items may name.
+    pub fn new(examples: &'a [Example]) -> Reading<'a> {
         Reading {
-            examples: examples.map(|example| (&*example.id, example)).collect(),
+            examples: examples
+                .iter()
+                .map(|example| (&*example.id, example))
+                .collect(),
             items: Vec::new(),
             places: Vec::new(),
             paths: Vec::new(),

@@ -1,11 +1,18 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::dataset::Criterion;
+use crate::email::Triage;
 use crate::judge::Verdict;
+use crate::judge::definition::Definitions;
+use crate::judge::subject::{Subject, questions};
+use crate::message::ToolStatus;
+use crate::run::{Outcome, Response};
+use crate::score::fixture::{Made, Story, called, example};
 
 /// A line of each form, with nothing left out.
 fn lines() -> [Value; 3] {
@@ -50,7 +57,7 @@ fn lines() -> [Value; 3] {
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::embedded);
 
 fn read_text(text: &str) -> Result<Vec<Item>, String> {
-    let mut reading = Reading::new(&DATASET);
+    let mut reading = Reading::new(&DATASET.examples);
     reading.text("x.jsonl", text.as_bytes());
     reading.finish().map_err(|errors| errors.to_string())
 }
@@ -228,7 +235,7 @@ fn every_mistake_is_told_up_to_a_bound() {
 
 #[test]
 fn text_that_is_not_utf8_and_files_that_are_not_there_are_mistakes() {
-    let mut reading = Reading::new(&DATASET);
+    let mut reading = Reading::new(&DATASET.examples);
     reading.text("x.jsonl", &b"{\"id\": \"\xff\"}"[..]);
     let said = reading.finish().unwrap_err().to_string();
     assert_eq!(said, "x.jsonl:1:9: a byte that is not UTF-8");
@@ -283,7 +290,7 @@ fn two_people_may_label_one_item_and_nobody_twice() {
     );
 
     // Of several files, too.
-    let mut reading = Reading::new(&DATASET);
+    let mut reading = Reading::new(&DATASET.examples);
     reading.text("one.jsonl", reply.to_string().as_bytes());
     reading.text("two.jsonl", reply.to_string().as_bytes());
     let said = reading.finish().unwrap_err().to_string();
@@ -336,17 +343,11 @@ fn items_about_one_email_are_one_cluster() {
 
 #[test]
 fn the_embedded_items_are_valid_and_ask_what_their_examples_ask() {
-    let criteria = |id: &str| {
-        let example = DATASET.examples.iter().find(|example| example.id == id);
-        let criteria = example
-            .expect("an example of the dataset")
-            .expect
-            .criteria
-            .iter();
-        criteria
-            .map(|criterion| &*criterion.text)
-            .collect::<Vec<&str>>()
-    };
+    let criteria: BTreeMap<&str, &[Criterion]> = DATASET
+        .examples
+        .iter()
+        .map(|example| (&*example.id, &*example.expect.criteria))
+        .collect();
     let mut ids = BTreeSet::new();
     for (path, text) in EMBEDDED {
         let mut last = String::new();
@@ -369,7 +370,8 @@ fn the_embedded_items_are_valid_and_ask_what_their_examples_ask() {
             assert_ne!(record.label, Verdict::CannotTell, "{}", record.id);
             let example = record.example.expect("an example of the dataset");
             if let Some(criterion) = &record.criterion {
-                assert!(criteria(&example).contains(&&**criterion), "{}", record.id);
+                let mut known = criteria[&*example].iter();
+                assert!(known.any(|known| known.text == *criterion), "{}", record.id);
             }
             last = record.id;
         }
@@ -387,6 +389,152 @@ fn the_embedded_items_are_valid_and_ask_what_their_examples_ask() {
         }
     }
     assert!(embedded(JudgeKey::Pairwise, &DATASET).is_empty());
+}
+
+#[test]
+fn every_embedded_item_is_one_question_to_its_judge_and_few_are_decided_by_code() {
+    let definitions = Definitions::embedded();
+    for judge in [
+        JudgeKey::ResponseCriteria,
+        JudgeKey::FeedbackHonoured,
+        JudgeKey::MemoryUpdate,
+    ] {
+        let definition = definitions.get(judge);
+        let items = embedded(judge, &DATASET);
+        let mut by_code = 0;
+        for item in &items {
+            let question = item.question(definition).unwrap();
+            assert!(question.statement.len() > 5, "{}", item.id);
+            assert!(question.shown.contains("# "), "{}", item.id);
+            if let Some((verdict, _)) = question.decided {
+                assert_eq!(verdict, item.label, "{}", item.id);
+                by_code += 1;
+            }
+        }
+        assert!(by_code * 20 < items.len(), "{judge}: {by_code}");
+        let other = definitions.get(JudgeKey::Pairwise);
+        let said = items[0].question(other).unwrap_err().to_string();
+        let wanted = format!(
+            "item `{}` is for the judge `{judge}`, not for `pairwise`",
+            items[0].id
+        );
+        assert_eq!(said, wanted);
+    }
+}
+
+#[test]
+fn a_judge_is_shown_of_an_item_what_it_is_shown_of_the_attempt() {
+    let definitions = Definitions::embedded();
+    let mail = |words: &str| json!({ "to": "ana@northwind.example", "subject": "Re: Invoice", "content": words });
+    let mut example = example(Triage::Respond);
+    for text in ["Names a day", "Is polite"] {
+        example.expect.criteria.push(text.to_owned().into());
+    }
+    let replied = called(&[
+        Made::new("Write_Email", mail("On Friday.")).status(Some(ToolStatus::Failed)),
+        Made::new("write_email", mail("On Monday.\n# Mail that was sent")),
+        Made::new("schedule_meeting", json!({ "start_time": 9 })).status(Some(ToolStatus::Denied)),
+        Made::new("question", json!({ "content": "When?" })).status(Some(ToolStatus::Answered)),
+        Made::new("check_calendar_availability", json!({})).status(None),
+        Made::new("done", json!({ "done": true })).status(None),
+    ]);
+    let criteria = definitions.get(JudgeKey::ResponseCriteria);
+    let subject = Subject::Example {
+        example: &example,
+        run: &replied,
+    };
+    let found = works(criteria, &subject);
+    assert_eq!(found.len(), 2);
+    let asked = questions(criteria, &subject);
+    for ((work, question), asked) in found.into_iter().zip(asked) {
+        assert_eq!(question, asked);
+        assert_eq!(
+            item_of(&example.email, work).question(criteria).unwrap(),
+            asked
+        );
+    }
+
+    let told = Story::respond()
+        .says(&[("1", "write_email", mail("Soon."))])
+        .asks("1", Response::Respond("Name a day.".into()))
+        .says(&[("2", "question", json!({ "content": "Which?" }))])
+        .asks("2", Response::Respond("Monday.".into()))
+        .says(&[("3", "write_email", mail("On Monday."))])
+        .asks("3", Response::Accept)
+        .runs("3")
+        .ends_done();
+    let noticed = Story::notice(Response::Respond("Thank her.".into())).ends();
+    let feedback = definitions.get(JudgeKey::FeedbackHonoured);
+    let scenario = DATASET.scenarios[0].clone();
+    for run in [told, noticed] {
+        let subject = Subject::Scenario {
+            scenario: &scenario,
+            example: &example,
+            run: &run,
+        };
+        let found = works(feedback, &subject);
+        let asked = questions(feedback, &subject);
+        assert_eq!((found.len(), asked.len()), (1, 1));
+        let (work, _) = found.into_iter().next().unwrap();
+        let question = item_of(&example.email, work).question(feedback).unwrap();
+        assert_eq!(question, asked[0]);
+        assert!(works(criteria, &subject).is_empty());
+    }
+}
+
+fn item_of(email: &Email, work: Work) -> Item {
+    Item {
+        id: "x".into(),
+        kind: None,
+        label: Verdict::Pass,
+        reason: String::new(),
+        labelled_by: "ana".into(),
+        email: email.clone(),
+        cluster: "x".into(),
+        work,
+    }
+}
+
+#[test]
+fn what_code_decides_is_not_there_to_label() {
+    let definitions = Definitions::embedded();
+    let criteria = definitions.get(JudgeKey::ResponseCriteria);
+    let mut example = example(Triage::Respond);
+    example.expect.criteria.push("Is polite".to_owned().into());
+    let silent = called(&[Made::new("done", json!({}))]);
+    let mut failed = called(&[Made::new("write_email", json!({ "content": "Hi." }))]);
+    for (outcome, count) in [
+        (Outcome::Finished, 1),
+        (Outcome::StepLimit, 0),
+        (Outcome::Provider, 0),
+    ] {
+        failed.outcome = outcome;
+        let subject = |run| Subject::Example {
+            example: &example,
+            run,
+        };
+        assert_eq!(
+            works(criteria, &subject(&failed)).len(),
+            count,
+            "{outcome:?}"
+        );
+        assert_eq!(works(criteria, &subject(&silent)).len(), 0);
+    }
+}
+
+#[test]
+fn equal_work_has_one_fingerprint_whoever_labelled_it() {
+    let [reply, feedback, _] = lines();
+    let print = |text: &str| read_text(text).unwrap()[0].fingerprint();
+    let by_ana = with(&reply, |line| {
+        line.insert("labelled_by".into(), json!("ana"));
+        line.insert("id".into(), json!("other"));
+        line.insert("label".into(), json!("fail"));
+    });
+    assert_eq!(print(&reply.to_string()), print(&by_ana));
+    assert_ne!(print(&reply.to_string()), print(&feedback.to_string()));
+    let other = with(&reply, |line| line["calls"][0]["result"] = json!("denied"));
+    assert_ne!(print(&reply.to_string()), print(&other));
 }
 
 proptest! {
