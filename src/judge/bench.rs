@@ -303,8 +303,9 @@ fn share(rulings: &[Ruling]) -> Option<Score> {
     };
     let all = weight(&mut ruled());
     let met = weight(&mut ruled().filter(|ruling| is_met(ruling)));
-    // Rounding may take a sum of parts past the sum of all.
-    Score::try_from((met / all).min(1.0)).ok()
+    // Where nothing was ruled there is nothing to divide by; and rounding may take a sum of
+    // parts past the sum of all.
+    (all > 0.0).then(|| Score::try_from((met / all).min(1.0)).ok())?
 }
 
 /// Which statements were not met, or not decided, on one line.

@@ -394,9 +394,12 @@ fn line_of(text: &str, key: &str) -> u64 {
     }
 }
 
-/// The parser adds snippets and hints on further lines.
+/// The parser says the place once more, and adds hints on further lines.
 fn first_line(message: &str) -> String {
-    one_line(message.lines().next().unwrap_or_default(), 300)
+    let line = message.lines().next().unwrap_or_default();
+    let place = line.rfind(" at line ");
+    let said_twice = place.filter(|at| line[*at..].contains(", column "));
+    one_line(&line[..said_twice.unwrap_or(line.len())], 300)
 }
 
 /// Bytes as hexadecimal digits.

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod calibration;
 pub mod canary;
 pub mod definition;
+pub mod pairwise;
 mod ruling;
 pub mod shown;
 pub mod subject;
