@@ -114,6 +114,7 @@ impl Profile {
             // Whoever imitates somebody must not profit from what is said about them.
             Some((What::Triage(Triage::Respond), _)) if reading.suspect => decision.clone(),
             Some((What::Triage(label), wish)) => Decision {
+                close: None,
                 triage: *label,
                 reasoning: format!("The person's preferences say “{wish}”."),
             },

@@ -6,9 +6,14 @@ use crate::email::Triage;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Decision {
     pub triage: Triage,
+    /// Another that has hardly fewer points.
+    pub close: Option<Triage>,
     /// One or two sentences that name what decided.
     pub reasoning: String,
 }
+
+/// Points within which two decisions are close: those of a hint.
+const CLOSE: f64 = 1.0;
 
 /// The cues and facts found in one email, each at most once.
 pub(super) struct Evidence<'a> {
@@ -93,8 +98,12 @@ pub(super) fn decide(evidence: &Evidence) -> Decision {
         .into_iter()
         .max_by(|one, other| sum.of(*one).total_cmp(&sum.of(*other)))
         .expect("there are three");
+    let close = Triage::ALL
+        .into_iter()
+        .find(|other| *other != triage && sum.of(triage) - sum.of(*other) <= CLOSE);
     Decision {
         triage,
+        close,
         reasoning: reasoning(triage, &weighed),
     }
 }

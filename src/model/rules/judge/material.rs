@@ -111,6 +111,21 @@ impl Shown {
     pub fn calls(&self) -> Vec<Call> {
         self.text("Tool calls").map(calls).unwrap_or_default()
     }
+
+    /// The call that the person was shown; `None` where it was none.
+    pub fn draft(&self) -> Option<Call> {
+        let text = self.text("What the person was shown")?;
+        let (name, rest) = text.strip_prefix("proposed ")?.split_once('\n')?;
+        let mut arguments = Vec::new();
+        for line in rest.lines() {
+            add_argument(&mut arguments, line);
+        }
+        Some(Call {
+            name: name.trim().to_owned(),
+            ran: false,
+            arguments,
+        })
+    }
 }
 
 impl Mail {
@@ -156,6 +171,18 @@ impl Mail {
 fn without_orders(body: &str) -> (String, bool) {
     let mut kept = String::with_capacity(body.len());
     let mut steers = false;
+    // Nobody who reads the mail sees a comment. A blank line keeps what it stood between
+    // apart, so that no sentence joins what the material has in two places.
+    let mut visible = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((before, hidden)) = rest.split_once("<!") {
+        visible.push_str(before);
+        visible.push_str("\n\n");
+        steers |= speaks_to_judge(hidden);
+        rest = hidden.split_once('>').map_or("", |(_, behind)| behind);
+    }
+    visible.push_str(rest);
+    let body = visible.as_str();
     for paragraph in body.split_inclusive("\n\n") {
         if speaks_to_judge(paragraph) {
             steers = true;

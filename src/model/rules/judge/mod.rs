@@ -10,9 +10,12 @@
 mod criteria;
 mod demand;
 mod forbidden;
+mod instruction;
+mod lesson;
 mod lexicon;
 mod material;
 mod prose;
+mod sorted;
 mod style;
 
 use serde_json::{Map, Value, json};
@@ -132,7 +135,17 @@ fn shortened(quote: &str) -> String {
 pub(super) fn answer(book: &Book, output: &OutputSchema, messages: &[Message]) -> Value {
     let shown = Shown::read(messages);
     let case = Case::read(book, &shown);
-    let mut finding = criteria::judge(&case, &shown.statement);
+    let mut finding = if shown.text("Profile after").is_some() {
+        lesson::judge(book, &case, &shown)
+    } else if shown.text("What the person said").is_some() {
+        instruction::judge(book, &case, &shown)
+    } else if shown.text("The decision").is_some() {
+        sorted::judge(book, &shown)
+    } else if shown.text("The first").is_some() {
+        Finding::unsure("It cannot compare two runs")
+    } else {
+        criteria::judge(&case, &shown.statement)
+    };
     if case.mails.iter().any(|(mail, _)| mail.steers) {
         let told = "A passage that speaks to whoever judges was left out.";
         finding.reasons.push(told.to_owned());

@@ -48,6 +48,7 @@ impl Word {
 
 /// "1,000" and "1000" are one number.
 fn digits(number: &str) -> String {
+    let number = number.strip_suffix(":00").unwrap_or(number);
     let mut digits: String = number.chars().filter(|c| !matches!(c, ',' | '.')).collect();
     if digits.ends_with(|c: char| c.is_ascii_alphabetic()) {
         digits.retain(|c| c.is_ascii_digit());

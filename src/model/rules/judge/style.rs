@@ -200,6 +200,11 @@ pub(super) fn is_in(prose: &Prose, language: usize) -> Option<bool> {
     }
 }
 
+/// The language that a folded word names: its place in the book.
+pub(super) fn language(word: &str) -> Option<usize> {
+    LANGUAGES.iter().position(|name| *name == word)
+}
+
 /// How much a text has of a tone, in cues a hundred words, and a sentence that shows it.
 pub(super) fn amount(prose: &Prose, tone: Tone) -> (f64, Option<usize>) {
     let cue = match tone {
