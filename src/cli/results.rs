@@ -120,7 +120,7 @@ impl Making {
         let Making { reader, fold } = self;
         let (sessions, ended) = (reader.sessions(), reader.ended());
         let environment = Environment::new(reader.header(), sessions, ended, reader.ledger());
-        fold.finish(environment)
+        fold.finish(reader.canaries(), environment)
     }
 }
 

@@ -107,6 +107,8 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
         full: args.full,
         prompts: args.prompts.then_some(&prompts),
     };
-    print(&report::trajectory(&attempt, variant, options))?;
+    let header = reader.header();
+    let text = report::trajectory(&attempt, &header.variants[index], &header.judges, options);
+    print(&text)?;
     Ok(Exit::Ok)
 }

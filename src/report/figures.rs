@@ -5,12 +5,12 @@
 
 use crate::email::Triage;
 use crate::experiment::{CaseKind, Suite};
-use crate::run::{ModelRole, Outcome};
+use crate::run::{ModelRole, Outcome, Usage};
 use crate::score::Key;
 
 use super::{
     Check, Estimate, Found, GateVerdict, GroupReport, Metrics, Report, VariantReport, WorstExample,
-    people,
+    gate, people,
 };
 
 /// The first word of every report.
@@ -75,7 +75,7 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
             with(GateVerdict::Fail),
             checks.len()
         ),
-        GateVerdict::Indecisive => "too little was scored to decide anything".to_owned(),
+        GateVerdict::Indecisive => undecided(report),
         GateVerdict::None => "no gate was set".to_owned(),
     };
     format!(
@@ -86,6 +86,21 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
         listed(&cases),
         quote(&report.dataset.name),
     )
+}
+
+/// Why nothing is decided: too little was scored, or too little is known of a judge.
+fn undecided(report: &Report) -> String {
+    let checks = &report.gate.checks;
+    let open = |check: &&Check| check.verdict == GateVerdict::Indecisive;
+    if checks
+        .iter()
+        .filter(open)
+        .any(|check| check.name == gate::COVERAGE)
+    {
+        return "too little was scored to decide anything".to_owned();
+    }
+    let open = checks.iter().filter(open).count();
+    format!("{open} of {} checks cannot decide", checks.len())
 }
 
 /// `a`, `a and b`, `a, b, and c`.
@@ -106,13 +121,17 @@ pub(super) fn notable_checks(report: &Report) -> impl Iterator<Item = &Check> {
 }
 
 pub(super) fn check_line(check: &Check, quote: impl Fn(&str) -> String) -> String {
-    format!(
+    let mut text = format!(
         "{}: {} of {}: {}",
         check_word(check.verdict),
         check.name,
         quote(&check.variant),
         check.reason
-    )
+    );
+    if let Some(fix) = &check.fix {
+        text.push_str(&format!("; to do: {}", quote(fix)));
+    }
+    text
 }
 
 /// What must be equal for two reports to be comparable.
@@ -134,7 +153,8 @@ pub(super) fn plan_parts(report: &Report, quote: impl Fn(&str) -> String) -> Vec
     parts
 }
 
-fn short(hash: &str) -> String {
+/// As much of a hash as tells one from another.
+pub(super) fn short(hash: &str) -> String {
     hash.chars().take(12).collect()
 }
 
@@ -174,7 +194,7 @@ const FIGURES: [Figure; 8] = [
         show: decimal,
     },
     Figure {
-        header: "cost",
+        header: "triage cost",
         key: "triage.cost",
         show: decimal,
     },
@@ -255,10 +275,16 @@ pub(super) fn columns(report: &Report) -> Vec<Column> {
     columns.push(Column::new("calls/attempt", |variant| {
         match variant.counts.attempts {
             0 => NOTHING.to_owned(),
-            attempts => format!("{:.1}", variant.usage.calls() as f64 / attempts as f64),
+            attempts => format!("{:.1}", own_calls(&variant.usage) as f64 / attempts as f64),
         }
     }));
     columns
+}
+
+/// Model calls, those of judges left out: they are about the attempt and no part of it.
+pub(super) fn own_calls(usage: &Usage) -> u64 {
+    let judging = usage.0.get(&ModelRole::Judge);
+    usage.calls() - judging.map_or(0, |usage| usage.calls)
 }
 
 /// The column that differs between two runs of one plan.
@@ -436,7 +462,7 @@ pub(super) fn agent_failures(variant: &VariantReport) -> u64 {
 }
 
 const LEGEND: &str = "Pass rate: attempts at examples that satisfied every scorer. Accuracy, \
-    macro F1, and cost (from 0, best, to 1) are of the triage decisions. Failures: attempts \
+    macro F1, and triage cost (from 0, best, to 1) are of the triage decisions. Failures: attempts \
     that the agent did not finish, scored 0. Errors: attempts that infrastructure spoiled, not \
     scored. In parentheses: the 95% interval.";
 
@@ -477,12 +503,18 @@ pub(super) fn percent_with_interval(estimate: &Estimate, examples: u64) -> Strin
     let Some(value) = estimate.value else {
         return NOTHING.to_owned();
     };
-    let mut text = percentage(value);
-    if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
-        text.push_str(&format!(" ({:.0}–{:.0})", low * 100.0, high * 100.0));
-    }
+    let mut text = share_with_interval(value, estimate.low, estimate.high);
     if estimate.n != examples {
         text.push_str(&format!(" n={}", count(estimate.n)));
+    }
+    text
+}
+
+/// `91.4% (86–95)`.
+pub(super) fn share_with_interval(value: f64, low: Option<f64>, high: Option<f64>) -> String {
+    let mut text = percentage(value);
+    if let (Some(low), Some(high)) = (low, high) {
+        text.push_str(&format!(" ({:.0}–{:.0})", low * 100.0, high * 100.0));
     }
     text
 }

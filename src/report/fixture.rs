@@ -242,7 +242,7 @@ pub(super) fn report(header: Header, attempts: &[Attempt<()>]) -> Report {
     for attempt in attempts {
         fold.push(attempt).unwrap();
     }
-    fold.finish(environment)
+    fold.finish(&[], environment)
 }
 
 pub(super) fn sample() -> Report {

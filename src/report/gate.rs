@@ -1,12 +1,17 @@
 //! Whether the results are good enough.
 
+use super::judges::{JudgeReport, StandingReport, keys, words};
 use super::{Check, Gate, GateVerdict, VariantReport, figures, metrics};
 
 /// Share of a variant's planned attempts that must be scored before its figures decide.
 pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
 
-/// Checks each variant: enough of it was scored, and, where a least pass rate was asked
-/// for, enough of its scored attempts passed.
+/// The name of the check that enough was scored.
+pub(super) const COVERAGE: &str = "coverage";
+
+/// Checks each variant: enough of it was scored; where a least pass rate was asked for,
+/// enough of its scored attempts passed; and where a judge has a threshold, what it judges
+/// reached it, as far as anything is known of the judge.
 ///
 /// A failed check outweighs an indecisive one, as exit code 100 outweighs 3. `planned` is
 /// the number of attempts that each variant was to make.
@@ -22,7 +27,7 @@ pub(super) fn decide(
         // wrote; a product would not always be.
         let enough = counts.scored as f64 / planned as f64 >= REQUIRED_COVERAGE;
         checks.push(Check {
-            name: "coverage".to_owned(),
+            name: COVERAGE.to_owned(),
             variant: variant.name.clone(),
             verdict: if enough {
                 GateVerdict::Pass
@@ -37,6 +42,7 @@ pub(super) fn decide(
                 planned.saturating_sub(counts.attempts),
                 REQUIRED_COVERAGE * 100.0,
             ),
+            fix: None,
         });
         if let Some(least) = min_pass_rate {
             let verdict = if counts.scored == 0 {
@@ -59,15 +65,19 @@ pub(super) fn decide(
                     ),
                     None => format!("no attempt was scored; a share of {least} must pass"),
                 },
+                fix: None,
             });
         }
+        let judges = variant.judges.iter();
+        checks.extend(judges.filter_map(|judge| judged(variant, judge)));
     }
+    let gated = |check: &Check| check.name != COVERAGE;
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
     let (verdict, exit_code) = if any(GateVerdict::Fail) {
         (GateVerdict::Fail, 100)
     } else if any(GateVerdict::Indecisive) {
         (GateVerdict::Indecisive, 3)
-    } else if min_pass_rate.is_some() {
+    } else if checks.iter().any(gated) {
         (GateVerdict::Pass, 0)
     } else {
         (GateVerdict::None, 0)
@@ -77,6 +87,96 @@ pub(super) fn decide(
         checks,
         exit_code,
     }
+}
+
+/// Whether what a judge looks at reaches its threshold. `None` where it has none.
+///
+/// What a judge says decides nothing where nobody knows how often it is right, where it
+/// shows that it does not work, and where it did not answer: then the check is indecisive,
+/// whatever the figure.
+fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
+    let least = judge.threshold?;
+    let key = keys(judge.judge).first()?.name();
+    let value = variant.metrics.get(key).and_then(|estimate| estimate.value);
+    let doubts = doubts(judge);
+    let found = match value {
+        Some(value) => format!(
+            "{} of what it asks was met, and a share of {least} must be",
+            figures::percentage(value)
+        ),
+        None => format!("nothing was judged, and a share of {least} must be met"),
+    };
+    let verdict = match value {
+        Some(value) if doubts.is_empty() && value >= least => GateVerdict::Pass,
+        Some(_) if doubts.is_empty() => GateVerdict::Fail,
+        Some(_) | None => GateVerdict::Indecisive,
+    };
+    let (why, fixes): (Vec<String>, Vec<Option<String>>) = doubts.into_iter().unzip();
+    let mut reason = found;
+    if why.is_empty() {
+        reason.push_str(match judge.standing {
+            StandingReport::Calibrated { .. } => "; the judge is calibrated",
+            _ => "; the configuration trusts the judge without a calibration",
+        });
+    } else {
+        reason.push_str(&format!("; undecided, because {}", why.join(", and ")));
+    }
+    Some(Check {
+        name: format!("judge:{key}"),
+        variant: variant.name.clone(),
+        verdict,
+        reason,
+        fix: fixes.into_iter().flatten().next(),
+    })
+}
+
+/// Has the judges judge the trajectories of an experiment again.
+const RESCORE: &str = "mailproof rescore EXPERIMENT";
+
+/// Why a judge cannot be relied on, each with the command that helps, where one does.
+fn doubts(judge: &JudgeReport) -> Vec<(String, Option<String>)> {
+    let mut doubts = Vec::new();
+    let calibrate = || Some(words::calibrate(judge));
+    let measure = "calibrate it, or set `trust_uncalibrated_judges: true`";
+    match judge.standing {
+        _ if judge.trusted => {}
+        StandingReport::Calibrated { .. } => {}
+        StandingReport::Stale { date, .. } => doubts.push((
+            format!("what was measured on {date} is not this judge any more ({measure})"),
+            calibrate(),
+        )),
+        StandingReport::Uncalibrated => doubts.push((
+            format!("nobody has measured how often the judge is right ({measure})"),
+            calibrate(),
+        )),
+    }
+    match &judge.canaries {
+        None => doubts.push((
+            "no canaries were shown to the judge (judge the experiment again)".to_owned(),
+            Some(RESCORE.to_owned()),
+        )),
+        Some(canaries) => {
+            if let Some(why) = &canaries.failed {
+                doubts.push((format!("{why} (choose another judge model)"), None));
+            }
+        }
+    }
+    let statements = &judge.statements;
+    // As for attempts, a quotient is compared, not a product.
+    let ruled = statements.ruled() as f64 / statements.asked() as f64;
+    if statements.asked() > 0 && ruled < REQUIRED_COVERAGE {
+        doubts.push((
+            format!(
+                "the judge ruled on {} of {} statements, and must on at least {}% (judge the \
+                 experiment again)",
+                statements.ruled(),
+                statements.asked(),
+                REQUIRED_COVERAGE * 100.0
+            ),
+            Some(RESCORE.to_owned()),
+        ));
+    }
+    doubts
 }
 
 #[cfg(test)]

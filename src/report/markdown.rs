@@ -13,11 +13,15 @@ use super::{
 };
 use crate::experiment::{CaseKind, EndReason};
 
+mod judges;
+
 /// The most characters of one name, comment, or error.
 const TEXT_SHOWN: usize = 400;
 
 pub fn render(report: &Report) -> String {
     let mut sections = vec![headline(report), variants(report)];
+    sections.extend(judges::judges(report));
+    sections.extend(judges::criteria(report));
     sections.extend(costs(report));
     sections.extend(splits(report));
     sections.extend(in_the_loop(report));
@@ -167,6 +171,10 @@ fn details(report: &Report) -> Vec<String> {
                     .into_iter()
                     .filter_map(|kind| worst(variant, kind)),
             );
+            for judge in &variant.judges {
+                parts.extend(judges::worst(judge));
+                parts.extend(judges::split_votes(judge));
+            }
             parts.extend(incidents(
                 "Agent failures, scored 0",
                 &variant.agent_failures,
@@ -194,16 +202,22 @@ fn all_metrics(variant: &VariantReport) -> String {
     let decimals = |value: Option<f64>| {
         value.map_or(figures::NOTHING.to_owned(), |value| format!("{value:.4}"))
     };
+    let judged = !variant.judges.is_empty();
     let rows = variant.metrics.iter().map(|(key, estimate)| {
-        vec![
+        let mut row = vec![
             quote(key),
             decimals(estimate.value),
             decimals(estimate.low),
             decimals(estimate.high),
             figures::count(estimate.n),
-        ]
+        ];
+        let calibration = variant.metrics.calibration(key);
+        row.extend(judged.then(|| calibration.unwrap_or(figures::NOTHING).to_owned()));
+        row
     });
-    let mut inside = table(&["key", "value", "low", "high", "examples"], rows);
+    let mut headers = vec!["key", "value", "low", "high", "examples"];
+    headers.extend(judged.then_some("calibration"));
+    let mut inside = table(&headers, rows);
     if !variant.tags.is_empty() {
         let rows = variant.tags.iter().map(|(tag, group)| {
             let accuracy = group.metrics.get("triage.accuracy");
@@ -297,7 +311,10 @@ fn gate(report: &Report) -> String {
             quote(&check.variant),
             check.name.replace('_', " "),
             figures::check_word(check.verdict).to_owned(),
-            check.reason.clone(),
+            match &check.fix {
+                Some(fix) => format!("{}; to do: {}", check.reason, quote(fix)),
+                None => check.reason.clone(),
+            },
         ]
     });
     let mut text =

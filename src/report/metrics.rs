@@ -40,7 +40,25 @@ impl Estimate {
 
 /// Figures by key, in the order of the table in `docs/scoring.md`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Metrics(Vec<(&'static str, Estimate)>);
+pub struct Metrics {
+    figures: Vec<(&'static str, Estimate)>,
+    calibrations: Calibrations,
+}
+
+/// What is known of the judge behind a key: `2026-03-02 0123456789ab`, `stale`, or
+/// `uncalibrated`.
+pub(super) type Calibrations = BTreeMap<&'static str, String>;
+
+/// An estimate from the verdicts of a judge.
+#[derive(Serialize, JsonSchema)]
+struct JudgedEstimate {
+    value: Option<f64>,
+    n: u64,
+    low: Option<f64>,
+    high: Option<f64>,
+    /// The day and the hash of the judge's calibration; or `stale`, or `uncalibrated`.
+    calibration: String,
+}
 
 impl Metrics {
     /// `None` where nobody scored the key.
@@ -51,15 +69,47 @@ impl Metrics {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Estimate)> {
-        self.0.iter().map(|(name, estimate)| (*name, estimate))
+        self.figures
+            .iter()
+            .map(|(name, estimate)| (*name, estimate))
+    }
+
+    /// What is known of the judge behind a key; `None` for what no judge answers.
+    pub fn calibration(&self, key: &str) -> Option<&str> {
+        self.calibrations.get(key).map(String::as_str)
+    }
+
+    pub(super) fn calibrated(self, calibrations: &Calibrations) -> Metrics {
+        Metrics {
+            calibrations: calibrations.clone(),
+            ..self
+        }
     }
 }
 
 impl Serialize for Metrics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, estimate) in &self.0 {
-            map.serialize_entry(key, estimate)?;
+        let mut map = serializer.serialize_map(Some(self.figures.len()))?;
+        for (key, estimate) in &self.figures {
+            match self.calibrations.get(key) {
+                None => map.serialize_entry(key, estimate)?,
+                Some(calibration) => {
+                    let Estimate {
+                        value,
+                        n,
+                        low,
+                        high,
+                    } = *estimate;
+                    let judged = JudgedEstimate {
+                        value,
+                        n,
+                        low,
+                        high,
+                        calibration: calibration.clone(),
+                    };
+                    map.serialize_entry(key, &judged)?;
+                }
+            }
         }
         map.end()
     }
@@ -72,8 +122,17 @@ impl JsonSchema for Metrics {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let estimate = generator.subschema_for::<Estimate>();
+        let judged = generator.subschema_for::<JudgedEstimate>();
+        let is_judged = |name: &str| {
+            Key::ALL
+                .iter()
+                .any(|key| key.is_judged() && key.name() == name)
+        };
         let properties: serde_json::Map<_, _> = keys()
-            .map(|key| (key.to_owned(), estimate.clone().to_value()))
+            .map(|key| {
+                let schema = if is_judged(key) { &judged } else { &estimate };
+                (key.to_owned(), schema.clone().to_value())
+            })
             .collect();
         json_schema!({
             "description": "Figures by key; a key that nobody scored is absent.",
@@ -197,28 +256,56 @@ impl<'a> Group<'a> {
         )
     }
 
+    /// From which everything random is drawn.
+    pub(super) fn seed(&self) -> u64 {
+        self.header.seed
+    }
+
+    /// Of each cluster the sum of its examples' values and how many they are, of those that
+    /// have one.
+    pub(super) fn clusters(&self, value: impl Fn(&Cell) -> Option<f64>) -> Vec<(f64, f64)> {
+        let values = self.pairs.iter().zip(&self.clusters);
+        let mut values: Vec<(u32, f64)> = values
+            .filter_map(|((_, cell), &cluster)| Some((cluster, value(cell)?)))
+            .collect();
+        // Stable, so that the order within a cluster is the plan's.
+        values.sort_by_key(|(cluster, _)| *cluster);
+        values
+            .chunk_by(|(one, _), (other, _)| one == other)
+            .map(|unit| (unit.iter().map(|(_, value)| value).sum(), unit.len() as f64))
+            .collect()
+    }
+
     /// Means of scores, by key.
     pub(super) fn scores(&self) -> Metrics {
         let means = Key::ALL.map(|key| (key.name(), self.mean(|cell| cell.scores(key).mean())));
         let scored = means.into_iter().filter(|(_, mean)| mean.n > 0);
-        Metrics(scored.collect())
+        Metrics {
+            figures: scored.collect(),
+            calibrations: Calibrations::new(),
+        }
     }
 
     /// All figures, by key.
     pub(super) fn metrics(&self) -> Metrics {
-        let Metrics(mut metrics) = self.scores();
+        let mut metrics = self.scores();
+        let figures = &mut metrics.figures;
         let accuracy = Key::TriageAccuracy.name();
-        if let Some(place) = metrics.iter().position(|(key, _)| *key == accuracy) {
+        if let Some(place) = figures.iter().position(|(key, _)| *key == accuracy) {
             let costs = &self.header.triage_costs;
             let macro_f1 = self.resampled(Confusion::macro_f1);
             let cost = self.resampled(|decisions| decisions.cost(costs));
-            metrics.splice(place + 1..place + 1, [(MACRO_F1, macro_f1), (COST, cost)]);
+            figures.splice(place + 1..place + 1, [(MACRO_F1, macro_f1), (COST, cost)]);
         }
         let gain = LearningReport::new(self, false).gain;
         if gain.n > 0 {
-            metrics.push((GAIN, gain));
+            // In its place among the keys, which what is judged comes after.
+            let memory = Key::MemoryPass.name();
+            let place = figures.iter().position(|(key, _)| *key == memory);
+            let place = place.map_or(figures.len(), |place| place + 1);
+            figures.insert(place, (GAIN, gain));
         }
-        Metrics(metrics)
+        metrics
     }
 
     /// Per label; empty where no decision was scored.
@@ -252,21 +339,7 @@ impl<'a> Group<'a> {
     /// The mean of one less the other, paired by example; from −1 to 1. The interval is
     /// that of a bootstrap over whole clusters.
     pub(super) fn mean_difference(&self, values: impl Fn(&Cell) -> Option<(f64, f64)>) -> Estimate {
-        let mut differences: Vec<(u32, f64)> = self
-            .pairs
-            .iter()
-            .zip(&self.clusters)
-            .filter_map(|((_, cell), &cluster)| {
-                let (one, other) = values(cell)?;
-                Some((cluster, one - other))
-            })
-            .collect();
-        // Stable, so that the order within a cluster is the plan's.
-        differences.sort_by_key(|(cluster, _)| *cluster);
-        let units: Vec<(f64, f64)> = differences
-            .chunk_by(|(one, _), (other, _)| one == other)
-            .map(|unit| (unit.iter().map(|(_, value)| value).sum(), unit.len() as f64))
-            .collect();
+        let units = self.clusters(|cell| values(cell).map(|(one, other)| one - other));
         let mean = |drawn: &mut dyn Iterator<Item = usize>| {
             let (sum, count) = drawn.fold((0.0, 0.0), |(sum, count), unit| {
                 (sum + units[unit].0, count + units[unit].1)
@@ -280,7 +353,8 @@ impl<'a> Group<'a> {
             mean(&mut drawn.iter().copied())
         });
         let value = mean(&mut (0..units.len()));
-        Estimate::new(Some(value), differences.len(), interval)
+        let count: f64 = units.iter().map(|(_, count)| count).sum();
+        Estimate::new(Some(value), count as usize, interval)
     }
 
     fn mean_over(&self, value: impl Fn(&ExampleFacts, &Cell) -> Option<f64>) -> Estimate {

@@ -33,6 +33,7 @@ mod gate;
 mod histogram;
 mod incident;
 mod json;
+mod judges;
 mod latency;
 mod learning;
 mod markdown;
@@ -52,6 +53,11 @@ pub use cost::usd;
 pub(crate) use figures::{count, role};
 pub use fold::{Fold, FoldError};
 pub use json::{render as json, schema};
+pub use judges::{
+    Agreement, CanaryReport, CorrectedRate, CriteriaReport, CriterionReport, Held, JUDGED_SHOWN,
+    JudgeReport, MissedCanary, RulingReport, Side, SplitVote, StandingReport, Statements,
+    UnscoredCause, WorstJudged,
+};
 pub use learning::{
     CheckReport, CurvePoint, EpisodeChanges, HitlReport, LearningReport, MemoryReport,
     NamespaceChange,
@@ -78,6 +84,8 @@ pub struct Report {
     pub plan: PlanReport,
     /// In the plan's order.
     pub variants: Vec<VariantReport>,
+    /// How often criteria were met, over all variants; `null` where there were none.
+    pub criteria: Option<CriteriaReport>,
     /// Keys that the suites could answer, but nobody was asked to.
     pub not_judged: Vec<String>,
     /// Everything that may differ between two runs of one plan, latencies apart.
@@ -96,13 +104,16 @@ pub struct Gate {
 /// One condition of the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Check {
-    /// `coverage` or `min_pass_rate`.
+    /// `coverage`, `min_pass_rate`, or `judge:` and the key that a judge answers.
     pub name: String,
     /// The variant it looked at.
     pub variant: String,
     pub verdict: GateVerdict,
     /// One sentence with the figures.
     pub reason: String,
+    /// The command that helps, where the verdict is indecisive and one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -110,7 +121,7 @@ pub struct Check {
 pub enum GateVerdict {
     Pass,
     Fail,
-    /// Too little was scored to say.
+    /// Too little was scored to say, or too little is known of a judge.
     Indecisive,
     /// No gate was set.
     None,
@@ -188,6 +199,9 @@ pub struct VariantReport {
     /// The model that plays the person, where it differs from the agent's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulator_model: Option<String>,
+    /// The panel that judges it, where that is not the agent's model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judge_models: Vec<String>,
     pub counts: Counts,
     /// How many attempts ended in each way; ways that did not occur are absent.
     pub outcomes: BTreeMap<Outcome, u64>,
@@ -216,6 +230,8 @@ pub struct VariantReport {
     pub hitl: Option<HitlReport>,
     /// `null` where no episode was scored.
     pub memory: Option<MemoryReport>,
+    /// The judges that look at its attempts, in the plan's order.
+    pub judges: Vec<JudgeReport>,
     /// How many examples, scenarios, and episodes failed at least once; kinds of which none
     /// did are absent.
     pub failed_cases: BTreeMap<CaseKind, u64>,

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::experiment::CaseKind;
 
+mod judges;
+
 /// Of each list, how many entries; `report.json` and `report.md` have more.
 const LISTED: usize = 5;
 /// Episodes whose changes are shown of each variant.
@@ -31,6 +33,8 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
         color,
     };
     let mut sections = vec![page.headline(report), page.variants(report)];
+    sections.extend(page.judges(report));
+    sections.extend(page.criteria(report));
     sections.extend(page.costs(report));
     sections.extend(page.replayed(report));
     sections.extend(page.splits(report));
@@ -40,6 +44,10 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     for variant in &report.variants {
         for kind in CaseKind::ALL {
             sections.extend(page.worst(variant, kind));
+        }
+        for judge in &variant.judges {
+            sections.extend(page.worst_judged(variant, judge));
+            sections.extend(page.split_votes(variant, judge));
         }
         sections.extend(page.incidents(
             variant,
@@ -85,6 +93,11 @@ impl Page {
         } else {
             text.to_owned()
         }
+    }
+
+    /// A title, folded and set apart.
+    fn heading(&self, title: &str) -> String {
+        self.paint(HEADING, &self.fold("", "  ", title))
     }
 
     /// Folds `text` under a first line that starts with `first`, the others with `rest`.

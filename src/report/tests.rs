@@ -297,7 +297,7 @@ fn the_published_schema_is_that_of_the_report() {
     validate(&sample());
 }
 
-fn validate(report: &Report) {
+pub(super) fn validate(report: &Report) {
     let schema = serde_json::to_value(schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let report = serde_json::from_str(&json(report)).unwrap();
@@ -342,7 +342,7 @@ fn every_width_is_kept() {
     }
 }
 
-fn assert_width(text: &str, width: usize) {
+pub(super) fn assert_width(text: &str, width: usize) {
     use unicode_width::UnicodeWidthStr;
     // A command is for copying, and stays in one piece.
     for line in text

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use crate::agent::AgentKind;
 use crate::email::Triage;
 use crate::experiment::{Attempt, CaseKind, Header, Suite, Variant, Verdict};
+use crate::judge::JudgeKey;
+use crate::judge::canary::Canaries;
 use crate::run::{Outcome, Usage};
 use crate::score::{Key, triage};
 use crate::statistics::FixedSum;
@@ -13,22 +15,25 @@ use crate::statistics::FixedSum;
 use super::cost::Costs;
 use super::gate;
 use super::incident::{Incidents, Lapse};
+use super::judges::{self, CriteriaFold, JudgeFold, Ruled};
 use super::latency::Latencies;
 use super::learning::{CHANGES_SHOWN, CellLearning, Checks, First};
-use super::metrics::{self, Group};
+use super::metrics::{self, Calibrations, Group};
 use super::{
     CaseNotes, Confusion, Counts, Coverage, DatasetReport, Environment, EpisodeChanges, FORMAT,
-    Found, GROUPS_SHOWN, GroupReport, HitlReport, INCIDENTS_SHOWN, LearningReport, MemoryReport,
-    PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
+    Found, GROUPS_SHOWN, GroupReport, HitlReport, INCIDENTS_SHOWN, JudgeReport, LearningReport,
+    MemoryReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
 };
 
-/// Reads attempts, and keeps a few numbers per variant and example.
+/// Reads attempts, and keeps a few numbers per variant and example, and a few more and one
+/// text for each of its criteria.
 ///
 /// Nothing grows with the number of attempts, and no sum depends on their order.
 #[derive(Debug)]
 pub struct Fold {
     header: Header,
     examples: BTreeMap<u32, ExampleFacts>,
+    criteria: CriteriaFold,
     variants: Vec<VariantFold>,
 }
 
@@ -47,6 +52,8 @@ pub enum FoldError {
         position: u32,
         cases: usize,
     },
+    #[error("attempt at `{example}` was judged by `{judge}`, which the plan does not have")]
+    UnknownJudge { example: String, judge: JudgeKey },
     #[error("position {position} of the plan is both `{one}` and `{other}`")]
     Ambiguous {
         position: u32,
@@ -80,6 +87,7 @@ struct VariantFold {
     episode_checks: Checks,
     changes: First<EpisodeChanges>,
     notes: First<CaseNotes>,
+    judges: BTreeMap<JudgeKey, JudgeFold>,
 }
 
 /// One variant's attempts at one example.
@@ -95,12 +103,18 @@ pub(super) struct Cell {
     lapse: Option<Box<Lapse>>,
     /// Of an episode.
     pub learning: Option<Box<CellLearning>>,
+    ruled: BTreeMap<JudgeKey, Ruled>,
 }
 
 impl Cell {
     pub fn scores(&self, key: Key) -> FixedSum {
         // The keys are declared in the order of `Key::ALL`.
         self.scores[key as usize]
+    }
+
+    /// What a judge ruled.
+    pub fn ruled(&self, judge: JudgeKey) -> Option<&Ruled> {
+        self.ruled.get(&judge)
     }
 
     pub fn pass_share(&self) -> Option<f64> {
@@ -114,10 +128,12 @@ impl Cell {
 
 impl Fold {
     pub fn new(header: Header) -> Fold {
-        let variants = header.variants.iter().map(|_| VariantFold::new());
+        let variants = header.variants.iter();
+        let variants = variants.map(|variant| VariantFold::new(&header, variant));
         Fold {
             variants: variants.collect(),
             examples: BTreeMap::new(),
+            criteria: CriteriaFold::default(),
             header,
         }
     }
@@ -170,6 +186,21 @@ impl Fold {
         if !attempt.notes.is_empty() {
             variant.notes.record(attempt, || CaseNotes::of(attempt));
         }
+        for judged in &attempt.judged {
+            let Some(judge) = variant.judges.get_mut(&judged.judge) else {
+                return Err(FoldError::UnknownJudge {
+                    example: case.example.clone(),
+                    judge: judged.judge,
+                });
+            };
+            judge.record(attempt, &judged.rulings);
+            let ruled = cell.ruled.entry(judged.judge).or_default();
+            ruled.record(&judged.rulings);
+            if judged.judge == JudgeKey::ResponseCriteria {
+                self.criteria.record(attempt, &judged.rulings);
+            }
+        }
+        cell.record_judged(attempt);
         let verdict = attempt.verdict();
         if verdict == Verdict::Unscored {
             variant.counts.errors += 1;
@@ -208,14 +239,14 @@ impl Fold {
         Ok(())
     }
 
-    /// The report over everything pushed.
-    pub fn finish(self, environment: Environment) -> Report {
+    /// The report over everything pushed; `canaries` are those of the journal.
+    pub fn finish(self, canaries: &[Canaries], environment: Environment) -> Report {
         let header = &self.header;
         let variants: Vec<VariantReport> = self
             .variants
             .iter()
             .zip(&header.variants)
-            .map(|(fold, variant)| fold.report(variant, &self.examples, header))
+            .map(|(fold, variant)| fold.report(variant, &self.examples, header, canaries))
             .collect();
         let planned_each: Vec<u64> = header
             .variants
@@ -260,7 +291,10 @@ impl Fold {
                 min_pass_rate: header.min_pass_rate,
             },
             variants,
-            not_judged: not_judged(&header.suites),
+            criteria: self
+                .criteria
+                .report(|position| self.examples[&position].id.clone()),
+            not_judged: not_judged(header),
             environment,
         }
     }
@@ -282,15 +316,21 @@ fn planned(header: &Header, variant: &Variant) -> u64 {
 }
 
 /// What the suites would ask a judge, if there were one.
-fn not_judged(suites: &[Suite]) -> Vec<String> {
-    if suites.contains(&Suite::Response) {
-        vec![
-            "response.criteria".to_owned(),
-            "response.all_met".to_owned(),
-        ]
-    } else {
-        Vec::new()
-    }
+fn not_judged(header: &Header) -> Vec<String> {
+    let asked = [
+        (Suite::Response, header.examples, JudgeKey::ResponseCriteria),
+        (Suite::Hitl, header.scenarios, JudgeKey::FeedbackHonoured),
+        (Suite::Memory, header.episodes, JudgeKey::MemoryUpdate),
+    ];
+    let planned = |judge| header.judges.iter().any(|plan| plan.judge == judge);
+    asked
+        .into_iter()
+        .filter(|&(suite, cases, judge)| {
+            header.suites.contains(&suite) && cases > 0 && !planned(judge)
+        })
+        .flat_map(|(_, _, judge)| judges::keys(judge))
+        .map(|key| key.name().to_owned())
+        .collect()
 }
 
 impl Cell {
@@ -302,12 +342,21 @@ impl Cell {
             cell.get_or_insert_with(|| Box::new(CellLearning::new(control)))
                 .record(learning);
         }
-        for feedback in &attempt.feedback {
+        let own = attempt.feedback.iter();
+        for feedback in own.filter(|feedback| !feedback.key.is_judged()) {
             self.scores[feedback.key as usize].add(feedback.score.get());
             if feedback.key == Key::TriageAccuracy {
                 let found = triage::decision(attempt.outcome, attempt.found);
                 self.found.add(found, 1);
             }
+        }
+    }
+
+    /// What judges say counts also where no other key was asked of the attempt.
+    fn record_judged<R>(&mut self, attempt: &Attempt<R>) {
+        let judged = attempt.feedback.iter();
+        for feedback in judged.filter(|feedback| feedback.key.is_judged()) {
+            self.scores[feedback.key as usize].add(feedback.score.get());
         }
     }
 
@@ -328,8 +377,10 @@ impl Cell {
 }
 
 impl VariantFold {
-    fn new() -> VariantFold {
+    fn new(header: &Header, variant: &Variant) -> VariantFold {
+        let judges = judges::judges_of(header, variant);
         VariantFold {
+            judges: judges.map(|plan| (plan.judge, JudgeFold::new())).collect(),
             counts: Counts::default(),
             outcomes: BTreeMap::new(),
             usage: Usage::default(),
@@ -377,6 +428,7 @@ impl VariantFold {
         variant: &Variant,
         examples: &BTreeMap<u32, ExampleFacts>,
         header: &Header,
+        canaries: &[Canaries],
     ) -> VariantReport {
         let pairs: Vec<(&ExampleFacts, &Cell)> = self
             .cells
@@ -395,6 +447,16 @@ impl VariantFold {
             }
         }
         let confusion = confusion(&pairs);
+        let judges: Vec<JudgeReport> = judges::judges_of(header, variant)
+            .map(|plan| JudgeReport::new(plan, variant, &self.judges[&plan.judge], &all, canaries))
+            .collect();
+        let calibrations: Calibrations = judges
+            .iter()
+            .flat_map(|judge| {
+                let keys = judges::keys(judge.judge).iter();
+                keys.map(|key| (key.name(), judge.standing.mark()))
+            })
+            .collect();
         VariantReport {
             name: variant.name.clone(),
             agent: variant.agent.clone(),
@@ -402,20 +464,21 @@ impl VariantFold {
             router_model: variant.router_model.clone(),
             memory_model: variant.memory_model.clone(),
             simulator_model: variant.simulator_model.clone(),
+            judge_models: variant.judge_models.clone(),
             counts: Counts {
                 examples: self.cells.len() as u64,
                 ..self.counts
             },
             outcomes: self.outcomes.clone(),
             pass_rate: all.pass_rate(),
-            metrics: all.metrics(),
+            metrics: all.metrics().calibrated(&calibrations),
             splits: largest(splits, |pairs| {
                 let group = Group::new(pairs, header);
-                group.report(group.metrics())
+                group.report(group.metrics().calibrated(&calibrations))
             }),
             tags: largest(tags, |pairs| {
                 let group = Group::new(pairs, header);
-                group.report(group.scores())
+                group.report(group.scores().calibrated(&calibrations))
             }),
             classes: all.classes(),
             confusion,
@@ -427,6 +490,7 @@ impl VariantFold {
             worst: worst(&pairs, header),
             hitl: self.hitl(&pairs),
             memory: self.memory(&pairs, &all),
+            judges,
             notes: self.notes.report(),
             agent_failures: self.agent_failures.report(),
             infrastructure_errors: self.infrastructure_errors.report(),

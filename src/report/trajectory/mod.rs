@@ -8,7 +8,9 @@ use textwrap::Options;
 
 use super::escape::{bounded, line, lines};
 use super::figures;
-use crate::experiment::Attempt;
+use super::judges::{self, StandingReport};
+use crate::experiment::{Attempt, JudgePlan, Variant};
+use crate::judge::{JudgeKey, Judged, Ruling, Verdict, Vote};
 use crate::message::{Message, PromptContent, Role, ToolCall, ToolStatus};
 use crate::run::{Interrupt, Outcome, ReplyRef, Response, Run, Sent, Step, Stop, Usage};
 use crate::score::Feedback;
@@ -32,13 +34,27 @@ const TEXT_SHOWN: usize = 3_000;
 /// Spaces before what belongs to a step.
 const INDENT: usize = 4;
 
-/// Lays out one attempt of `variant`: what was expected and found, then each step.
-pub fn render(attempt: &Attempt<Run>, variant: &str, options: TrajectoryOptions<'_>) -> String {
+/// Lays out one attempt of `variant`: what was expected and found, what the judges of the
+/// plan ruled, then each step.
+pub fn render(
+    attempt: &Attempt<Run>,
+    variant: &Variant,
+    judges: &[JudgePlan],
+    options: TrajectoryOptions<'_>,
+) -> String {
     let Some(first) = attempt.runs.first() else {
         return String::new();
     };
+    let calibration = |judge: JudgeKey| {
+        let plan = judges.iter().find(|plan| plan.judge == judge);
+        let standing = plan.and_then(|plan| judges::panel(plan, variant).1);
+        StandingReport::new(standing).mark()
+    };
     let mut page = Page::new(first, options);
-    page.header(attempt, variant);
+    page.header(attempt, &variant.name, calibration);
+    for judged in &attempt.judged {
+        page.judged(judged, &calibration(judged.judge));
+    }
     let several = attempt.runs.len() > 1;
     for (number, run) in attempt.runs.iter().enumerate() {
         if several {
@@ -108,7 +124,7 @@ impl<'a> Page<'a> {
         let end = format!(
             "{} after {} and {}",
             outcome.name(),
-            figures::plural(usage.calls(), "model call"),
+            figures::plural(figures::own_calls(usage), "model call"),
             figures::duration(latency_ms),
         );
         self.entry("end: ", &end);
@@ -191,7 +207,12 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn header(&mut self, attempt: &Attempt<Run>, variant: &str) {
+    fn header(
+        &mut self,
+        attempt: &Attempt<Run>,
+        variant: &str,
+        calibration: impl Fn(JudgeKey) -> String,
+    ) {
         let case = &attempt.case;
         self.heading(&format!(
             "{}, {variant}, attempt {}",
@@ -211,15 +232,19 @@ impl<'a> Page<'a> {
             self.entry("scores: ", "none");
         }
         for feedback in &attempt.feedback {
-            self.score(feedback, &attempt.feedback);
+            let judge = JudgeKey::ALL
+                .into_iter()
+                .find(|judge| judges::keys(*judge).contains(&feedback.key));
+            self.score(feedback, &attempt.feedback, judge.map(&calibration));
         }
         if attempt.runs.len() == 1 {
             self.error_and_reasoning(attempt.error.as_deref());
         }
     }
 
-    /// A score, with its comment unless one that has a say comes with the same.
-    fn score(&mut self, feedback: &Feedback, all: &[Feedback]) {
+    /// A score, with its comment unless one that has a say comes with the same; where a judge
+    /// gave it, with what is known of the judge.
+    fn score(&mut self, feedback: &Feedback, all: &[Feedback], calibration: Option<String>) {
         let told = all
             .iter()
             .any(|other| !other.key.is_diagnostic() && other.comment == feedback.comment);
@@ -227,8 +252,85 @@ impl<'a> Page<'a> {
             Some(comment) if !(feedback.key.is_diagnostic() && told) => comment.as_str(),
             _ => "",
         };
+        let comment = match calibration {
+            Some(calibration) if comment.is_empty() => format!("({calibration})"),
+            Some(calibration) => format!("({calibration}) {comment}"),
+            None => comment.to_owned(),
+        };
         let mark = format!("{:<22}{:.2}  ", feedback.key.name(), feedback.score.get());
-        self.hanging(&mark, INDENT + mark.len(), comment);
+        self.hanging(&mark, INDENT + mark.len(), &comment);
+    }
+
+    /// All that a judge ruled about the attempt.
+    fn judged(&mut self, judged: &Judged, calibration: &str) {
+        let ruled = judged.rulings.iter().filter(|it| it.verdict.is_some());
+        let is_met = |ruling: &&Ruling| ruling.verdict == Some(Verdict::Pass);
+        let met = judged.rulings.iter().filter(is_met).count();
+        self.text.push('\n');
+        self.heading(&format!(
+            "{} ({calibration}): {met} of {} met",
+            judged.judge,
+            ruled.count()
+        ));
+        for (number, ruling) in (1..).zip(&judged.rulings) {
+            self.ruling(number, ruling);
+        }
+    }
+
+    fn ruling(&mut self, number: usize, ruling: &Ruling) {
+        let verdict = judges::words::verdict_word(ruling.verdict);
+        let mut facts = Vec::new();
+        if ruling.critical {
+            facts.push("critical".to_owned());
+        }
+        if ruling.weight != 1.0 {
+            facts.push(format!("weight {}", ruling.weight));
+        }
+        if ruling.is_by_code() {
+            facts.push("decided by code".to_owned());
+        }
+        let facts = match &facts[..] {
+            [] => String::new(),
+            facts => format!(" ({})", facts.join(", ")),
+        };
+        let mark = format!("{number}. {verdict}: ");
+        let statement = format!("{}{facts}", self.cut(&ruling.statement));
+        self.hanging(&mark, INDENT + 3, &statement);
+        self.reasoning(&ruling.reason, &ruling.quotes, INDENT + 3);
+        match &ruling.votes[..] {
+            [] => {}
+            [only] => self.hanging("   ", INDENT + 5, &format!("one vote, of {}", only.model)),
+            votes => votes.iter().for_each(|vote| self.vote(vote, ruling)),
+        }
+    }
+
+    /// A vote, with its reason unless it is the one that was told already.
+    fn vote(&mut self, vote: &Vote, ruling: &Ruling) {
+        let verdict = judges::words::verdict_word(vote.verdict);
+        let title = format!("vote {} of {}: {verdict}", vote.vote + 1, vote.model);
+        self.hanging("   ", INDENT + 5, &title);
+        if vote.verdict != ruling.verdict || vote.reason != ruling.reason {
+            self.reasoning(&vote.reason, &vote.quotes, INDENT + 5);
+        }
+    }
+
+    fn reasoning(&mut self, reason: &str, quotes: &[String], column: usize) {
+        let indent = " ".repeat(column - INDENT);
+        if !reason.is_empty() {
+            self.hanging(&indent, column, &self.cut(reason));
+        }
+        for quote in quotes {
+            let quote = format!("\"{}\"", self.cut(quote));
+            self.hanging(&format!("{indent}> "), column + 2, &quote);
+        }
+    }
+
+    /// As much of a text as is shown on the page.
+    fn cut(&self, text: &str) -> String {
+        match self.options.full {
+            true => text.to_owned(),
+            false => bounded(text, TEXT_SHOWN).into_owned(),
+        }
     }
 
     fn step(&mut self, number: usize, step: &'a Step) {

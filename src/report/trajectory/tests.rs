@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::message::{Prompt, ToolSpec};
 use crate::report::fixture;
+use crate::report::judges::fixture as judged;
 use crate::run::{Allowed, ModelRole, TokenUsage, Usage};
 
 fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
@@ -173,6 +174,10 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
     (attempt, prompts)
 }
 
+fn workflow() -> Variant {
+    fixture::header(1, 1).variants.swap_remove(1)
+}
+
 const PLAIN: TrajectoryOptions<'_> = TrajectoryOptions {
     width: 80,
     color: false,
@@ -183,7 +188,7 @@ const PLAIN: TrajectoryOptions<'_> = TrajectoryOptions {
 #[test]
 fn a_trajectory_is_told_step_by_step() {
     let (attempt, _) = attempt("Where is invoice 1042?");
-    insta::assert_snapshot!(render(&attempt, "workflow@rules", PLAIN));
+    insta::assert_snapshot!(render(&attempt, &workflow(), &[], PLAIN));
 }
 
 #[test]
@@ -194,14 +199,14 @@ fn prompts_are_shown_once_where_they_are_wanted() {
         width: 160,
         ..PLAIN
     };
-    insta::assert_snapshot!(render(&attempt, "workflow@rules", options));
+    insta::assert_snapshot!(render(&attempt, &workflow(), &[], options));
 }
 
 #[test]
 fn long_texts_are_cut_unless_all_is_wanted() {
     let body = "One line of very many.\n".repeat(100);
     let (attempt, _) = attempt(&body);
-    let short = render(&attempt, "workflow@rules", PLAIN);
+    let short = render(&attempt, &workflow(), &[], PLAIN);
     assert_eq!(
         short.matches("└ cut here; `--full` shows the rest").count(),
         2
@@ -211,7 +216,7 @@ fn long_texts_are_cut_unless_all_is_wanted() {
         full: true,
         ..PLAIN
     };
-    let full = render(&attempt, "workflow@rules", full);
+    let full = render(&attempt, &workflow(), &[], full);
     assert_eq!(full.matches("One line").count(), 200);
     assert!(!full.contains("cut here"));
 }
@@ -224,14 +229,62 @@ fn hostile_text_is_shown_and_does_nothing() {
     attempt.error = Some(body.clone());
     attempt.feedback[0].comment = Some(body.clone());
     attempt.runs[0].messages[3].tool_calls[0].name = body.clone();
+    let ruling = Ruling {
+        statement: body.clone(),
+        reason: body.clone(),
+        quotes: vec![body.clone()],
+        ..judged::ruling("", &[(&body, None), (&body, Some(Verdict::Pass))])
+    };
+    attempt.judged = vec![Judged {
+        judge: JudgeKey::ResponseCriteria,
+        rulings: vec![ruling],
+    }];
+    let variant = Variant {
+        name: body.clone(),
+        ..workflow()
+    };
+    let judges = [judged::plan(JudgeKey::ResponseCriteria, Vec::new())];
     attempt.runs[0].messages[3].tool_calls[0].arguments = json!({ (body.as_str()): body.as_str() });
     for width in [40, 80, 160] {
         let options = TrajectoryOptions { width, ..PLAIN };
-        let text = render(&attempt, &body, options);
+        let text = render(&attempt, &variant, &judges, options);
         assert!(!text.contains(['\x1b', '\u{202e}', '\u{200b}', '\r', '\x07']));
         for line in text.lines() {
             use unicode_width::UnicodeWidthStr;
             assert!(line.width() <= width, "{width}: {line}");
         }
     }
+}
+
+#[test]
+fn rulings_are_told_with_every_vote() {
+    use Verdict::{Fail, Pass};
+    let [one, other] = judged::TWO;
+    let (mut attempt, _) = attempt("Where is invoice 1042?");
+    let attempt = {
+        attempt.feedback.push(fixture::feedback(
+            crate::score::Key::ResponseCriteria,
+            0.5,
+            Some("not met: Names the invoice number"),
+        ));
+        attempt.judged = vec![Judged {
+            judge: JudgeKey::ResponseCriteria,
+            rulings: vec![
+                judged::ruling(judged::NUMBER, &[(one, Some(Fail)), (other, Some(Fail))]),
+                judged::ruling(judged::DAY, &[(one, Some(Pass)), (other, Some(Fail))]),
+                judged::ruling(judged::POLITE, &[(one, Some(Pass))]),
+                judged::ruling("Names the sender", &[(one, None)]),
+                Ruling {
+                    weight: 2.5,
+                    ..judged::by_code("Is written in French")
+                },
+            ],
+        }];
+        attempt
+    };
+    let panels = vec![(&["rules"][..], judged::calibrated())];
+    let judges = [judged::plan(JudgeKey::ResponseCriteria, panels)];
+    let text = render(&attempt, &workflow(), &judges, PLAIN);
+    let (head, _) = text.split_once("\n1. triage").expect("the first step");
+    insta::assert_snapshot!("rulings", head);
 }
