@@ -108,6 +108,17 @@ impl Shown {
         mails.filter(|mail| !mail.is_empty()).collect()
     }
 
+    /// The first words of the mail that was sent; without one, of what is shown last.
+    pub fn first_words(&self) -> Option<String> {
+        let mails = self.sent();
+        let last = self.parts.last().map(|part| part.text.as_str());
+        let bodies = mails.iter().map(|mail| mail.body.as_str()).chain(last);
+        let line = bodies
+            .flat_map(str::lines)
+            .find(|line| !line.trim().is_empty());
+        line.map(|line| line.trim().chars().take(200).collect())
+    }
+
     pub fn calls(&self) -> Vec<Call> {
         self.text("Tool calls").map(calls).unwrap_or_default()
     }

@@ -150,6 +150,10 @@ pub(super) fn answer(book: &Book, output: &OutputSchema, messages: &[Message]) -
         let told = "A passage that speaks to whoever judges was left out.";
         finding.reasons.push(told.to_owned());
     }
+    // A pass needs something to point at, also where it is that nothing of the kind is there.
+    if finding.found == Found::Met && finding.quotes.is_empty() {
+        finding.quotes.extend(shown.first_words());
+    }
     finding.quotes.truncate(QUOTES);
     let (verdict, grade) = match finding.found {
         Found::Met => ("pass", 4),
