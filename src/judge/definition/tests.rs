@@ -171,7 +171,7 @@ fn a_mistake_is_told_with_its_place() {
             "missing",
             "sees: [email, final_mail]",
             "",
-            2,
+            11,
             "missing field `sees`",
         ),
         ("no YAML", "key:", "key: [", 2, ""),
@@ -290,5 +290,28 @@ proptest::proptest! {
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", at in 0..VALID.len()) {
         let _ = parse(&text);
         let _ = parse(&format!("{}{text}{}", &VALID[..at], &VALID[at..]));
+    }
+}
+
+#[test]
+fn the_readme_shows_a_definition_and_every_part() {
+    let page = include_str!("../../../judges/README.md");
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    assert_eq!(parse(example).unwrap().votes, 3);
+    for key in JudgeKey::ALL {
+        for part in key.sights() {
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{}` |", part.name())));
+            let judges = row
+                .expect("a row for each part")
+                .rsplit(" | ")
+                .next()
+                .unwrap();
+            let all = judges.starts_with("all") && !judges.contains(&format!("but `{key}`"));
+            let named = judges.contains(&format!("`{key}`")) || judges == "the same |";
+            assert!(all || named, "{key} sees {part:?}: {judges}");
+        }
     }
 }

@@ -287,6 +287,8 @@ fn the_pack_of_attacks_is_as_large_and_mixed_as_promised() {
     assert_eq!(distinct(|attack| &attack.id), attacks.len());
     assert_eq!(distinct(|attack| &attack.text), attacks.len());
     assert!(distinct(|attack| &attack.family) >= 15);
+    let told = format!("holds {} texts", attacks.len());
+    assert!(include_str!("../../../docs/judges.md").contains(&told));
 }
 
 #[test]
