@@ -15,7 +15,7 @@ use crate::model::rules::text::{class, folded};
 use crate::model::rules::when::DayKind;
 
 /// The share of a statement's words that one passage must have.
-const ENOUGH: f64 = 0.34;
+const ENOUGH: f64 = 0.33;
 
 /// The same where the mail is in another language, of which few words are known.
 const ENOUGH_ABROAD: f64 = 0.25;
@@ -182,6 +182,7 @@ fn check(case: &Case, demand: &Demand, first: Option<&Vec<Demand>>) -> Finding {
             Verb::Wish => by_cue(case, demand, &[Cue::Warm], "wishes well"),
             Verb::Confirm => confirmed(case, demand),
             Verb::Name => named(case, demand),
+            Verb::Say if !demand.moments.is_empty() => named(case, demand),
             _ => told(case, demand),
         },
     }
@@ -218,6 +219,9 @@ fn told(case: &Case, demand: &Demand) -> Finding {
     if demand.topic.is_empty() && demand.moments.is_empty() || demand.clause.contains(" instead ") {
         return decided_at_all(case, demand)
             .unwrap_or_else(|| Finding::unmet("The mail has no clear answer"));
+    }
+    if let Some(missing) = missing_number(case, demand) {
+        return missing;
     }
     let related = related(case, demand);
     let mut best: (f64, Option<(&Prose, usize)>) = (0.0, None);
@@ -260,7 +264,7 @@ fn told(case: &Case, demand: &Demand) -> Finding {
             put_off = Some((prose, index));
         }
         if sentence.question || postpones {
-            score *= 0.4;
+            score *= 0.3;
         } else if sentence.cues.has(Cue::Thank) && !decided {
             score *= 0.6;
         }
@@ -292,6 +296,24 @@ fn told(case: &Case, demand: &Demand) -> Finding {
     }
 }
 
+/// An amount or a number that is to be said, and nowhere is.
+fn missing_number(case: &Case, demand: &Demand) -> Option<Finding> {
+    let said = matches!(demand.verb, Verb::Say | Verb::Name | Verb::Confirm)
+        && demand.wants == Wants::Mention;
+    let numbers = demand
+        .topic
+        .iter()
+        .filter(|word| word.class & class::NUMBER != 0);
+    let missing = numbers.filter(|_| said).find(|number| {
+        let mut words = case.mails.iter().flat_map(|(_, prose)| &prose.words);
+        !words.any(|word| number.matches(word))
+    })?;
+    Some(Finding::unmet(&format!(
+        "The mail does not name {}",
+        missing.folded
+    )))
+}
+
 /// A short answer to a mail that asks one thing needs no word of the question.
 fn decided_at_all(case: &Case, demand: &Demand) -> Option<Finding> {
     let cues: &[Cue] = match demand.wants {
@@ -310,14 +332,16 @@ fn decided_at_all(case: &Case, demand: &Demand) -> Option<Finding> {
 
 /// Words that stand in the email beside those of the topic.
 fn related<'c>(case: &'c Case, demand: &Demand) -> Vec<&'c Word> {
-    if demand.topic.len() < 2 {
-        return Vec::new();
-    }
+    // In another language only numbers, names and few words are shared.
+    let least = match case.is_abroad(&case.asked) {
+        true => 0.2,
+        false => 0.6,
+    };
     let lexicon = super::lexicon::lexicon();
     let mut related: Vec<&Word> = Vec::new();
     for sentence in &case.asked.sentences {
         let words = case.asked.words_of(sentence);
-        if coverage(&demand.topic, words) < 0.6 {
+        if coverage(&demand.topic, words) < least {
             continue;
         }
         for word in words {
@@ -377,9 +401,12 @@ fn promised(case: &Case, demand: &Demand) -> Finding {
             let is_early = demand
                 .limit
                 .is_none_or(|limit| limit.holds(moment, case.sent) == Some(true));
+            // "I'll let you know on Friday" names the day of an answer, not of the thing.
+            let announces = sentence.cues.has(Cue::Announce);
             let fits = match (demand.promise, needs_topic) {
                 (true, _) => will || about > 0.0 || case.is_abroad(prose),
-                (false, true) => about > 0.0 || will,
+                (false, true) if announces => false,
+                (false, true) => about > 0.0 || will || is_of_it(prose, sentence),
                 (false, false) => true,
             };
             let wanted = demand.promise
@@ -424,6 +451,17 @@ fn promised(case: &Case, demand: &Demand) -> Finding {
         ),
         None => Finding::unmet("The mail names no time for it."),
     }
+}
+
+/// "It comes on Friday": about what was spoken of.
+fn is_of_it(prose: &Prose, sentence: &Sentence) -> bool {
+    let first = prose.words_of(sentence).first();
+    first.is_some_and(|word| {
+        matches!(
+            word.folded.as_str(),
+            "it" | "they" | "this" | "that" | "es" | "on" | "c"
+        )
+    })
 }
 
 fn what_instead(case: &Case, demand: &Demand) -> Option<Finding> {

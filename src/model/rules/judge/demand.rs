@@ -241,7 +241,7 @@ fn demand(
     let knows = knows.iter().any(|phrase| clause.contains(phrase));
     let promise = verb == Verb::Promise
         || asks_when && (knows || has("by when"))
-        || limit.is_some() && knows
+        || limit.is_some() && (knows || has("an answer") || has("a reply") || has("a decision"))
         || limit.is_some()
             && matches!(verb, Verb::Say | Verb::Address | Verb::Name)
             && earlier.is_some();

@@ -38,15 +38,21 @@ pub(super) fn check(case: &Case, demand: &Demand) -> Finding {
         && has(&["other", "text", "content", "contents"])
     {
         found = other_mail(case);
-    } else if has(&[
-        "invent",
-        "invents",
-        "invented",
-        "make",
-        "makes",
-        "fabricate",
-    ]) {
+    } else if has(&["invent", "invents", "invented", "fabricates", "fabricate"]) {
         found = invented(case, demand);
+    } else if let Some(limit) = demand.limit {
+        found = sentence(case, |_, sentence| {
+            let holds = |moment| limit.holds(moment, case.sent) == Some(true);
+            sentence.cues.has(Cue::Promise) && sentence.moments.iter().any(holds)
+        });
+    } else if demand.verb == Verb::Ask {
+        found = case
+            .said()
+            .find(|(prose, _, sentence)| {
+                let asks = sentence.question || sentence.cues.has(Cue::Ask);
+                asks && coverage(&demand.topic, prose.words_of(sentence)) >= ENOUGH
+            })
+            .map(|(prose, index, _)| Finding::unmet_at("The mail asks for it", prose.quote(index)));
     } else if !demand.moments.is_empty() {
         found = moment(case, demand);
     } else if has(&["forwarded", "forward", "forwards", "archived", "copied"]) {
@@ -73,10 +79,15 @@ fn sentence(case: &Case, does: impl Fn(&Prose, &Sentence) -> bool) -> Option<Fin
 }
 
 fn said(case: &Case, demand: &Demand) -> Option<Finding> {
-    let needs_will = demand.verb == Verb::Promise;
+    let needs_will = demand.verb == Verb::Promise || demand.clause.contains(" promise ");
+    let of_days = [" day ", " date ", " time ", " when "];
+    let of_days = needs_will && of_days.iter().any(|word| demand.clause.contains(word));
     sentence(case, |prose, sentence| {
+        if of_days && sentence.cues.has(Cue::Promise) && !sentence.moments.is_empty() {
+            return true;
+        }
         let words = prose.words_of(sentence);
-        let enough = coverage(&demand.topic, words) >= ENOUGH
+        let enough = coverage(&demand.topic, words) > ENOUGH
             || demand.topic.len() >= 4 && coverage(&demand.topic, words) >= 0.34;
         enough && (!needs_will || sentence.cues.any(&[Cue::Promise, Cue::Yes, Cue::Accept]))
     })

@@ -41,12 +41,14 @@ pub(super) enum Cue {
     PassedOn,
     /// Another does it, or something else is done.
     Instead,
+    /// Says that an answer will come.
+    Announce,
     /// Speaks to whoever judges.
     Judge,
 }
 
 impl Cue {
-    pub const ALL: [Cue; 26] = [
+    pub const ALL: [Cue; 27] = [
         Cue::Promise,
         Cue::Later,
         Cue::Soon,
@@ -72,6 +74,7 @@ impl Cue {
         Cue::Booked,
         Cue::PassedOn,
         Cue::Instead,
+        Cue::Announce,
         Cue::Judge,
     ];
 

@@ -29,6 +29,12 @@ impl Word {
         if self.groups.iter().any(|group| other.groups.contains(group)) {
             return true;
         }
+        if other.class & class::URL != 0 {
+            return matches!(
+                self.folded.as_str(),
+                "link" | "links" | "url" | "website" | "page"
+            );
+        }
         let (one, two) = (stem(&self.folded), stem(&other.folded));
         if one == two {
             return true;

@@ -54,10 +54,10 @@ impl Tone {
 
 /// `None` where the demand is about something else.
 pub(super) fn check(case: &Case, demand: &Demand) -> Option<Finding> {
-    if demand.verb != Verb::Is {
-        return None;
-    }
     let words: Vec<&str> = demand.clause.split_whitespace().collect();
+    if demand.verb != Verb::Is {
+        return length(case, &demand.clause, &words).filter(|_| demand.moments.is_empty());
+    }
     let mut findings = Vec::new();
     if words.contains(&"written") || words.contains(&"in") || words.contains(&"language") {
         let language = words
@@ -256,7 +256,7 @@ fn tone_of(case: &Case, tone: Tone, negated: bool) -> Finding {
             .position(|sentence| sentence.cues.has(against))
             .map(|index| prose.quote(index));
         let has = match tone {
-            Tone::Polite => contrary == 0 && own > 0.0,
+            Tone::Polite => contrary == 0 && (own > 0.0 || count(Cue::Formal) > 0),
             Tone::Warm => {
                 count(Cue::Rude) == 0 && own * prose.sentences.len() as f64 > contrary as f64
             }
