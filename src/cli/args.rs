@@ -1,6 +1,8 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+mod run;
+
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,11 +10,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::threads;
-use crate::agent::MemoryAccess;
+pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::run::Cost;
-use crate::score::Suite;
 
 /// Batch evaluation and regression testing for LLM email agents.
 #[derive(Debug, Parser)]
@@ -106,216 +106,6 @@ pub enum Verb {
     },
 }
 
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Suites to run: `triage`, `response`; default: all that apply
-    #[arg(value_name = "SUITE", value_parser = parse_suite)]
-    pub suites: Vec<Suite>,
-
-    #[command(flatten)]
-    pub choices: Choices,
-
-    /// Name the results are kept under, in ./reports/NAME/; default: date, time, and git commit
-    #[arg(short, long, env = "MAILPROOF_EXPERIMENT", value_name = "NAME")]
-    pub experiment: Option<String>,
-    /// Go on with the experiment of -e, or the newest unfinished one; the plan must be the same
-    #[arg(long, env = "MAILPROOF_RESUME", value_parser = FalseyValueParser::new(), conflicts_with_all = ["last_failed", "only", "dry_run"])]
-    pub resume: bool,
-    /// A new experiment over the examples that failed in --reference, or in the newest experiment
-    #[arg(long, env = "MAILPROOF_LAST_FAILED", value_parser = FalseyValueParser::new(), conflicts_with = "only", help_heading = "Selection")]
-    pub last_failed: bool,
-    /// A new experiment over the examples that ended in infrastructure errors there
-    #[arg(
-        long,
-        value_enum,
-        env = "MAILPROOF_ONLY",
-        value_name = "WHAT",
-        help_heading = "Selection"
-    )]
-    pub only: Option<Only>,
-    /// The experiment that --last-failed and --only look at
-    #[arg(
-        long,
-        env = "MAILPROOF_REFERENCE",
-        value_name = "EXPERIMENT",
-        help_heading = "Selection"
-    )]
-    pub reference: Option<String>,
-    /// Print the plan and the most model calls it can make; run nothing
-    #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
-    pub dry_run: bool,
-    /// Stop after the first failed attempt
-    #[arg(short = 'x', env = "MAILPROOF_FAIL_FAST", value_parser = FalseyValueParser::new(), conflicts_with = "max_failures", help_heading = "Limits")]
-    pub fail_fast: bool,
-    /// Stop after N failed attempts
-    #[arg(long, env = "MAILPROOF_MAX_FAILURES", value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
-    pub max_failures: Option<u64>,
-    /// With --replay and --record: drop recorded calls that this run did not use
-    #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
-    pub prune: bool,
-    /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "budget_usd", "record", "replay", "prune"])]
-    pub email: Option<PathBuf>,
-    /// Handle it on a lasting thread of this name: stop at the first question, for
-    /// `mailproof respond` to answer
-    #[arg(long, env = "MAILPROOF_THREAD", value_name = "NAME", value_parser = threads::name, requires = "email", help_heading = "Threads")]
-    pub thread: Option<String>,
-    /// Where threads live: `sqlite:PATH`, `postgres://…`, `mongodb://…` [default: `MONGODB_URI`
-    /// where set, else sqlite:mailproof-threads.db]
-    #[arg(
-        long,
-        env = "MAILPROOF_CHECKPOINTER",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Threads"
-    )]
-    pub checkpointer: Option<String>,
-}
-
-/// What the configuration file can say too; a flag wins over it.
-#[derive(Debug, Default, Args)]
-pub struct Choices {
-    /// Configuration; default: ./mailproof.yaml where it exists
-    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Dataset: YAML, JSONL, or a folder; repeatable; default: the built-in emails
-    #[arg(short, long, env = "MAILPROOF_DATASET", value_name = "PATH")]
-    pub dataset: Vec<PathBuf>,
-    /// Agent; repeatable; default: all
-    #[arg(
-        short,
-        long,
-        env = "MAILPROOF_AGENT",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    pub agent: Vec<String>,
-    /// Model of the agents, `PROVIDER:NAME` or `rules`; repeatable, crossed with the agents
-    #[arg(
-        short,
-        long,
-        env = "MAILPROOF_MODEL",
-        value_name = "PROVIDER:NAME",
-        value_delimiter = ','
-    )]
-    pub model: Vec<String>,
-    /// Model of the workflow's router; default: the agent's
-    #[arg(long, env = "MAILPROOF_ROUTER_MODEL", value_name = "PROVIDER:NAME")]
-    pub router_model: Option<String>,
-    /// How `hitl-memory` knows what it remembers: its prompts hold it (`inline`), or it searches
-    /// (`tools`) [default: inline]
-    #[arg(long, env = "MAILPROOF_MEMORY", value_name = "ACCESS", value_parser = parse_memory)]
-    pub memory: Option<MemoryAccess>,
-    /// Model that writes what is remembered; default: the agent's
-    #[arg(long, env = "MAILPROOF_MEMORY_MODEL", value_name = "PROVIDER:NAME")]
-    pub memory_model: Option<String>,
-    /// Model that plays the person where nobody scripted one; default: the agent's
-    #[arg(long, env = "MAILPROOF_SIMULATOR_MODEL", value_name = "PROVIDER:NAME")]
-    pub simulator_model: Option<String>,
-    /// Attempts per example [default: 1]
-    #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub repeat: Option<u32>,
-    /// Everything random is drawn from it [default: 0]
-    #[arg(long, env = "MAILPROOF_SEED", value_name = "N")]
-    pub seed: Option<u64>,
-    /// Cases in flight [default: 16]
-    #[arg(short = 'j', long, env = "MAILPROOF_MAX_CONCURRENCY", value_name = "N", value_parser = parse_concurrency, help_heading = "Limits")]
-    pub max_concurrency: Option<NonZeroUsize>,
-    /// The first N examples, in dataset order
-    #[arg(
-        long,
-        env = "MAILPROOF_LIMIT",
-        value_name = "N",
-        help_heading = "Selection"
-    )]
-    pub limit: Option<usize>,
-    /// N examples drawn by the seed
-    #[arg(
-        long,
-        env = "MAILPROOF_SAMPLE",
-        value_name = "N",
-        help_heading = "Selection"
-    )]
-    pub sample: Option<usize>,
-    /// The example of this id; repeatable
-    #[arg(
-        long,
-        env = "MAILPROOF_EXAMPLE",
-        value_name = "ID",
-        value_delimiter = ',',
-        help_heading = "Selection"
-    )]
-    pub example: Vec<String>,
-    /// Examples with this tag; repeatable: all of them
-    #[arg(
-        long,
-        env = "MAILPROOF_TAG",
-        value_name = "TAG",
-        value_delimiter = ',',
-        help_heading = "Selection"
-    )]
-    pub tag: Vec<String>,
-    /// Examples of this split
-    #[arg(
-        long,
-        env = "MAILPROOF_SPLIT",
-        value_name = "NAME",
-        help_heading = "Selection"
-    )]
-    pub split: Option<String>,
-    /// A case's own time limit, such as `90s` or `5m` [default: 5m]
-    #[arg(long, env = "MAILPROOF_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
-    pub timeout: Option<Duration>,
-    /// Model calls a case may make [default: 25]
-    #[arg(long, env = "MAILPROOF_MAX_STEPS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
-    pub max_steps: Option<u32>,
-    /// How long the whole run may take; what is left then is for --resume
-    #[arg(long, env = "MAILPROOF_RUN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
-    pub run_timeout: Option<Duration>,
-    /// The most US dollars that an experiment may spend, over all its sittings; a run that would
-    /// spend more stops, with exit code 102
-    #[arg(long, env = "MAILPROOF_BUDGET_USD", value_name = "USD", value_parser = parse_budget, help_heading = "Limits")]
-    pub budget_usd: Option<Cost>,
-    /// How often a model call is sent again after failures that may pass [default: 5]
-    #[arg(
-        long,
-        env = "MAILPROOF_MAX_RETRIES",
-        value_name = "N",
-        help_heading = "Limits"
-    )]
-    pub max_retries: Option<u32>,
-    /// Requests in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_RPM", value_name = "N", help_heading = "Limits")]
-    pub rpm: Option<NonZeroU32>,
-    /// Tokens in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_TPM", value_name = "N", help_heading = "Limits")]
-    pub tpm: Option<NonZeroU64>,
-    #[command(flatten)]
-    pub reach: Reach,
-    /// Keep what models are asked and answer in this folder
-    #[arg(
-        long,
-        env = "MAILPROOF_RECORD",
-        value_name = "DIR",
-        help_heading = "Recordings"
-    )]
-    pub record: Option<PathBuf>,
-    /// Answer from this recording and ask no model; with --record, ask for what is not in it
-    #[arg(
-        long,
-        env = "MAILPROOF_REPLAY",
-        value_name = "DIR",
-        help_heading = "Recordings"
-    )]
-    pub replay: Option<PathBuf>,
-    /// Write a report; the format by extension: .json, .md, .svg; repeatable
-    #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
-    pub output: Vec<PathBuf>,
-    /// Exit with 100 when a variant passes a smaller share of its scored attempts
-    #[arg(long, env = "MAILPROOF_MIN_PASS_RATE", value_name = "0..1", value_parser = parse_rate)]
-    pub min_pass_rate: Option<f64>,
-}
-
 /// What a verb needs to reach servers, and may.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Reach {
@@ -325,11 +115,6 @@ pub struct Reach {
     /// Refuse every server that is not on this machine
     #[arg(long, env = "MAILPROOF_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Only {
-    Errors,
 }
 
 #[derive(Debug, Args)]
@@ -512,24 +297,6 @@ pub struct InitArgs {
     /// Where to write it
     #[arg(default_value = "mailproof.yaml")]
     pub path: PathBuf,
-}
-
-fn parse_suite(text: &str) -> Result<Suite, String> {
-    Suite::ALL
-        .into_iter()
-        .find(|suite| suite.name() == text)
-        .ok_or_else(|| {
-            let known: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
-            format!("unknown suite; the suites are {}", known.join(", "))
-        })
-}
-
-fn parse_memory(text: &str) -> Result<MemoryAccess, String> {
-    match text {
-        "inline" => Ok(MemoryAccess::Inline),
-        "tools" => Ok(MemoryAccess::Tools),
-        _ => Err("use `inline` or `tools`".to_owned()),
-    }
 }
 
 fn parse_shape(text: &str) -> Result<Shape, String> {

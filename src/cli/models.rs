@@ -31,6 +31,8 @@ pub struct Parts {
     pub router: String,
     pub memory: String,
     pub simulator: String,
+    /// All that judge, once each; filled in once it is planned who does.
+    pub judges: Vec<String>,
 }
 
 impl Parts {
@@ -43,26 +45,38 @@ impl Parts {
             router: or(&choices.router_model),
             memory: or(&choices.memory_model),
             simulator: or(&choices.simulator_model),
+            judges: Vec::new(),
         }
     }
 
     /// The one that plays a role of the built-in agents.
     pub fn name(&self, role: ModelRole) -> &str {
         match role {
-            ModelRole::Agent | ModelRole::Judge => &self.agent,
+            ModelRole::Agent => &self.agent,
             ModelRole::Router => &self.router,
             ModelRole::Memory => &self.memory,
             ModelRole::Simulator => &self.simulator,
+            ModelRole::Judge => unreachable!("several may judge: `judges` has them"),
         }
+    }
+
+    /// Who plays which role.
+    fn all(&self) -> impl Iterator<Item = (&str, ModelRole)> {
+        let judges = self.judges.iter();
+        let judges = judges.map(|name| (name.as_str(), ModelRole::Judge));
+        ROLES
+            .map(|role| (self.name(role), role))
+            .into_iter()
+            .chain(judges)
     }
 
     /// Whether a provider may be asked.
     pub fn is_live(&self) -> bool {
-        ROLES.iter().any(|role| self.name(*role) != rules::NAME)
+        self.all().any(|(name, _)| name != rules::NAME)
     }
 }
 
-/// The roles that models play in a run.
+/// The roles that one model each plays in a run.
 const ROLES: [ModelRole; 4] = [
     ModelRole::Agent,
     ModelRole::Router,
@@ -95,7 +109,7 @@ impl Models {
         let halt = Halt::default();
         let terms = terms(asked, config, halt.clone());
         let parts = parts.into_iter();
-        let wanted = parts.flat_map(|parts| ROLES.map(|role| (parts.name(role), role)));
+        let wanted = parts.flat_map(Parts::all);
         let connected = catalog::open(catalog, wanted, &terms, |name| environment.get(name));
         Ok(Models {
             connected: connected.map_err(Failure::usage)?,
@@ -119,6 +133,11 @@ impl Models {
         let traffic = self.traffic();
         let mut costs = traffic.values().map(|traffic| traffic.cost);
         costs.try_fold(Cost::ZERO, |sum, cost| Some(sum.plus(cost?)))
+    }
+
+    /// How many accounts are asked.
+    pub fn accounts(&self) -> usize {
+        self.connected.accounts().count()
     }
 
     /// What was asked of each account.

@@ -1,4 +1,4 @@
-//! One case: run it, score it, make its record.
+//! One case: run it, score it, have it judged, make its record.
 //!
 //! Whatever happens in a case ends in its record, a panic of ours too: one broken case must
 //! not cost the experiment the others. Cases share nothing that changes: each scenario, and
@@ -12,12 +12,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::grid::Case;
+use super::opinion::opinion;
 use super::plan::{Item, Plan};
 use super::record::{Attempt, CaseKind};
 use crate::dataset::{Dataset, Episode, EpisodeStep, Example, Person, Scenario};
 use crate::email::{Email, Triage};
 use crate::graph::{MemoryStore, Store};
 use crate::human::{AcceptAll, Driven, Human, Scripted, Simulated, drive};
+use crate::judge::bench::{Judges, Opinion};
 use crate::model::{Model, Origin};
 use crate::run::{Outcome, Run, Usage};
 use crate::score::{self, Feedback, Learning, MemoryChange, memory_changes};
@@ -29,11 +31,31 @@ pub struct Cast {
     pub target: Arc<dyn Target>,
     /// Plays the people that scenarios describe.
     pub simulator: Arc<dyn Model>,
+    pub judges: Arc<Judges>,
+}
+
+/// An attempt, and what became of the calls of its judges.
+pub struct Tried {
+    pub attempt: Attempt<Run>,
+    pub heard: Heard,
+}
+
+/// What became of the calls of an attempt's judges, the worst that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    /// None was made.
+    Nothing,
+    /// All were answered, in whatever way.
+    Answers,
+    /// One was not answered at all: what it was about is unscored.
+    Silence,
+    /// One was not answered because the run ends.
+    TheEnd,
 }
 
 /// Carries out one case of a plan that was resolved with `dataset`, with the cast of its
 /// variant.
-pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) -> Attempt<Run> {
+pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) -> Tried {
     let key = plan.key(case, dataset);
     let item = plan.item(case.position, dataset);
     let variant = &plan.variants[case.variant as usize];
@@ -51,15 +73,38 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         Item::Scenario(scenario) => stage.scenario(scenario).await,
         Item::Episode(episode) => stage.episode(episode).await,
     };
-    let judging = || judge(item, plan, dataset, &played);
-    let judged = catch_unwind(AssertUnwindSafe(judging));
-    let (feedback, learning) = judged.unwrap_or_else(|panic| {
+    let scoring = || score_by_code(item, plan, dataset, &played);
+    let scored = catch_unwind(AssertUnwindSafe(scoring));
+    let opinion = match &scored {
+        // Nothing can be said about the agent, so nobody is asked.
+        Ok(_) if played.outcome.is_error() => Ok(Opinion::default()),
+        Ok(_) => {
+            let runs = &played.runs;
+            let asking = opinion(
+                &cast.judges,
+                item,
+                &dataset.examples,
+                runs,
+                case.repeat,
+                &plan.suites,
+            );
+            AssertUnwindSafe(asking).catch_unwind().await
+        }
+        Err(_) => Ok(Opinion::default()),
+    };
+    // What broke in us says nothing about the agent either.
+    let both = scored.and_then(|scored| Ok((scored, opinion?)));
+    let ((mut feedback, learning), opinion) = both.unwrap_or_else(|panic| {
         played.outcome = Outcome::Harness;
         played.error = Some(panicked(&*panic));
-        (Vec::new(), None)
+        Default::default()
     });
+    let heard = heard(&opinion);
+    feedback.extend(opinion.feedback);
+    let mut usage = played.usage();
+    usage.add(&opinion.usage);
     let facts = facts(item);
-    Attempt {
+    let attempt = Attempt {
         case: key,
         kind: item.kind(),
         split: facts.split.clone(),
@@ -74,14 +119,27 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         outcome: played.outcome,
         error: played.error.take(),
         feedback,
-        judged: Vec::new(),
+        judged: opinion.judged,
         memory: played.memory_changes(),
         learning,
-        usage: played.usage(),
+        usage,
         latency_ms: played.runs.iter().map(|run| run.latency_ms).sum(),
         notes: played.notes,
         runs: played.runs,
         ablation: played.ablation,
+    };
+    Tried { attempt, heard }
+}
+
+fn heard(opinion: &Opinion) -> Heard {
+    if opinion.halted {
+        Heard::TheEnd
+    } else if opinion.outage {
+        Heard::Silence
+    } else if opinion.usage.calls() > 0 {
+        Heard::Answers
+    } else {
+        Heard::Nothing
     }
 }
 
@@ -116,8 +174,8 @@ fn facts(item: Item<'_>) -> Facts<'_> {
     }
 }
 
-/// What the runs of a case were worth.
-fn judge(
+/// What the runs of a case were worth, by what can be told for certain.
+fn score_by_code(
     item: Item<'_>,
     plan: &Plan,
     dataset: &Dataset,

@@ -9,14 +9,16 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
 
+use super::canaries;
 pub use super::case::Cast;
-use super::case::attempt;
+use super::case::{Heard, Tried, attempt};
 use super::grid::{Case, Done};
 use super::held::Held;
 use super::journal::{Journal, JournalError};
 use super::plan::Plan;
 use super::record::{Attempt, EndReason, Verdict};
 use crate::dataset::Dataset;
+use crate::judge::canary::Canaries;
 use crate::model::halt::{Because, Halt, Halted};
 use crate::run::{Outcome, Run, Usage};
 
@@ -51,6 +53,8 @@ pub struct Execution {
 pub struct Recorded {
     pub done: Done,
     pub counts: Counts,
+    /// What became of the canaries of judges that were shown theirs.
+    pub canaries: Vec<Canaries>,
 }
 
 /// How a sitting went.
@@ -90,12 +94,13 @@ impl Counts {
 
 /// Runs the cases that are left, until there are none or there is a reason to stop.
 ///
-/// Cases start in the plan's order and end in any. An attempt is counted once it is in the
+/// First, judges are shown their canaries, unless they were. Cases start in the plan's order and end in any. An attempt is counted once it is in the
 /// journal. When this returns no case is in flight.
 ///
 /// An attempt that a provider's failure ended is held back until its variant gets somewhere
 /// with another, or until there is nothing else to do: an outage that ends the run leaves no
-/// errors behind, and resuming makes those attempts again.
+/// errors behind, and resuming makes those attempts again. So is one about which a judge was
+/// silent, until the judges of its variant answer about another.
 ///
 /// # Panics
 /// Where there is not one cast for each variant.
@@ -113,7 +118,11 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         cancel,
         halt,
         run_timeout,
-        recorded: Recorded { done, counts },
+        recorded: Recorded {
+            done,
+            counts,
+            canaries,
+        },
         progress,
     } = execution;
     assert_eq!(casts.len(), plan.variants.len(), "a cast for each variant");
@@ -124,6 +133,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         stop: AtomicBool::new(false),
         next: AtomicU64::new(0),
         held: Held::new(plan.variants.len(), concurrency),
+        unjudged: Held::new(plan.variants.len(), concurrency),
         plan,
         dataset,
         casts,
@@ -136,6 +146,16 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     let mut alarm = JoinSet::new();
     if let Some(run_timeout) = run_timeout {
         alarm.spawn(time_out(worker.halt.clone(), run_timeout));
+    }
+    if left > 0 {
+        let Worker {
+            plan,
+            casts,
+            journal,
+            halt,
+            ..
+        } = &*worker;
+        canaries::show(plan, casts, journal, halt, &canaries).await?;
     }
     let starting = start(Arc::clone(&worker), left.min(concurrency.get() as u64));
     let mut workers = tokio::spawn(starting).await.expect("nothing here panics");
@@ -179,6 +199,8 @@ struct Worker {
     /// Attempts that a provider's failure ended, before it is known whether the provider is
     /// down.
     held: Held,
+    /// Attempts about which a judge was silent, before it is known whether its model is down.
+    unjudged: Held,
     done: Done,
     progress: watch::Sender<Counts>,
     /// Place in the plan's order of the next case to look at.
@@ -228,7 +250,8 @@ impl Worker {
     /// until an attempt got somewhere, or it is held back itself, or forgotten.
     ///
     /// This comes before the next case starts, so that it knows of the failures so far.
-    fn decide(&self, attempt: Attempt<Run>) -> Vec<Attempt<Run>> {
+    fn decide(&self, tried: Tried) -> Vec<Attempt<Run>> {
+        let Tried { attempt, heard } = tried;
         let variant = attempt.case.variant as usize;
         if is_of_a_provider(&attempt) {
             // The reason came before the attempt's end, or with it.
@@ -237,13 +260,25 @@ impl Worker {
                 None => self.held.hold(variant, attempt).into_iter().collect(),
             };
         }
+        let is_silent = heard == Heard::Silence;
+        // What was not judged because the run ends, resuming makes again.
+        if heard == Heard::TheEnd || (is_silent && self.halt.reason().is_some()) {
+            return Vec::new();
+        }
         if attempt.verdict() == Verdict::Failed
             && self.failures_left.fetch_sub(1, Ordering::AcqRel) <= 1
         {
             self.stop.store(true, Ordering::Release);
         }
         let is_answered = is_answered(attempt.outcome);
-        let mut decided = vec![attempt];
+        let mut decided = Vec::new();
+        match is_silent {
+            true => decided.extend(self.unjudged.hold(variant, attempt)),
+            false => decided.push(attempt),
+        }
+        if heard == Heard::Answers {
+            decided.extend(self.unjudged.take(variant));
+        }
         if is_answered {
             decided.extend(self.held.take(variant));
         }
@@ -280,10 +315,11 @@ impl Worker {
         let recorded = || self.progress.borrow().recorded();
         let halted = self.halt.reason();
         // With every case made, or stopped for another reason than errors, errors are results.
-        let all = recorded() + self.held.count() == planned;
+        let all = recorded() + self.held.count() + self.unjudged.count() == planned;
         if halted.is_none() && (all || !self.cancel.is_cancelled()) {
             for variant in 0..self.plan.variants.len() {
-                for held in self.held.take(variant) {
+                let held = self.held.take(variant);
+                for held in held.into_iter().chain(self.unjudged.take(variant)) {
                     self.record(&held).await?;
                 }
             }

@@ -3,18 +3,22 @@
 //! Two figures of each: the most that can be, and about how much it will be. What is assumed
 //! stands in `docs/costs.md` and in the constants here; retries of a provider are in neither.
 
+mod judges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::judges::Bench;
 use super::plan::{Item, Plan};
-use super::record::{CaseKind, Variant};
+use super::record::CaseKind;
 use crate::agent::{AgentKind, prompt_bytes};
 use crate::dataset::{Dataset, Person};
 use crate::email::{Email, Triage};
+use crate::judge::definition::Definitions;
 use crate::model::price::Price;
 use crate::run::{Cost, ModelRole, TokenUsage};
 use crate::target::Until;
 
-/// How a model is paid in a role of a variant.
+/// How a model is paid in a role.
 #[derive(Clone, Debug)]
 pub struct Terms {
     /// `PROVIDER:NAME`.
@@ -24,10 +28,24 @@ pub struct Terms {
     pub max_tokens: Option<u32>,
 }
 
+impl Terms {
+    /// The most tokens of a reply; `None` where there is no limit and they cost something.
+    fn longest_reply(&self, price: Price) -> Option<u64> {
+        match self.max_tokens {
+            Some(tokens) => Some(tokens.into()),
+            None => price.is_free().then_some(0),
+        }
+    }
+
+    fn usual_reply(&self) -> u64 {
+        self.max_tokens.map_or(REPLY, |most| REPLY.min(most.into()))
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forecast {
     /// Of all roles. An attempt's own calls share one limit, so those of its roles are fewer
-    /// together than their mosts.
+    /// together than their mosts; those of its judges come on top.
     pub calls: Calls,
     pub roles: BTreeMap<ModelRole, Calls>,
     /// `None` where a model has no price, or a limit on its replies is wanting.
@@ -82,19 +100,28 @@ const QUESTIONS: u64 = 2;
 /// played.
 const TRIES: u64 = 2;
 
-/// What `plan`, which was resolved with `dataset`, will come to under `terms`, which know each
-/// role of each variant.
+/// What `plan`, which was resolved with `dataset` and with judges as `definitions` have them,
+/// will come to under `terms`, which know every model by the name it was chosen by, in every
+/// role that it plays.
 pub fn forecast(
     plan: &Plan,
     dataset: &Dataset,
-    terms: impl Fn(&Variant, ModelRole) -> Terms,
+    definitions: &Definitions,
+    terms: impl Fn(&str, ModelRole) -> Terms,
 ) -> Forecast {
     let mut forecast = Forecast {
         most_cost: Some(Cost::ZERO),
         typical_cost: Some(Cost::ZERO),
         ..Forecast::default()
     };
+    // Canaries are for a judge and its panel, whichever variants they judge.
+    let mut shown = BTreeSet::new();
     for variant in &plan.variants {
+        let paid = |role| {
+            let named = variant.roles().find(|(other, _)| *other == role);
+            let (_, name) = named.expect("a variant names the models of its roles");
+            terms(name, role)
+        };
         let Ok(kind) = variant.agent.parse::<AgentKind>() else {
             unreachable!("plans are made of known agents");
         };
@@ -108,11 +135,22 @@ pub fn forecast(
         };
         let roles: Vec<ModelRole> = player.bytes.keys().copied().collect();
         for role in roles {
-            player.ask(role, &terms(variant, role));
+            player.ask(role, &paid(role));
+        }
+        let benches: Vec<Bench> = Bench::all(plan, variant, definitions, &terms);
+        for bench in &benches {
+            bench.terms().for_each(|terms| player.note(terms));
+            if shown.insert(bench.name()) {
+                player.forecast.canaries(bench);
+            }
         }
         for position in 0..plan.items().of(variant) {
             let position = u32::try_from(position).expect("a plan's positions are so many");
-            match plan.item(position, dataset) {
+            let item = plan.item(position, dataset);
+            for bench in &benches {
+                player.judge(bench, item, dataset);
+            }
+            match item {
                 Item::Example(example) => {
                     let until = plan.until(CaseKind::Example);
                     player.attempt(&example.email, example.expect.triage, until);
@@ -121,7 +159,7 @@ pub fn forecast(
                     let email = &dataset.examples[scenario.example as usize].email;
                     player.attempt(email, scenario.expect.triage, Until::End);
                     if let Person::Simulated { description, turns } = &scenario.human {
-                        player.ask(ModelRole::Simulator, &terms(variant, ModelRole::Simulator));
+                        player.ask(ModelRole::Simulator, &paid(ModelRole::Simulator));
                         player.person(email, description, u64::from(*turns));
                     }
                 }
@@ -156,6 +194,12 @@ struct Player<'a> {
 impl Player<'_> {
     /// Takes note of a model that is asked in `role`.
     fn ask(&mut self, role: ModelRole, terms: &Terms) {
+        self.note(terms);
+        self.terms.insert(role, terms.clone());
+    }
+
+    /// Takes note of what is not known of a model.
+    fn note(&mut self, terms: &Terms) {
         let Forecast {
             unpriced,
             unlimited,
@@ -170,7 +214,6 @@ impl Player<'_> {
             }
             _ => {}
         }
-        self.terms.insert(role, terms.clone());
     }
 
     /// One run at an email whose right decision is `expected`.
@@ -240,6 +283,11 @@ impl Player<'_> {
     fn pay(&mut self, email: u64, together: u64, roles: &BTreeMap<ModelRole, Calls>) {
         let most = self.most(email, together, roles);
         let typical = self.typical(email, roles);
+        self.add_cost(most, typical);
+    }
+
+    /// Of one attempt; counted for each repeat.
+    fn add_cost(&mut self, most: Option<Cost>, typical: Option<Cost>) {
         let add = |sum: &mut Option<Cost>, cost: Option<Cost>| {
             *sum = sum.zip(cost).map(|(sum, cost)| {
                 let all = cost.trillionths().saturating_mul(self.repeat);
@@ -257,11 +305,7 @@ impl Player<'_> {
         for role in roles.keys() {
             let terms = &self.terms[role];
             let price = terms.price?;
-            let max_tokens = match terms.max_tokens {
-                Some(tokens) => u64::from(tokens),
-                None if price.is_free() => 0,
-                None => return None,
-            };
+            let max_tokens = terms.longest_reply(price)?;
             dearest = Some(match dearest {
                 None => (price, max_tokens),
                 Some((other, tokens)) => (other.or_dearer(price), tokens.max(max_tokens)),
@@ -283,10 +327,7 @@ impl Player<'_> {
             let price = self.terms[role].price?;
             let bytes = self.bytes.get(role).copied().unwrap_or(0) + email;
             let prompt = bytes / BYTES_PER_TOKEN + AROUND;
-            let reply = match self.terms[role].max_tokens {
-                Some(most) => REPLY.min(most.into()),
-                None => REPLY,
-            };
+            let reply = self.terms[role].usual_reply();
             for call in 0..calls.typical {
                 sum = sum.plus(price.cost(&TokenUsage {
                     input_tokens: prompt + call * GROWTH,

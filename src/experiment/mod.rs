@@ -5,6 +5,7 @@
 //! keeps what happened. Whatever comes later (reports, comparisons, resuming) reads the
 //! journal and nothing else.
 
+mod canaries;
 mod case;
 pub mod execute;
 pub mod forecast;
@@ -12,6 +13,7 @@ mod grid;
 mod held;
 pub mod journal;
 mod name;
+mod opinion;
 pub mod plan;
 mod record;
 pub mod rerun;
@@ -21,13 +23,16 @@ mod select;
 pub use crate::score::{Suite, TriageCosts};
 pub use grid::{Case, Done, Grid, Items};
 pub use name::{ExperimentName, NameError};
-pub use plan::{Choices, Item, LeftOut, Plan, PlanError, WhyNot};
+pub use opinion::opinion;
+pub use plan::{Choices, Idle, Item, Judging, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
     AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Header,
     JudgePlan, Limits, Panel, RecordingUse, Rerun, RerunWhich, Selection, Session, Variant,
     Verdict,
 };
 
+#[cfg(test)]
+mod judged;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]

@@ -6,10 +6,12 @@
 //! journal's header keeps it, which is how a resumed experiment knows which cases are left.
 
 mod error;
+pub mod judges;
 mod suites;
 
 pub use error::PlanError;
-pub use suites::{LeftOut, WhyNot};
+pub use judges::Judging;
+pub use suites::{Idle, LeftOut, WhyNot};
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,8 @@ use sha2::{Digest, Sha256};
 use self::suites::Suites;
 use super::grid::{Case, Grid, Items};
 use super::record::{
-    AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, Limits, Selection, Variant,
+    AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, JudgePlan, Limits, Selection,
+    Variant,
 };
 use super::select::{Selected, select};
 use crate::agent::{AgentKind, Behaviour};
@@ -28,6 +31,7 @@ use crate::dataset::{Dataset, Episode, Example, Scenario};
 use crate::email::Triage;
 use crate::model::catalog::Catalog;
 use crate::model::rules;
+use crate::run::ModelRole;
 use crate::score::{Suite, TriageCosts, keys_for};
 use crate::target::Until;
 
@@ -46,6 +50,8 @@ pub struct Choices {
     pub memory_model: Option<String>,
     /// Plays the person where nobody scripted one; the agent's model where absent.
     pub simulator_model: Option<String>,
+    /// Who judges what no exact match can score.
+    pub judging: Judging,
     /// What aliases stand for, and how models are asked.
     pub catalog: Catalog,
     /// Attempts per item and variant, from 1.
@@ -83,6 +89,7 @@ impl Choices {
             router_model: chosen(|variant| &variant.router_model),
             memory_model: chosen(|variant| &variant.memory_model),
             simulator_model: chosen(|variant| &variant.simulator_model),
+            judging: Judging::of(header),
             // The configuration's, which is to say the same again.
             catalog: Catalog::default(),
             repeat: header.repeat,
@@ -104,6 +111,8 @@ pub struct Plan {
     pub suites: Vec<Suite>,
     /// Those that have cases.
     pub variants: Vec<Variant>,
+    /// Those that have something to look at.
+    pub judges: Vec<JudgePlan>,
     /// The models behind an endpoint that they ask, by name.
     pub models: BTreeMap<String, AskedModel>,
     pub repeat: u32,
@@ -233,13 +242,18 @@ impl Plan {
             scenarios,
             episodes,
             suites: suites.running,
-            models: models(&choices.catalog, &variants),
+            judges: Vec::new(),
+            models: BTreeMap::new(),
             variants,
             unasked,
             left_out,
             grid,
         };
         plan.examples_hash = hash(plan.selected(dataset).map(Item::id));
+        choices
+            .judging
+            .resolve(&mut plan, dataset, &choices.catalog);
+        plan.models = models(&choices.catalog, &plan);
         Ok(plan)
     }
 
@@ -317,7 +331,7 @@ impl Plan {
             suites: self.suites.clone(),
             variants: self.variants.clone(),
             models: self.models.clone(),
-            judges: Vec::new(),
+            judges: self.judges.clone(),
             repeat: self.repeat,
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
@@ -395,10 +409,16 @@ fn variants(choices: &Choices, agents: &[AgentKind]) -> Result<Vec<Variant>, Pla
 }
 
 /// How the variants' models are asked in the roles that they play.
-fn models(catalog: &Catalog, variants: &[Variant]) -> BTreeMap<String, AskedModel> {
+fn models(catalog: &Catalog, plan: &Plan) -> BTreeMap<String, AskedModel> {
     let mut models = BTreeMap::new();
-    for variant in variants {
-        for (role, name) in variant.roles().filter(|(_, name)| *name != rules::NAME) {
+    for variant in &plan.variants {
+        let is_judged = plan
+            .judges
+            .iter()
+            .any(|judge| judge.panel(variant).is_some());
+        let plays = |role| role != ModelRole::Judge || is_judged;
+        let roles = variant.roles().filter(|(role, _)| plays(*role));
+        for (role, name) in roles.filter(|(_, name)| *name != rules::NAME) {
             let model = models.entry(name.to_owned()).or_insert_with(|| AskedModel {
                 model: catalog.full_name(name),
                 settings: BTreeMap::new(),

@@ -120,6 +120,30 @@ pub struct JudgePlan {
     pub panels: Vec<Panel>,
 }
 
+impl JudgePlan {
+    /// The panel that judges a variant of the same plan; `None` where the judge does not look
+    /// at it.
+    pub fn panel(&self, variant: &Variant) -> Option<&Panel> {
+        if !self.judge.looks_at(variant) {
+            return None;
+        }
+        match &self.panels[..] {
+            [panel] => Some(panel),
+            panels => panels
+                .iter()
+                .find(|panel| panel.models == [variant.model.as_str()]),
+        }
+    }
+}
+
+impl JudgeKey {
+    /// Whether there are attempts of a variant that it looks at.
+    pub fn looks_at(self, variant: &Variant) -> bool {
+        let suite = self.suite();
+        suite.is_some_and(|suite| variant.takes_part(CaseKind::of(suite)))
+    }
+}
+
 /// The models that judge together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Panel {
@@ -348,8 +372,9 @@ impl Variant {
         self.agent.parse().map_or(true, |agent| kind.is_for(agent))
     }
 
-    /// The roles that models play for it, each with the name of its model. An agent of
-    /// another version may have all.
+    /// The roles that models play for it, each with the name of its model; several judge it
+    /// where there is a panel, and none where nobody judges ([`Header::judges`]). An agent
+    /// of another version may have all.
     pub fn roles(&self) -> impl Iterator<Item = (ModelRole, &str)> {
         let agent: Option<AgentKind> = self.agent.parse().ok();
         let has = |role: fn(AgentKind) -> bool| agent.is_none_or(role);
@@ -372,7 +397,13 @@ impl Variant {
             ),
         ];
         let roles = roles.into_iter().filter(|(_, plays, _)| *plays);
-        roles.map(|(role, _, other)| (role, other.as_ref().unwrap_or(&self.model).as_str()))
+        let roles =
+            roles.map(|(role, _, other)| (role, other.as_ref().unwrap_or(&self.model).as_str()));
+        let judges = match &self.judge_models[..] {
+            [] => std::slice::from_ref(&self.model),
+            models => models,
+        };
+        roles.chain(judges.iter().map(|name| (ModelRole::Judge, name.as_str())))
     }
 
     /// The name with every character outside `[A-Za-z0-9._-]` replaced by `-`.

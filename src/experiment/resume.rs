@@ -103,8 +103,14 @@ pub fn resume(
             counts.record(&entry.attempt);
         }
         let done = reader.done().clone();
+        let canaries = reader.canaries().to_vec();
         let spent = reader.ledger().spent();
-        Ok((header, Recorded { done, counts }, spent))
+        let recorded = Recorded {
+            done,
+            counts,
+            canaries,
+        };
+        Ok((header, recorded, spent))
     })?;
     Ok(Resumed {
         journal,
@@ -123,8 +129,11 @@ fn differences(recorded: &Header, plan: &Plan, redactor: &Redactor) -> Vec<Diffe
     let recorded = serde_json::to_value(recorded).expect("a header has string keys only");
     let mut found = Vec::new();
     compare("", &recorded, &asked, &mut found);
-    // The same examples may have moved.
-    found.retain(|d| !d.field.starts_with("dataset.paths") && d.field != "dataset.name");
+    // The same examples may have moved, and a judge may have been calibrated since.
+    found.retain(|d| {
+        let is_standing = d.field.starts_with("judges[") && d.field.contains(".standing");
+        !d.field.starts_with("dataset.paths") && d.field != "dataset.name" && !is_standing
+    });
     found
 }
 
@@ -170,7 +179,10 @@ fn shown(value: &Value) -> String {
         Value::Null => "not given".to_owned(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => {
-            let name = |item: &Value| shown(item.get("name").unwrap_or(item));
+            let name = |item: &Value| {
+                let name = item.get("name").or_else(|| item.get("judge"));
+                shown(name.unwrap_or(item))
+            };
             items.iter().map(name).collect::<Vec<_>>().join(", ")
         }
         Value::String(text) => text.escape_debug().to_string(),

@@ -123,6 +123,7 @@ pub fn choices() -> Choices {
         router_model: None,
         memory_model: None,
         simulator_model: None,
+        judging: Judging::default(),
         catalog: Catalog::default(),
         repeat: 1,
         seed: 0,
@@ -227,6 +228,7 @@ impl Bench {
             target,
             // Fails when it is asked anything.
             simulator: Arc::new(scripted::Scripted::default()),
+            judges: Arc::default(),
         };
         Execution {
             plan: Arc::clone(&self.plan),

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::score::Key;
+
 /// The judges there are. A definition says how one works; the list is closed, because each
 /// is asked about another part of an attempt.
 #[derive(
@@ -42,6 +44,17 @@ impl JudgeKey {
             JudgeKey::MemoryUpdate => "memory_update",
             JudgeKey::TriageReasonable => "triage_reasonable",
             JudgeKey::Pairwise => "pairwise",
+        }
+    }
+
+    /// The key that its gate looks at; `None` where no single attempt has a score.
+    pub fn main_key(self) -> Option<Key> {
+        match self {
+            JudgeKey::ResponseCriteria => Some(Key::ResponseCriteria),
+            JudgeKey::FeedbackHonoured => Some(Key::HitlFeedback),
+            JudgeKey::MemoryUpdate => Some(Key::MemoryUpdate),
+            JudgeKey::TriageReasonable => Some(Key::TriageReasonable),
+            JudgeKey::Pairwise => None,
         }
     }
 }

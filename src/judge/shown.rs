@@ -26,6 +26,9 @@ const STATEMENT: usize = 1_000;
 /// The most entries of one part: mails, calls, messages, arguments of a call.
 const ENTRIES: usize = 60;
 
+/// The most bytes of all that a part holds.
+pub const MOST_BYTES: u64 = 4 * PART as u64;
+
 /// How far the text of a part stands from the margin, and what belongs to an entry of it.
 const INDENT: &str = "  ";
 const DEEP: &str = "     ";

@@ -130,6 +130,7 @@ impl Place {
 
 const PRICED: &str = r#"
 agent: workflow
+judge: none
 model: "openai:m"
 models:
   "openai:m": { base_url: "{url}", max_tokens: 60 }
@@ -226,7 +227,7 @@ fn a_budget_is_refused_before_anything_runs_where_a_call_has_no_worst_cost() {
         (PRICED.replace(", max_tokens: 60", ""), "max_tokens: 1024"),
         (
             PRICED.replace("input: 0.05", "input: -1"),
-            "mailproof.yaml:7:24",
+            "mailproof.yaml:8:24",
         ),
         (
             format!("{PRICED}router_model: \"openai:other\"\n"),

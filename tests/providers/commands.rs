@@ -53,8 +53,8 @@ fn mailproof(place: &TempDir, url: &str, key: Option<&str>, arguments: &[&str]) 
     command.output().unwrap()
 }
 
-const RUN: [&str; 9] = [
-    "run", "response", "-a", "workflow", "-m", "openai:m", "--limit", "3", "-e",
+const RUN: [&str; 11] = [
+    "run", "response", "-a", "workflow", "-m", "openai:m", "--limit", "3", "--judge", "none", "-e",
 ];
 
 #[test]

@@ -14,6 +14,7 @@ mod doctor;
 mod failures;
 mod family;
 mod google;
+mod judges;
 mod ollama;
 mod openai;
 mod secrets;

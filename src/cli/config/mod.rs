@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 use self::models::{Models, Roles};
 pub use self::value::OneOrMany;
-use self::value::{Concurrency, Dollars, Positive, Rate, Requests, Time, Tokens};
-use super::args::{Choices, Reach};
+use self::value::{
+    Concurrency, Dollars, Positive, Rate, Requests, Thresholds, Time, Tokens, Votes,
+};
+use super::args::{Choices, JudgeChoice, Reach};
 use crate::agent::{Background, MemoryAccess};
 use crate::model::catalog::Catalog;
 use crate::model::price::Table;
@@ -39,6 +41,12 @@ pub struct Config {
     pub memory: Option<MemoryAccess>,
     pub memory_model: Option<String>,
     pub simulator_model: Option<String>,
+    pub judge: Option<OneOrMany<JudgeChoice>>,
+    pub judge_model: Option<OneOrMany<String>>,
+    pub judge_votes: Option<Votes>,
+    pub judge_file: Option<OneOrMany<PathBuf>>,
+    pub judge_thresholds: Option<Thresholds>,
+    pub trust_uncalibrated_judges: Option<bool>,
     models: Option<Models>,
     roles: Option<Roles>,
     pub env_file: Option<OneOrMany<PathBuf>>,
@@ -160,6 +168,13 @@ impl Config {
         many(&mut choices.dataset, &self.dataset);
         many(&mut choices.agent, &self.agent);
         many(&mut choices.model, &self.model);
+        many(&mut choices.judge, &self.judge);
+        many(&mut choices.judge_model, &self.judge_model);
+        many(&mut choices.judge_file, &self.judge_file);
+        one(
+            &mut choices.judge_votes,
+            self.judge_votes.as_ref().map(|votes| votes.0),
+        );
         many(&mut choices.example, &self.example);
         many(&mut choices.tag, &self.tag);
         many(&mut choices.output, &self.output);
@@ -266,6 +281,22 @@ mod tests {
                 "share from 0 to 1",
             ),
             ("suite: [triag]\n", "mailproof.yaml:1:9", "triag"),
+            (
+                "judge: [response_critera]\n",
+                "mailproof.yaml:1:9",
+                "is no judge; those are",
+            ),
+            ("judge_votes: 99\n", "mailproof.yaml:1:14", "from 1 to 15"),
+            (
+                "judge_thresholds: { response.criteria: 80 }\n",
+                "mailproof.yaml:1:40",
+                "share from 0 to 1",
+            ),
+            (
+                "judge_thresholds:\n  response.all_met: 0.8\n",
+                "mailproof.yaml:2:3",
+                "`response.all_met` takes no threshold; those that do are response.criteria,",
+            ),
             ("repeat: [\n", "mailproof.yaml:", ""),
         ] {
             let message = parse(text).expect_err(text);

@@ -1,5 +1,6 @@
 //! Values of the configuration that are checked as they are read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -10,7 +11,9 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::super::args;
+use crate::judge::JudgeKey;
 use crate::run::Cost;
+use crate::score::Key;
 
 /// `a` or `[a, b]`. Written by hand because `untagged` cannot say where a mistake is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -69,10 +72,51 @@ checked! {
     Tokens(NonZeroU64) from u64, |n| NonZeroU64::new(n).ok_or_else(too_few);
     /// As `--max-concurrency` takes it.
     Concurrency(NonZeroUsize) from usize, |n| args::parse_concurrency(&n.to_string());
+    /// As `--judge-votes` takes it.
+    Votes(u32) from u32, |n| args::parse_votes(&n.to_string());
     /// As `--timeout` takes it.
     Time(Duration) from String, |text| args::parse_duration(&text);
     /// As `--min-pass-rate` takes it.
     Rate(f64) from f64, |rate| args::parse_rate(&rate.to_string());
     /// As `--budget-usd` takes it.
     Dollars(Cost) from f64, |usd| args::parse_budget(&usd.to_string());
+}
+
+/// The least value of a judge's key that a gate lets pass, by judge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thresholds(pub BTreeMap<JudgeKey, f64>);
+
+impl<'de> Deserialize<'de> for Thresholds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let thresholds = BTreeMap::<Gated, Rate>::deserialize(deserializer)?;
+        let thresholds = thresholds.into_iter();
+        Ok(Thresholds(
+            thresholds.map(|(of, rate)| (of.0, rate.0)).collect(),
+        ))
+    }
+}
+
+/// A judge, by the key of its figure.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Gated(JudgeKey);
+
+impl<'de> Deserialize<'de> for Gated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let keys = || {
+            let keyed = JudgeKey::ALL.into_iter();
+            keyed.filter_map(|judge| Some((judge, judge.main_key()?)))
+        };
+        match keys().find(|(_, key)| key.name() == name) {
+            Some((judge, _)) => Ok(Gated(judge)),
+            None => {
+                let known: Vec<&str> = keys().map(|(_, key): (_, Key)| key.name()).collect();
+                Err(de::Error::custom(format!(
+                    "`{}` takes no threshold; those that do are {}",
+                    name.chars().take(60).collect::<String>(),
+                    known.join(", ")
+                )))
+            }
+        }
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::args::Talk;
 use crate::experiment::forecast::{Calls, Forecast};
-use crate::experiment::{CaseKind, Plan};
+use crate::experiment::{CaseKind, JudgePlan, Panel, Plan};
+use crate::judge::calibration::Standing;
 use crate::report::{count, escape, role, usd};
 use crate::run::{Cost, ModelRole};
 
@@ -27,8 +28,10 @@ fn as_json(plan: &Plan, forecast: &Forecast) -> String {
         .iter()
         .map(|(name, of)| (role(*name), calls(of)))
         .collect();
+    let judges: Vec<_> = plan.judges.iter().map(judge_json).collect();
     let plan = json!({
         "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
+        "judges": judges,
         "examples": items.examples, "scenarios": items.scenarios,
         "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
         "attempts": plan.grid().cases(), "max_model_calls": forecast.calls.most,
@@ -54,6 +57,11 @@ fn as_text(plan: &Plan, forecast: &Forecast) -> String {
     line("suites", suites.join(", "));
     let variants = plan.variants.iter().map(|variant| variant.name.as_str());
     line("variants", variants.collect::<Vec<_>>().join(", "));
+    for judge in &plan.judges {
+        for panel in &judge.panels {
+            line("judge", told(judge, panel));
+        }
+    }
     let kinds: Vec<&str> = CaseKind::ALL
         .into_iter()
         .filter(|kind| items.get(*kind) > 0)
@@ -80,6 +88,51 @@ fn as_text(plan: &Plan, forecast: &Forecast) -> String {
         );
     }
     text
+}
+
+/// A judge with one of its panels, and what is known of it.
+fn told(judge: &JudgePlan, panel: &Panel) -> String {
+    let votes = match judge.votes {
+        1 => String::new(),
+        votes => format!(", {votes} votes each"),
+    };
+    let standing = match &panel.standing {
+        Standing::Calibrated(calibration) => {
+            let hash = calibration.hash();
+            let hash = hash.get(..12).unwrap_or(&hash);
+            format!("calibrated {} ({hash})", calibration.date)
+        }
+        Standing::Stale { date, because } => {
+            format!("stale: calibrated {date}, and {because} changed since")
+        }
+        Standing::Uncalibrated => "uncalibrated".to_owned(),
+    };
+    let trusted = match judge.trusted {
+        true => ", trusted by the configuration",
+        false => "",
+    };
+    let models = panel.models.join(" + ");
+    format!("{} by {models}{votes}: {standing}{trusted}", judge.judge)
+}
+
+fn judge_json(judge: &JudgePlan) -> Value {
+    let panel = |panel: &Panel| match &panel.standing {
+        Standing::Calibrated(calibration) => json!({
+            "models": panel.models, "standing": "calibrated", "date": calibration.date,
+            "calibration": calibration.hash(),
+        }),
+        Standing::Stale { date, because } => json!({
+            "models": panel.models, "standing": "stale", "date": date, "because": because,
+        }),
+        Standing::Uncalibrated => {
+            json!({ "models": panel.models, "standing": "uncalibrated" })
+        }
+    };
+    let panels: Vec<Value> = judge.panels.iter().map(panel).collect();
+    json!({
+        "judge": judge.judge, "version": judge.version, "votes": judge.votes,
+        "threshold": judge.threshold, "trusted": judge.trusted, "panels": panels,
+    })
 }
 
 fn calls(calls: &Calls) -> String {

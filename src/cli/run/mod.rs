@@ -87,12 +87,6 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let dataset = Arc::new(load(&paths)?);
     let environment = args.choices.reach.environment(&config)?;
     let redactor = Arc::new(environment.redactor());
-    let catalog = &choices.catalog;
-    let parts = match recording::asks_nobody(&args) {
-        true => Vec::new(),
-        false => settings::parts(&choices),
-    };
-    let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
         PlanError::Nothing { .. }
         | PlanError::UnknownIds { .. }
@@ -103,7 +97,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     for left_out in &plan.left_out {
         warn(&left_out.to_string());
     }
-    let forecast = money::told(&plan, &dataset, &models, &choices.catalog);
+    let parts = match recording::asks_nobody(&args) {
+        true => Vec::new(),
+        false => settings::judged_parts(&choices, &plan),
+    };
+    let catalog = &choices.catalog;
+    let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
+    let forecast = money::told(&plan, &dataset, &models, &choices);
     if models.budget.is_some() {
         money::can_be_limited(&forecast)?;
     }
@@ -113,7 +113,12 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     }
     let concurrency = args.choices.max_concurrency.unwrap_or(models::CONCURRENCY);
     if parts.iter().any(Parts::is_live) {
-        files::allow(plan.grid().cases().min(concurrency.get() as u64))?;
+        let cases = concurrency.get() as u64;
+        files::allow(match plan.judges.is_empty() {
+            true => plan.grid().cases().min(cases),
+            // A case asks all its judges at once, and each account as many as its limiter lets.
+            false => cases.saturating_mul(models.accounts() as u64),
+        })?;
     }
 
     let now = Zoned::now();

@@ -6,17 +6,17 @@ use super::super::exit::Failure;
 use super::super::models::Models;
 use crate::dataset::Dataset;
 use crate::experiment::forecast::{Forecast, Terms, forecast};
-use crate::experiment::{Plan, Variant};
-use crate::model::catalog::{Catalog, Worth};
+use crate::experiment::{Choices, Plan};
+use crate::model::catalog::Worth;
 use crate::model::price::Price;
 use crate::run::{Cost, ModelRole};
 
 /// What `plan` will come to, with the models that are to be asked.
-pub fn told(plan: &Plan, dataset: &Dataset, models: &Models, catalog: &Catalog) -> Forecast {
-    forecast(plan, dataset, |variant: &Variant, role: ModelRole| {
-        let mut roles = variant.roles();
-        let named = roles.find(|(other, _)| *other == role);
-        let (_, name) = named.expect("a variant names the models of its roles");
+pub fn told(plan: &Plan, dataset: &Dataset, models: &Models, choices: &Choices) -> Forecast {
+    let Choices {
+        catalog, judging, ..
+    } = choices;
+    let terms = |name: &str, role: ModelRole| {
         // What is not opened is not asked, and costs nothing.
         let worth = models.worth(name, role).unwrap_or(Worth {
             price: Some(Price::FREE),
@@ -27,7 +27,8 @@ pub fn told(plan: &Plan, dataset: &Dataset, models: &Models, catalog: &Catalog) 
             price: worth.price,
             max_tokens: worth.max_tokens,
         }
-    })
+    };
+    forecast(plan, dataset, &judging.definitions, terms)
 }
 
 /// Whether what a plan costs can be limited.

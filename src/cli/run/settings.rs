@@ -1,5 +1,6 @@
 //! From arguments, configuration, and defaults to a plan's choices and its targets.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use jiff::Zoned;
 use jiff::civil::Date;
 
 use super::super::REPORTS;
-use super::super::args::RunArgs;
-use super::super::config::{Config, OneOrMany};
+use super::super::args::{JudgeChoice, RunArgs};
+use super::super::config::{Config, DEFAULT_PATH, OneOrMany};
 use super::super::exit::Failure;
 use super::super::models::{Models, Parts};
 use super::super::results;
@@ -20,7 +21,11 @@ use crate::agent::{self, Agent, AgentKind, Behaviour, Settings};
 use crate::experiment::execute::Cast;
 use crate::experiment::journal::FILE;
 use crate::experiment::rerun as earlier;
-use crate::experiment::{Choices, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
+use crate::experiment::{Choices, Judging, Limits, Plan, Rerun, RerunWhich, Selection, Variant};
+use crate::judge::JudgeKey;
+use crate::judge::bench::{Judge, Judges};
+use crate::judge::calibration::{Records, record};
+use crate::model::Model;
 use crate::model::catalog::Catalog;
 use crate::model::record::{RecordError, Recording};
 use crate::model::rules;
@@ -42,6 +47,7 @@ pub fn defaults() -> Choices {
         router_model: None,
         memory_model: None,
         simulator_model: None,
+        judging: Judging::default(),
         catalog: Catalog::default(),
         repeat: 1,
         seed: 0,
@@ -82,6 +88,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         router_model: asked.router_model.clone().or(base.router_model),
         memory_model: asked.memory_model.clone().or(base.memory_model),
         simulator_model: asked.simulator_model.clone().or(base.simulator_model),
+        judging: judging(base.judging, args, config)?,
         catalog: config.catalog(),
         repeat: asked.repeat.unwrap_or(base.repeat),
         seed: asked.seed.unwrap_or(base.seed),
@@ -102,6 +109,68 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         min_pass_rate: asked.min_pass_rate.or(base.min_pass_rate),
         dataset_paths: many(base.dataset_paths, &paths),
     })
+}
+
+fn judging(base: Judging, args: &RunArgs, config: &Config) -> Result<Judging, Failure> {
+    let asked = &args.choices;
+    let mut definitions = base.definitions;
+    for file in &asked.judge_file {
+        definitions = definitions.with_file(file).map_err(Failure::usage)?;
+    }
+    let config_path = asked.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let beside = config_path.parent().unwrap_or(Path::new(""));
+    let records = Records::with_folder(&beside.join(record::FOLDER)).map_err(Failure::usage)?;
+    let mut thresholds = base.thresholds;
+    if let Some(stated) = &config.judge_thresholds {
+        thresholds.extend(&stated.0);
+    }
+    Ok(Judging {
+        judges: match &asked.judge[..] {
+            [] => base.judges,
+            chosen => Some(judges(chosen)?),
+        },
+        models: match &asked.judge_model[..] {
+            [] => base.models,
+            models => panel(models)?,
+        },
+        votes: asked.judge_votes.or(base.votes),
+        thresholds,
+        trust: config.trust_uncalibrated_judges.unwrap_or(base.trust),
+        definitions,
+        records,
+    })
+}
+
+/// The judges that were named; none where nobody is to judge.
+fn judges(chosen: &[JudgeChoice]) -> Result<Vec<JudgeKey>, Failure> {
+    let mut judges = Vec::new();
+    for choice in chosen {
+        match choice {
+            JudgeChoice::One(judge) => judges.push(*judge),
+            JudgeChoice::Nobody if chosen.len() > 1 => {
+                return Err(Failure::usage(
+                    "`--judge none` is for nobody, and stands alone: leave it out, or the others",
+                ));
+            }
+            JudgeChoice::Nobody => {}
+        }
+    }
+    Ok(judges)
+}
+
+/// The models of a panel. One that is named twice would be asked the same twice over: votes
+/// are for that.
+fn panel(models: &[String]) -> Result<Vec<String>, Failure> {
+    let mut panel: Vec<String> = Vec::new();
+    for model in models {
+        if panel.contains(model) {
+            return Err(Failure::usage(format!(
+                "`--judge-model {model}` is named twice: name each model of a panel once, and ask it more often with `--judge-votes`"
+            )));
+        }
+        panel.push(model.clone());
+    }
+    Ok(panel)
 }
 
 fn behaviour(base: Behaviour, args: &RunArgs, config: &Config) -> Result<Behaviour, Failure> {
@@ -208,6 +277,23 @@ pub fn parts(choices: &Choices) -> Vec<Parts> {
     models.map(|model| Parts::new(model, choices)).collect()
 }
 
+/// The same, with those that judge what is planned.
+pub fn judged_parts(choices: &Choices, plan: &Plan) -> Vec<Parts> {
+    let mut all = parts(choices);
+    for parts in &mut all {
+        let variants = plan.variants.iter();
+        for variant in variants.filter(|variant| variant.model == parts.agent) {
+            let panels = plan.judges.iter().filter_map(|judge| judge.panel(variant));
+            for model in panels.flat_map(|panel| &panel.models) {
+                if !parts.judges.contains(model) {
+                    parts.judges.push(model.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
 /// Who takes part in the cases of a plan's variants, whose agents are `kinds`. `date` is
 /// the day that prompts name.
 pub fn casts(
@@ -222,8 +308,8 @@ pub fn casts(
         let kind = kinds.iter().find(|kind| kind.name() == variant.agent);
         let kind = kind.expect("variants are made of the agents chosen");
         let parts = Parts::new(&variant.model, choices);
-        let part = |role| {
-            let (name, halt) = (parts.name(role), models.halt.clone());
+        let named = |name: &str, role| {
+            let halt = models.halt.clone();
             let model = models.get(name, role);
             match recording {
                 None => Ok(model.expect("every model of the choices was opened")),
@@ -233,6 +319,29 @@ pub fn casts(
                 }
             }
         };
+        let part = |role| named(parts.name(role), role);
+        // A model that several judges ask is opened once: it reads one recording.
+        let mut opened: BTreeMap<&str, Arc<dyn Model>> = BTreeMap::new();
+        let mut judges = Vec::new();
+        for judge in &plan.judges {
+            let Some(asked) = judge.panel(variant) else {
+                continue;
+            };
+            let mut panel = Vec::new();
+            for name in &asked.models {
+                let model = match opened.get(name.as_str()) {
+                    Some(model) => Arc::clone(model),
+                    None => named(name, ModelRole::Judge)?,
+                };
+                opened.insert(name, Arc::clone(&model));
+                panel.push(model);
+            }
+            judges.push(Judge {
+                definition: Arc::clone(choices.judging.definitions.get(judge.judge)),
+                votes: judge.votes,
+                panel,
+            });
+        }
         let models = agent::Models {
             agent: part(ModelRole::Agent)?,
             router: part(ModelRole::Router)?,
@@ -241,6 +350,7 @@ pub fn casts(
         Ok(Cast {
             target: Arc::new(Local::new(agent(*kind, models, choices, date))),
             simulator: part(ModelRole::Simulator)?,
+            judges: Arc::new(Judges(judges)),
         })
     };
     let casts: Result<Vec<Cast>, RecordError> = plan.variants.iter().map(cast).collect();
@@ -260,6 +370,27 @@ pub fn agent(kind: AgentKind, models: agent::Models, choices: &Choices, date: Da
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_judges_alone_and_a_panel_has_each_model_once() {
+        use JudgeKey::{MemoryUpdate, ResponseCriteria};
+        let one = JudgeChoice::One;
+        for (chosen, found) in [
+            (vec![one(ResponseCriteria)], Some(vec![ResponseCriteria])),
+            (
+                vec![one(MemoryUpdate), one(ResponseCriteria)],
+                Some(vec![MemoryUpdate, ResponseCriteria]),
+            ),
+            (vec![JudgeChoice::Nobody], Some(Vec::new())),
+            (vec![JudgeChoice::Nobody, one(ResponseCriteria)], None),
+        ] {
+            assert_eq!(judges(&chosen).ok(), found, "{chosen:?}");
+        }
+        let models = ["rules", "openai:m"].map(str::to_owned);
+        assert_eq!(panel(&models).unwrap(), models);
+        let twice = panel(&["rules", "rules"].map(str::to_owned)).unwrap_err();
+        assert!(twice.to_string().contains("named twice"), "{twice}");
+    }
 
     #[test]
     fn only_tools_that_can_be_reviewed_are() {

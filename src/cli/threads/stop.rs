@@ -41,6 +41,7 @@ pub fn agent(
         router: setup.router_model.clone(),
         memory: setup.memory_model.clone(),
         simulator: setup.model.clone(),
+        judges: Vec::new(),
     };
     let models = Models::open([&parts], &config.catalog(), asked, config, environment)?;
     let settings = Settings {

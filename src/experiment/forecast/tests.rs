@@ -2,6 +2,7 @@ use super::*;
 use crate::experiment::plan::Choices;
 use crate::experiment::record::Limits;
 use crate::experiment::tests::{choices, dataset, episode, example, scenario};
+use crate::judge::{JudgeKey, canary};
 use crate::model::price::{Prices, Table, read};
 use crate::score::Suite;
 
@@ -25,7 +26,7 @@ fn everything() -> Dataset {
 }
 
 fn chosen(suites: &[Suite], agents: &[&str]) -> Choices {
-    Choices {
+    let mut choices = Choices {
         suites: suites.to_vec(),
         agents: agents.iter().map(|&agent| agent.to_owned()).collect(),
         repeat: 3,
@@ -34,13 +35,15 @@ fn chosen(suites: &[Suite], agents: &[&str]) -> Choices {
             max_steps: 10,
         },
         ..choices()
-    }
+    };
+    choices.judging.judges = Some(Vec::new());
+    choices
 }
 
-fn told(choices: &Choices, terms: impl Fn(&Variant, ModelRole) -> Terms) -> Forecast {
+fn told(choices: &Choices, terms: impl Fn(&str, ModelRole) -> Terms) -> Forecast {
     let dataset = everything();
     let plan = Plan::resolve(choices, &dataset).unwrap();
-    forecast(&plan, &dataset, terms)
+    forecast(&plan, &dataset, &choices.judging.definitions, terms)
 }
 
 fn terms(model: &str, price: Option<&str>, max_tokens: Option<u32>) -> Terms {
@@ -51,7 +54,7 @@ fn terms(model: &str, price: Option<&str>, max_tokens: Option<u32>) -> Terms {
     }
 }
 
-fn free(_: &Variant, _: ModelRole) -> Terms {
+fn free(_: &str, _: ModelRole) -> Terms {
     Terms {
         model: "rules".to_owned(),
         price: Prices::embedded().of("rules"),
@@ -114,10 +117,12 @@ fn the_usual_number_of_calls_is_near_what_the_sample_took() {
             ..choices()
         };
         let plan = Plan::resolve(&choices, &dataset).unwrap();
-        let forecast = forecast(&plan, &dataset, free);
-        let usage = variant["usage"].as_object().expect("by role");
+        let forecast = forecast(&plan, &dataset, &Definitions::embedded(), free);
+        let usage: BTreeMap<ModelRole, serde_json::Value> =
+            serde_json::from_value(variant["usage"].clone()).expect("by role");
         let took = usage.values().map(|role| role["calls"].as_u64().unwrap());
-        let (took, told) = (took.sum::<u64>() as f64, forecast.calls.typical as f64);
+        let told = usage.keys().map(|role| forecast.roles[role].typical);
+        let (took, told) = (took.sum::<u64>() as f64, told.sum::<u64>() as f64);
         assert!(
             (told / took - 1.0).abs() < 0.25,
             "{agent}: {told}, took {took}"
@@ -201,4 +206,93 @@ fn one_call_costs_at_most_its_whole_prompt_and_reply() {
         forecast.most_cost,
         Some(price.most(router + email + around, 50))
     );
+}
+
+/// [`everything`], with two criteria and a person who says something twice.
+fn judged() -> Dataset {
+    let mut dataset = everything();
+    let criteria = ["Thanks", "Names the day"];
+    dataset.examples[2].expect.criteria = criteria.map(|it| it.to_owned().into()).into();
+    dataset
+}
+
+fn canaries() -> u64 {
+    canary::count(JudgeKey::ResponseCriteria) as u64
+}
+
+#[test]
+fn canaries_are_no_longer_than_they_are_taken_to_be() {
+    let canaries = include_str!("../../../judges/canaries.jsonl");
+    for line in canaries.lines() {
+        assert!((line.len() as u64) < judges::CANARY, "{line}");
+    }
+}
+
+#[test]
+fn judges_are_asked_about_every_statement_by_every_vote_and_at_most_twice() {
+    let mut choices = chosen(&[Suite::Triage, Suite::Response], &["workflow", "baseline"]);
+    choices.judging.judges = None;
+    choices.judging.votes = Some(5);
+    choices.judging.models = vec!["a:one".into(), "a:other".into()];
+    let dataset = judged();
+    let told = |choices: &Choices, terms: &dyn Fn(&str, ModelRole) -> Terms| {
+        let plan = Plan::resolve(choices, &dataset).unwrap();
+        forecast(&plan, &dataset, &choices.judging.definitions, terms)
+    };
+    let judges = told(&choices, &free).roles[&ModelRole::Judge];
+    // Two variants, three attempts at one example of two criteria; and the canaries once.
+    let usual = (2 * 3 * 2 + canaries()) * 5 * 2;
+    assert_eq!((judges.typical, judges.most), (usual, 2 * usual));
+    let mut nobody = choices.clone();
+    nobody.judging.judges = Some(Vec::new());
+    let without = told(&nobody, &free);
+    assert!(!without.roles.contains_key(&ModelRole::Judge));
+    let with = told(&choices, &free);
+    assert_eq!(with.calls.most, without.calls.most + 2 * usual);
+    assert_eq!(with.calls.typical, without.calls.typical + usual);
+}
+
+#[test]
+fn what_judging_costs_is_what_its_models_cost() {
+    let mut choices = chosen(&[Suite::Triage, Suite::Response], &["workflow"]);
+    choices.judging.judges = None;
+    choices.judging.models = vec!["a:one".into(), "a:other".into()];
+    let dataset = judged();
+    let plan = Plan::resolve(&choices, &dataset).unwrap();
+    let told = |one: Terms, other: Terms| {
+        forecast(
+            &plan,
+            &dataset,
+            &choices.judging.definitions,
+            |name, role| match (role, name) {
+                (ModelRole::Judge, "a:one") => one.clone(),
+                (ModelRole::Judge, "a:other") => other.clone(),
+                _ => free(name, role),
+            },
+        )
+    };
+    let paid = |price| terms("a:one", Some(price), Some(100));
+    let costs = |forecast: Forecast| {
+        assert!(forecast.unpriced.is_empty() && forecast.unlimited.is_empty());
+        (forecast.most_cost.unwrap(), forecast.typical_cost.unwrap())
+    };
+    let (most, typical) = costs(told(paid(ONE), paid(ONE)));
+    assert!(Cost::ZERO < typical && typical < most);
+    for (one, other) in [(DEAR, ONE), (ONE, DEAR)] {
+        let (dearer_most, dearer_typical) = costs(told(paid(one), paid(other)));
+        assert!(
+            most < dearer_most && typical < dearer_typical,
+            "each is asked"
+        );
+    }
+    // Three attempts, two criteria, each model once: the email, the rubric, and some 150 tokens.
+    let tokens = typical.trillionths() / 1_000_000;
+    let each = tokens / ((3 * 2 + canaries()) * 2);
+    assert!((500..5_000).contains(&each), "{each}");
+    let unknown = told(paid(ONE), terms("a:other", None, Some(100)));
+    assert_eq!(unknown.unpriced, BTreeSet::from(["a:other".to_owned()]));
+    assert_eq!((unknown.most_cost, unknown.typical_cost), (None, None));
+    let endless = told(paid(ONE), terms("a:other", Some(ONE), None));
+    assert_eq!(endless.unlimited, BTreeSet::from(["a:other".to_owned()]));
+    assert_eq!(endless.most_cost, None);
 }

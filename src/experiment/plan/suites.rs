@@ -6,7 +6,8 @@ use super::error::quoted;
 use crate::agent::AgentKind;
 use crate::experiment::grid::Items;
 use crate::experiment::record::CaseKind;
-use crate::score::Suite;
+use crate::judge::JudgeKey;
+use crate::score::{Key, Suite};
 
 /// Something that is not done although it was asked for, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,21 @@ pub enum LeftOut {
     },
     /// Variants that no suite has a case for.
     Variants(Vec<String>),
+    Judge {
+        judge: JudgeKey,
+        why: Idle,
+    },
+    /// A threshold on what this judge says.
+    Threshold(JudgeKey),
+}
+
+/// Why a judge has nothing to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Its suite does not run.
+    NoSuite,
+    /// Nothing that is selected asks it anything.
+    NothingAsked,
 }
 
 /// Why a suite has no cases.
@@ -37,6 +53,34 @@ impl fmt::Display for LeftOut {
                     f,
                     "variants left out, because no suite has a case for them: {}",
                     quoted(names)
+                );
+            }
+            LeftOut::Judge { judge, why } => {
+                write!(f, "judge `{judge}` is skipped: ")?;
+                return match (why, judge.suite()) {
+                    (Idle::NoSuite, Some(suite)) => {
+                        write!(f, "suite `{}` does not run", suite.name())
+                    }
+                    (Idle::NoSuite, None) => f.write_str("it does not judge single attempts"),
+                    (Idle::NothingAsked, _) => f.write_str(match judge {
+                        JudgeKey::ResponseCriteria => {
+                            "no example that is selected wants an answer and has criteria"
+                        }
+                        JudgeKey::FeedbackHonoured => {
+                            "in no scenario that is selected does the person say anything of a draft"
+                        }
+                        JudgeKey::MemoryUpdate => "no episode that is selected teaches anything",
+                        JudgeKey::TriageReasonable | JudgeKey::Pairwise => {
+                            "nothing that is selected asks it anything"
+                        }
+                    }),
+                };
+            }
+            LeftOut::Threshold(judge) => {
+                let key = judge.main_key().map_or("", Key::name);
+                return write!(
+                    f,
+                    "the threshold of `{key}` decides nothing: judge `{judge}` does not run"
                 );
             }
             LeftOut::Suite { suite, why } => (suite, why),
