@@ -1,5 +1,6 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
+mod calibrate;
 mod run;
 
 use std::num::NonZeroUsize;
@@ -10,6 +11,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::calibrate::CalibrateArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::run::Cost;
@@ -90,6 +92,11 @@ pub enum Verb {
         after_help = "Example:\n  mailproof import export.jsonl --from langsmith -o mine.yaml"
     )]
     Import(ImportArgs),
+    /// Measure how often a judge is right, on labelled items
+    #[command(
+        after_help = "Examples:\n  mailproof calibrate response_criteria\n  mailproof calibrate response_criteria --judge-model anthropic:claude-x --judge-votes 3\n  mailproof calibrate response_criteria --items labels.jsonl --json"
+    )]
+    Calibrate(Box<CalibrateArgs>),
     /// Check the set-up: models, keys, dataset, and where results go
     #[command(after_help = "Example:\n  mailproof doctor")]
     Doctor(DoctorArgs),

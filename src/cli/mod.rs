@@ -1,6 +1,7 @@
 //! The shell: the edge where clock, environment, files, and signals enter.
 
 mod args;
+mod calibrate;
 mod completions;
 mod config;
 mod doctor;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Verb::List => list::run(&talk),
         Verb::Validate(args) => validate::run(&talk, &args),
         Verb::Import(args) => import::run(&talk, &args),
+        Verb::Calibrate(args) => calibrate::run(&talk, *args),
         Verb::Doctor(args) => doctor::run(&talk, args),
         Verb::Init(args) => init::run(&talk, &args),
         Verb::Completions { shell } => completions::run(shell),

@@ -13,6 +13,16 @@ use crate::experiment::execute::Counts;
 /// Often enough to look alive, seldom enough to cost nothing.
 const EVERY: Duration = Duration::from_millis(100);
 
+/// A bar that nobody sees where stderr is no terminal, or quiet was asked for.
+pub fn bar(talk: &Talk, total: u64) -> ProgressBar {
+    let visible = !talk.quiet && std::io::stderr().is_terminal();
+    let target = match visible {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    ProgressBar::with_draw_target(Some(total), target)
+}
+
 /// A running display; [`Display::finish`] takes it down.
 pub struct Display {
     bar: ProgressBar,
@@ -21,12 +31,7 @@ pub struct Display {
 
 impl Display {
     pub fn start(talk: &Talk, total: u64, counts: watch::Receiver<Counts>) -> Display {
-        let visible = !talk.quiet && std::io::stderr().is_terminal();
-        let target = match visible {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let bar = bar(talk, total);
         bar.set_style(
             ProgressStyle::with_template("{bar:20} {pos}/{len} {msg}, {eta} left")
                 .expect("the template is well formed"),

@@ -3,7 +3,7 @@
 mod describe;
 pub mod email;
 mod files;
-mod money;
+pub mod money;
 mod recording;
 mod settings;
 mod thread;

@@ -1,0 +1,234 @@
+//! `mailproof calibrate`: how often is a judge right?
+
+mod text;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Zoned;
+use tokio::runtime::Runtime;
+
+use super::args::{CalibrateArgs, Choices, Talk};
+use super::config::{Config, DEFAULT_PATH};
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::models::{CONCURRENCY, terms};
+use super::progress;
+use super::results;
+use super::run::money;
+use super::talk::{print, say, warn, width};
+use super::validate::load;
+use crate::experiment::forecast::Forecast;
+use crate::judge::JudgeKey;
+use crate::judge::bench::Judge;
+use crate::judge::calibration::items::{self, Item};
+use crate::judge::calibration::record::{FOLDER, file_name, to_json};
+use crate::judge::calibration::{Measured, Rated, measure, rated};
+use crate::judge::definition::Definitions;
+use crate::judge::subject::Question;
+use crate::model::catalog::{self, Catalog, Connected, Terms};
+use crate::model::halt::Halt;
+use crate::model::rules;
+use crate::report::escape;
+use crate::run::ModelRole;
+
+/// With a smaller share of items judged, those that are left may be the easy ones, and
+/// nothing is recorded.
+const LEAST_COVERAGE: f64 = 0.95;
+
+pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
+    let asked = asked(&args, &config);
+    let mut definitions = Definitions::embedded();
+    for file in &args.judge_file {
+        definitions = definitions.with_file(file).map_err(Failure::usage)?;
+    }
+    let definition = Arc::clone(definitions.get(args.judge));
+    let items = labelled(&args)?;
+    let items: Vec<(Rated, Question)> = rated(items)
+        .into_iter()
+        .map(|rated| Ok((rated.clone(), rated.item.question(&definition)?)))
+        .collect::<Result<_, items::OtherJudge>>()
+        .map_err(Failure::usage)?;
+
+    let names = panel(&args, &definition.panel, &asked.model)?;
+    let environment = asked.reach.environment(&config)?;
+    let redactor = environment.redactor();
+    let (catalog, halt) = (config.catalog(), Halt::default());
+    let terms = terms(&asked, &config, halt.clone());
+    let connected = open(&names, &catalog, &terms, &environment)?;
+    if terms.budget.is_some() {
+        money::can_be_limited(&unlimited(&names, &catalog, &connected))?;
+    }
+    let judge = Judge {
+        votes: args.judge_votes.unwrap_or(definition.votes),
+        panel: names
+            .iter()
+            .map(|name| connected.get(name, ModelRole::Judge))
+            .map(|model| model.expect("each was opened"))
+            .collect(),
+        definition,
+    };
+
+    let models = names.iter().map(|name| catalog.full_name(name)).collect();
+    let at_once = asked.max_concurrency.unwrap_or(CONCURRENCY).get();
+    let bar = progress::bar(talk, items.len() as u64);
+    let date = Zoned::now().date();
+    let runtime = Runtime::new().map_err(Failure::internal)?;
+    let work = measure(&judge, models, &items, at_once, date, || bar.inc(1));
+    let measured = runtime.block_on(work);
+    bar.finish_and_clear();
+    if let Some(halted) = halt.reason() {
+        warn(&format!("stopped: {}", escape::lines(&halted.reason)));
+        warn("nothing is recorded: a judge is measured on all items or on none");
+        return Ok(halted.because.into());
+    }
+    if measured.halted {
+        warn("stopped: nothing is recorded");
+        return Ok(Exit::Incomplete);
+    }
+
+    let record = to_json(&measured.calibration, &measured.details);
+    let record = redactor.json(&format!("{record:#}\n")).into_owned();
+    print(&match talk.json {
+        true => record.clone(),
+        false => redactor
+            .text(&text::render(&measured, width()))
+            .into_owned(),
+    })?;
+    if let Some(refusal) = too_little(&measured) {
+        warn(&refusal);
+        return Ok(Exit::Indecisive);
+    }
+    let folder = args
+        .output
+        .unwrap_or_else(|| beside(args.config.as_deref()));
+    let path = folder.join(file_name(&measured.calibration.binding));
+    fs::create_dir_all(&folder)
+        .and_then(|()| results::replace(&path, &record))
+        .map_err(|error| Failure::usage(format!("cannot write `{}`: {error}", path.display())))?;
+    say(talk, &format!("kept in {}", path.display()));
+    Ok(Exit::Ok)
+}
+
+/// What the flags say, completed by the configuration.
+fn asked(args: &CalibrateArgs, config: &Config) -> Choices {
+    let mut asked = Choices {
+        max_concurrency: args.max_concurrency,
+        max_retries: args.max_retries,
+        rpm: args.rpm,
+        tpm: args.tpm,
+        reach: args.reach.clone(),
+        ..Choices::default()
+    };
+    config.complete(&mut asked);
+    // What the configuration limits is an experiment.
+    asked.budget_usd = args.budget_usd;
+    asked
+}
+
+/// The items for the judge: of the files that were named, or those that come with the
+/// program.
+fn labelled(args: &CalibrateArgs) -> Result<Vec<Item>, Failure> {
+    let judge = args.judge;
+    let dataset = load(&args.dataset)?;
+    let mut items = match args.items.is_empty() {
+        true => items::embedded(judge, &load(&[])?),
+        false => items::read(&args.items, &dataset).map_err(Failure::usage)?,
+    };
+    items.retain(|item| item.judge() == judge);
+    if !items.is_empty() {
+        return Ok(items);
+    }
+    Err(Failure::nothing_selected(
+        match (judge, args.items.is_empty()) {
+            (JudgeKey::Pairwise | JudgeKey::TriageReasonable, _) => {
+                format!("`{judge}` is not measured against labels: nothing relies on it")
+            }
+            (_, true) => format!("no labelled items for `{judge}` come with the program"),
+            (_, false) => format!("no item of these files is for `{judge}`"),
+        },
+    ))
+}
+
+/// The names of the models that judge: those that were chosen, those of the definition, or
+/// the agent's.
+fn panel(
+    args: &CalibrateArgs,
+    defined: &[String],
+    agents: &[String],
+) -> Result<Vec<String>, Failure> {
+    let names = match (&args.judge_model[..], defined, agents) {
+        ([], [], []) => return Ok(vec![rules::NAME.to_owned()]),
+        ([], [], [one]) => return Ok(vec![one.clone()]),
+        ([], [], _) => {
+            return Err(Failure::usage(
+                "the configuration names several models: choose with `--judge-model`",
+            ));
+        }
+        ([], defined, _) => defined,
+        (chosen, _, _) => chosen,
+    };
+    let mut met = BTreeSet::new();
+    match names.iter().find(|name| !met.insert(*name)) {
+        None => Ok(names.to_vec()),
+        Some(twice) => Err(Failure::usage(format!(
+            "`--judge-model {twice}` is named twice: name each model of a panel once, and ask it more often with `--judge-votes`"
+        ))),
+    }
+}
+
+fn open(
+    names: &[String],
+    catalog: &Catalog,
+    terms: &Terms,
+    environment: &Environment,
+) -> Result<Connected, Failure> {
+    let wanted = names.iter().map(|name| (name.as_str(), ModelRole::Judge));
+    catalog::open(catalog, wanted, terms, |name| environment.get(name)).map_err(Failure::usage)
+}
+
+/// The models whose calls have no worst cost.
+fn unlimited(names: &[String], catalog: &Catalog, connected: &Connected) -> Forecast {
+    let mut forecast = Forecast::default();
+    for name in names {
+        let worth = connected.worth(name, ModelRole::Judge);
+        let worth = worth.expect("each was opened");
+        let full = catalog.full_name(name);
+        match worth.price {
+            None => forecast.unpriced.insert(full),
+            Some(price) if !price.is_free() && worth.max_tokens.is_none() => {
+                forecast.unlimited.insert(full)
+            }
+            Some(_) => false,
+        };
+    }
+    forecast
+}
+
+/// Why what was measured is not to be relied on, if it is not.
+fn too_little(measured: &Measured) -> Option<String> {
+    let calibration = &measured.calibration;
+    match calibration.coverage() {
+        None => Some(
+            "no item was left to ask about, so nothing is recorded: people differ on them, or code decides them"
+                .to_owned(),
+        ),
+        Some(coverage) if coverage < LEAST_COVERAGE => Some(format!(
+            "{} of {} items have no verdict, so nothing is recorded: those that have one may be the easy ones",
+            calibration.unscored, calibration.items
+        )),
+        Some(_) => None,
+    }
+}
+
+/// The folder of records beside the configuration.
+fn beside(config: Option<&Path>) -> PathBuf {
+    let config = config.unwrap_or(Path::new(DEFAULT_PATH));
+    config.parent().unwrap_or(Path::new("")).join(FOLDER)
+}
+
+#[cfg(test)]
+mod tests;
