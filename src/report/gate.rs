@@ -101,8 +101,9 @@ fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
     let doubts = doubts(judge);
     let found = match value {
         Some(value) => format!(
-            "{} of what it asks was met, and a share of {least} must be",
-            figures::percentage(value)
+            "{} of what it asks was met ({}), and a share of {least} must be",
+            figures::percentage(value),
+            words::called(judge),
         ),
         None => format!("nothing was judged, and a share of {least} must be met"),
     };
@@ -114,10 +115,12 @@ fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
     let (why, fixes): (Vec<String>, Vec<Option<String>>) = doubts.into_iter().unzip();
     let mut reason = found;
     if why.is_empty() {
-        reason.push_str(match judge.standing {
-            StandingReport::Calibrated { .. } => "; the judge is calibrated",
-            _ => "; the configuration trusts the judge without a calibration",
-        });
+        match judge.standing {
+            StandingReport::Calibrated { .. } => {}
+            StandingReport::Stale { .. } | StandingReport::Uncalibrated => {
+                reason.push_str("; the configuration trusts the judge all the same");
+            }
+        }
     } else {
         reason.push_str(&format!("; undecided, because {}", why.join(", and ")));
     }

@@ -182,7 +182,7 @@ impl Panel<'_> {
 }
 
 /// What is known of a judge, in two words or three.
-fn called(judge: &JudgeReport) -> String {
+pub(in crate::report) fn called(judge: &JudgeReport) -> String {
     match &judge.standing {
         StandingReport::Calibrated { .. } => format!("calibrated {}", judge.standing.mark()),
         StandingReport::Stale { .. } | StandingReport::Uncalibrated => judge.standing.mark(),
@@ -334,15 +334,21 @@ pub(in crate::report) fn distribution(criteria: &CriteriaReport) -> Table {
     (headers.to_vec(), rows.to_vec())
 }
 
-pub(in crate::report) fn criteria_words(criteria: &CriteriaReport) -> String {
+pub(in crate::report) fn criteria_words(report: &Report, criteria: &CriteriaReport) -> String {
+    let judges = report.variants.iter().flat_map(|variant| &variant.judges);
+    let of_criteria = judges.filter(|judge| judge.judge == JudgeKey::ResponseCriteria);
+    let mut known: Vec<String> = of_criteria.map(called).collect();
+    known.sort();
+    known.dedup();
     format!(
         "How often {} of the examples were met, over the replies of all variants that a judge \
-         ruled on. One that no reply meets may ask too much, and one that every reply meets tells \
-         no two agents apart.",
+         ruled on ({}). One that no reply meets may ask too much, and one that every reply meets \
+         tells no two agents apart.",
         match criteria.criteria {
             1 => "the criterion".to_owned(),
             number => format!("the {} criteria", count(number)),
-        }
+        },
+        known.join("; "),
     )
 }
 
@@ -422,8 +428,9 @@ pub(in crate::report) fn splits_heading(judge: &JudgeReport, most: usize) -> Opt
     let shown = judge.split_votes.len().min(most) as u64;
     (shown > 0).then(|| {
         format!(
-            "Split votes of {}: {} of {}",
+            "Split votes of {} ({}): {} of {}",
             judge.judge,
+            called(judge),
             count(shown),
             count(judge.agreement.split)
         )

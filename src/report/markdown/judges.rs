@@ -36,7 +36,7 @@ pub(super) fn criteria(report: &Report) -> Option<String> {
     let criteria = report.criteria.as_ref()?;
     let mut parts = vec![
         "## Criteria".to_owned(),
-        words::criteria_words(criteria),
+        words::criteria_words(report, criteria),
         owned_table(words::distribution(criteria)),
     ];
     for listed in words::extremes(criteria) {

@@ -57,7 +57,11 @@ impl Page {
     pub(super) fn criteria(&self, report: &Report) -> Option<String> {
         let criteria = report.criteria.as_ref()?;
         let table = words::distribution(criteria);
-        let mut text = self.titled("Criteria", &words::criteria_words(criteria), [table]);
+        let mut text = self.titled(
+            "Criteria",
+            &words::criteria_words(report, criteria),
+            [table],
+        );
         for listed in words::extremes(criteria) {
             let shown = listed.shown.len().min(LISTED);
             if shown == 0 {
