@@ -2,6 +2,7 @@
 
 use super::judges::{JudgeReport, StandingReport, keys, words};
 use super::{Check, Gate, GateVerdict, VariantReport, figures, metrics};
+use crate::judge::canary;
 
 /// Share of a variant's planned attempts that must be scored before its figures decide.
 pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
@@ -154,6 +155,8 @@ fn doubts(judge: &JudgeReport) -> Vec<(String, Option<String>)> {
         )),
     }
     match &judge.canaries {
+        // Some judges have none to be shown.
+        None if canary::count(judge.judge) == 0 => {}
         None => doubts.push((
             "no canaries were shown to the judge (judge the experiment again)".to_owned(),
             Some(RESCORE.to_owned()),

@@ -131,7 +131,7 @@ impl CanaryReport {
                 &mut quality
             };
             count.of += 1;
-            if canary.found == Some(canary.expected) {
+            if canary.held() {
                 count.held += 1;
             } else if missed.len() < MISSED_SHOWN {
                 missed.push(MissedCanary {
@@ -145,24 +145,8 @@ impl CanaryReport {
         CanaryReport {
             orders,
             quality,
-            failed: failed(orders, quality),
+            failed: canaries.verdict().err().map(|why| why.to_string()),
             missed,
         }
     }
-}
-
-fn failed(orders: Held, quality: Held) -> Option<String> {
-    if orders.held < orders.of {
-        let gone = orders.of - orders.held;
-        return Some(format!(
-            "{gone} of {} canaries that order the judge about did not hold",
-            orders.of
-        ));
-    }
-    (quality.held * 4 < quality.of * 3).then(|| {
-        format!(
-            "only {} of {} canaries of plain worth held, and 3 in 4 must",
-            quality.held, quality.of
-        )
-    })
 }

@@ -197,3 +197,15 @@ fn agents_that_a_judge_has_nothing_to_ask_of_have_no_gate_on_it() {
     // Nothing was judged: whatever else is so, the gate cannot pass.
     assert_eq!(report.gate.verdict, GateVerdict::Indecisive);
 }
+
+#[test]
+fn of_canaries_that_were_shown_twice_the_last_time_counts() {
+    let shown = |missed: [&[&str]; 2]| {
+        let each = missed.map(|missed| canaries(JudgeKey::ResponseCriteria, &[RULES], missed));
+        let report = report_of(judged_header(), &judged_attempts(), &each);
+        of(&report, 0, JudgeKey::ResponseCriteria).canaries.clone()
+    };
+    let failed = shown([&[], &["orders-2"]]).unwrap();
+    assert_eq!((failed.orders.held, failed.missed.len()), (2, 1));
+    assert_eq!(shown([&["orders-2"], &[]]).unwrap().failed, None);
+}

@@ -66,3 +66,33 @@ proptest! {
         prop_assert_eq!(json(&report_of(header, &shuffled, &[])), json(&expected));
     }
 }
+
+#[test]
+fn many_causes_are_counted_alike_in_any_order() {
+    let report = |numbers: &mut dyn Iterator<Item = u32>| {
+        let mut header = header(2_000, 1);
+        header.variants.truncate(1);
+        header.judges = vec![plan(JudgeKey::ResponseCriteria, vec![(&["m"], stale())])];
+        let attempts: Vec<_> = numbers
+            .map(|number| {
+                let mut unscored = ruling("a", &[("m", None)]);
+                // Each is met twice, the first of them three times.
+                unscored.reason = format!("cause {:04}", number % 999);
+                judge(
+                    attempt(0, number, 0),
+                    JudgeKey::ResponseCriteria,
+                    vec![unscored],
+                )
+            })
+            .collect();
+        report_of(header, &attempts, &[])
+    };
+    let forwards = report(&mut (0..2_000));
+    let causes = &of(&forwards, 0, JudgeKey::ResponseCriteria).unscored;
+    assert_eq!(
+        (causes[0].cause.as_str(), causes[0].statements),
+        ("cause 0000", 3)
+    );
+    assert_eq!((causes.len(), causes[4].statements), (CAUSES_SHOWN, 2));
+    assert_eq!(json(&report(&mut (0..2_000).rev())), json(&forwards));
+}
