@@ -1,9 +1,10 @@
 //! What a mail must not say.
 
-use super::criteria::{Case, coverage, same};
+use super::criteria::{Case, coverage};
 use super::demand::Demand;
 use super::lexicon::{Cue, Verb};
 use super::prose::{Prose, Sentence, Word};
+use super::times::same;
 use super::{Finding, Found};
 use crate::model::rules::envelope::Mailbox;
 use crate::model::rules::text::class;

@@ -7,8 +7,10 @@
 //! is taken out before anything is looked for, and what the record says of tool calls
 //! counts more than what a mail claims.
 
+mod choice;
 mod criteria;
 mod demand;
+mod effect;
 mod forbidden;
 mod instruction;
 mod lesson;
@@ -17,6 +19,7 @@ mod material;
 mod prose;
 mod sorted;
 mod style;
+mod times;
 
 use serde_json::{Map, Value, json};
 

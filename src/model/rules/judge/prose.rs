@@ -1,5 +1,6 @@
 //! A text as sentences: what each one does, what it is about, and the days it names.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jiff::ToSpan;
@@ -11,6 +12,9 @@ use crate::model::rules::reading;
 use crate::model::rules::scan::Scanned;
 use crate::model::rules::text::{Text, class, folded};
 use crate::model::rules::when::DayKind;
+
+/// Words in a row that nobody repeats by chance.
+const RUN: usize = 6;
 
 /// A word with what it may be said by.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,6 +89,8 @@ pub(super) struct Sentence {
     pub paragraph: u32,
     /// Only a greeting, a closing or a name.
     pub frame: bool,
+    /// Mostly words of the mail that is answered, in their order.
+    pub echo: bool,
 }
 
 /// A text that was read.
@@ -149,6 +155,7 @@ impl Prose {
                 moments: Vec::new(),
                 paragraph: sentence.paragraph,
                 frame: false,
+                echo: false,
             })
             .collect();
         for hit in lexicon().cues.find(&text) {
@@ -193,6 +200,22 @@ impl Prose {
             timed,
             language,
             counts,
+        }
+    }
+
+    /// Marks the sentences that repeat another text: whoever repeats a question has not
+    /// answered it.
+    pub fn mark_echoes(&mut self, other: &Prose) {
+        let run = |words: &[Word]| {
+            let words = words.iter().map(|word| word.folded.as_str());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let known: HashSet<String> = other.words.windows(RUN).map(run).collect();
+        for sentence in &mut self.sentences {
+            let words = &self.words[sentence.tokens.clone()];
+            let runs = words.windows(RUN).map(run);
+            let repeated = runs.filter(|run| known.contains(run)).count();
+            sentence.echo = repeated > 0 && (repeated + RUN - 1) * 2 >= words.len();
         }
     }
 
