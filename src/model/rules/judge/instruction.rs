@@ -189,7 +189,9 @@ impl Change<'_> {
                 return findings.into_iter().reduce(Finding::and);
             }
         }
-        if leaves_out && clause.len() > 1 {
+        if leaves_out
+            && (!self.topic(clause.clone()).is_empty() || !self.moments(&clause).is_empty())
+        {
             findings.push(self.leaves_out(&clause));
             return findings.into_iter().reduce(Finding::and);
         }
