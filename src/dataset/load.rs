@@ -10,7 +10,7 @@ use super::error::{LoadError, LoadErrors, Place, Problem, nearest};
 use super::read::{self, Format, Limits};
 use super::resolve::{EpisodeDraft, Kind, Record, Reference, ScenarioDraft};
 use super::tree::{Node, Position};
-use super::validate::Validator;
+use super::validate::{Checked, Validator};
 use super::{Dataset, Example, hash};
 
 impl Dataset {
@@ -74,6 +74,24 @@ struct Source {
     file: usize,
     path: Arc<Path>,
     id: Option<String>,
+}
+
+/// What is made of a record alone, before those around it are looked at.
+struct Prepared {
+    checked: Checked,
+    /// Of an example.
+    hash: Option<hash::Digest>,
+}
+
+impl Prepared {
+    fn new(mut validator: Validator, record: Node) -> Prepared {
+        let checked = validator.check(record);
+        let hash = match &checked.record {
+            Some(Record::Example(example)) => Some(hash::of_record(example.to_json())),
+            _ => None,
+        };
+        Prepared { checked, hash }
+    }
 }
 
 /// What is known of a record by its id.
@@ -251,7 +269,9 @@ impl<'a> Loading<'a> {
         let source = self.source(path);
         let mut records = 0;
         let limits = self.limits;
-        let result = read::records(reader, format, limits, &mut |at, record| {
+        let validator = self.validator.beside();
+        let make = |record| Prepared::new(validator.beside(), record);
+        let result = read::records(reader, format, limits, make, &mut |at, record| {
             records += 1;
             match record {
                 Ok(record) => self.record(source.clone(), record),
@@ -267,8 +287,8 @@ impl<'a> Loading<'a> {
         }
     }
 
-    fn record(&mut self, mut source: Source, record: Node) {
-        let mut checked = self.validator.check(record);
+    fn record(&mut self, mut source: Source, record: Prepared) {
+        let Prepared { mut checked, hash } = record;
         if let Some((at, text)) = checked.id {
             let place = Place {
                 path: Arc::clone(&source.path),
@@ -311,7 +331,7 @@ impl<'a> Loading<'a> {
         }
         match checked.record {
             Some(Record::Example(example)) => {
-                self.hashes.push(hash::of_record(example.to_json()));
+                self.hashes.extend(hash);
                 self.examples.push(example);
             }
             Some(Record::Scenario(scenario)) => self.scenarios.push((source, scenario)),

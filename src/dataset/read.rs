@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use rayon::prelude::*;
+
 use super::error::Problem;
 use super::tree::{Node, Position};
 use super::{json, yaml};
@@ -63,26 +65,28 @@ impl Format {
 }
 
 /// Takes each record, or the mistake that stands in its place, in file order.
-pub(super) type Sink<'a> = dyn FnMut(Position, Result<Node, Problem>) + 'a;
+pub(super) type Sink<'a, T = Node> = dyn FnMut(Position, Result<T, Problem>) + 'a;
 
-/// Reads all records of a file. At most one line (JSONL) or the file's text and one record
-/// (YAML, JSON) are in memory at a time.
+/// Reads all records of a file, and makes of each what can be made of it alone: of lines, on
+/// all processors. At most some lines (JSONL) or the file's text and one record (YAML, JSON)
+/// are in memory at a time.
 ///
 /// # Errors
 /// When reading fails; every other mistake goes to the sink.
-pub(super) fn records(
+pub(super) fn records<T: Send>(
     reader: impl Read,
     format: Format,
     limits: &Limits,
-    sink: &mut Sink,
+    make: impl Fn(Node) -> T + Sync,
+    sink: &mut Sink<T>,
 ) -> io::Result<()> {
-    match format {
-        Format::Jsonl => return jsonl(BufReader::with_capacity(1 << 16, reader), limits, sink),
-        Format::Yaml | Format::Json => {}
+    if format == Format::Jsonl {
+        return jsonl(reader, limits, make, sink);
     }
+    let mut one = |at, record: Result<Node, Problem>| sink(at, record.map(&make));
     match text(reader, limits.file_bytes)? {
-        Ok(text) if format == Format::Yaml => yaml::read(&text, limits, sink),
-        Ok(text) => json::read_list(&text, limits, sink),
+        Ok(text) if format == Format::Yaml => yaml::read(&text, limits, &mut one),
+        Ok(text) => json::read_list(&text, limits, &mut one),
         Err((at, problem)) => sink(at, Err(problem)),
     }
     Ok(())
@@ -135,48 +139,106 @@ fn decode(bytes: Vec<u8>, line: usize) -> Result<String, (Position, Problem)> {
     })
 }
 
-fn jsonl(mut reader: impl BufRead, limits: &Limits, sink: &mut Sink) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    let mut read = 0;
-    for number in 1.. {
-        let start = Position::new(number, 1);
-        bytes.clear();
-        let line = read_line(&mut reader, &mut bytes, limits, &mut read)?;
-        if read > limits.jsonl_bytes {
-            let limit = limits.jsonl_bytes;
-            sink(start, Err(Problem::FileTooLarge { limit }));
+/// Bytes of lines that are read before they are parsed, side by side: enough that to hand them
+/// out costs little, and few beside what a program takes.
+const BATCH: usize = 128 << 10;
+
+fn jsonl<T: Send>(
+    reader: impl Read,
+    limits: &Limits,
+    make: impl Fn(Node) -> T + Sync,
+    sink: &mut Sink<T>,
+) -> io::Result<()> {
+    let mut lines = Lines {
+        reader: BufReader::with_capacity(1 << 16, reader),
+        limits,
+        number: 0,
+        read: 0,
+    };
+    let parse = |(number, line): (usize, Result<Vec<u8>, Problem>)| {
+        let record = match line {
+            Ok(line) => record(line, number, limits).transpose()?,
+            Err(problem) => Err((Position::new(number, 1), problem)),
+        };
+        Some(match record {
+            Ok(node) => (node.at, Ok(make(node))),
+            Err((at, problem)) => (at, Err(problem)),
+        })
+    };
+    loop {
+        let mut batch = Vec::new();
+        let more = lines.batch(&mut batch);
+        let records: Vec<_> = match batch.len() {
+            0 | 1 => batch.into_iter().filter_map(parse).collect(),
+            _ => batch.into_par_iter().filter_map(parse).collect(),
+        };
+        for (at, record) in records {
+            sink(at, record);
+        }
+        if !more? {
             return Ok(());
         }
-        match line {
-            Line::End => return Ok(()),
-            Line::TooLong => {
-                let limit = limits.line_bytes;
-                sink(start, Err(Problem::LineTooLong { limit }));
-                continue;
-            }
-            Line::Complete => {}
-        }
-        if number == 1 && bytes.starts_with(BOM) {
-            bytes.drain(..BOM.len());
-        }
-        // A record that is cut off ends on its own line.
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-        }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let record = decode(std::mem::take(&mut bytes), number).and_then(|text| {
-            let record = json::read_value(&text, start, limits);
-            bytes = text.into_bytes();
-            record
-        });
-        match record {
-            Ok(node) => sink(node.at, Ok(node)),
-            Err((at, problem)) => sink(at, Err(problem)),
-        }
     }
-    Ok(())
+}
+
+/// The record of a line, unless the line is blank.
+fn record(
+    mut line: Vec<u8>,
+    number: usize,
+    limits: &Limits,
+) -> Result<Option<Node>, (Position, Problem)> {
+    if number == 1 && line.starts_with(BOM) {
+        line.drain(..BOM.len());
+    }
+    // A record that is cut off ends on its own line.
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    let text = decode(line, number)?;
+    json::read_value(&text, Position::new(number, 1), limits).map(Some)
+}
+
+/// The lines of a file that are not read yet.
+struct Lines<'a, R> {
+    reader: R,
+    limits: &'a Limits,
+    /// Lines read so far.
+    number: usize,
+    /// Bytes read so far.
+    read: u64,
+}
+
+impl<R: BufRead> Lines<'_, R> {
+    /// Puts the next lines into `batch`, each after its number, or what is wrong with it;
+    /// whether there may be more.
+    fn batch(&mut self, batch: &mut Vec<(usize, Result<Vec<u8>, Problem>)>) -> io::Result<bool> {
+        let mut size = 0;
+        while size < BATCH {
+            self.number += 1;
+            let mut bytes = Vec::new();
+            let line = read_line(&mut self.reader, &mut bytes, self.limits, &mut self.read)?;
+            if self.read > self.limits.jsonl_bytes {
+                let limit = self.limits.jsonl_bytes;
+                batch.push((self.number, Err(Problem::FileTooLarge { limit })));
+                return Ok(false);
+            }
+            match line {
+                Line::End => return Ok(false),
+                Line::TooLong => {
+                    let limit = self.limits.line_bytes;
+                    batch.push((self.number, Err(Problem::LineTooLong { limit })));
+                }
+                Line::Complete => {
+                    size += bytes.len();
+                    batch.push((self.number, Ok(bytes)));
+                }
+            }
+        }
+        Ok(true)
+    }
 }
 
 enum Line {

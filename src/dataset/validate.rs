@@ -6,7 +6,7 @@ mod person;
 mod scenario;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::civil::Date;
 use regex::Regex;
@@ -40,15 +40,27 @@ pub(super) struct Checked {
     pub problems: Vec<(Position, Problem)>,
 }
 
-/// Validates records; patterns that many records share are compiled once.
+/// Compiled patterns by their texts.
+type Patterns = Mutex<HashMap<String, Arc<Regex>>>;
+
+/// Validates records. Patterns that many records share are compiled once, whichever threads
+/// the records are validated on.
 #[derive(Default)]
 pub(super) struct Validator {
-    patterns: HashMap<String, Arc<Regex>>,
+    patterns: Arc<Patterns>,
     references: Vec<Reference>,
     problems: Vec<(Position, Problem)>,
 }
 
 impl Validator {
+    /// Another, for another thread, with the same patterns.
+    pub fn beside(&self) -> Validator {
+        Validator {
+            patterns: Arc::clone(&self.patterns),
+            ..Validator::default()
+        }
+    }
+
     pub fn check(&mut self, record: Node) -> Checked {
         let mut checked = Checked {
             id: None,

@@ -13,6 +13,7 @@ mod record;
 mod source;
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::identity;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -281,7 +282,7 @@ impl<'a, W: Write> Importing<'a, W> {
         let table = shape == Shape::Csv || matches!(extension.as_str(), "csv" | "tsv");
         match Format::of_extension(&extension) {
             Some(format @ (Format::Yaml | Format::Jsonl)) if !table => {
-                read::records(reader, format, limits, &mut |at, record| {
+                read::records(reader, format, limits, identity, &mut |at, record| {
                     self.node(at, record, shape);
                 })
                 .map_err(unread)?;
@@ -320,9 +321,8 @@ impl<'a, W: Write> Importing<'a, W> {
         let a_record_a_line =
             !rest.is_empty() && json::read_value(first, Position::START, limits).is_ok();
         if a_record_a_line {
-            let read = read::records(text.as_bytes(), Format::Jsonl, limits, &mut |at, record| {
-                self.node(at, record, shape);
-            });
+            let mut one = |at, record| self.node(at, record, shape);
+            let read = read::records(text.as_bytes(), Format::Jsonl, limits, identity, &mut one);
             read.expect("memory can be read");
             return Ok(());
         }

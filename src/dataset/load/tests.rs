@@ -29,6 +29,28 @@ fn messages(extension: &str, text: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
+fn many_lines_keep_their_order_and_their_places() {
+    let line = |number: usize| {
+        format!(
+            r#"{{"id":"{number}","email":{{"from":"a","to":"b","subject":"s","body":"x"}},"expect":{{"triage":"notify"}}}}"#
+        )
+    };
+    // Several times what is parsed at once.
+    let mut lines: Vec<String> = (1..=5_000).map(line).collect();
+    let dataset = load("jsonl", lines.join("\n")).unwrap();
+    let ids = dataset.examples.iter().map(|example| example.id.clone());
+    assert!(ids.eq((1..=5_000).map(|number| number.to_string())));
+    let list = load("json", format!("[{}]", lines.join(",\n"))).unwrap();
+    assert_eq!(dataset.hash, list.hash);
+
+    lines[4_999] = line(1);
+    lines[2_499] = "{".to_owned();
+    lines[2] = line(3).replace("notify", "notice");
+    lines[1] = String::new();
+    insta::assert_snapshot!(messages("jsonl", lines.join("\n")), @"");
+}
+
+#[test]
 fn ten_mistakes_are_ten_located_errors() {
     let text = r#"- id: one
   email: { from: a, to: b, subject: s, body: x }

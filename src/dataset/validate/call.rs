@@ -1,6 +1,7 @@
 //! Calls and the matchers of their arguments.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard};
 
 use regex::{Regex, RegexBuilder};
 
@@ -211,10 +212,14 @@ impl Validator {
         })
     }
 
+    fn patterns(&self) -> MutexGuard<'_, HashMap<String, Arc<Regex>>> {
+        self.patterns.lock().expect("no holder panics")
+    }
+
     fn pattern(&mut self, node: Node) -> Option<Arc<Regex>> {
         let at = node.at;
         let pattern = self.text(node, "matches")?;
-        if let Some(regex) = self.patterns.get(&pattern) {
+        if let Some(regex) = self.patterns().get(&pattern) {
             return Some(Arc::clone(regex));
         }
         match RegexBuilder::new(&pattern)
@@ -223,7 +228,7 @@ impl Validator {
         {
             Ok(regex) => {
                 let regex = Arc::new(regex);
-                self.patterns.insert(pattern, Arc::clone(&regex));
+                self.patterns().insert(pattern, Arc::clone(&regex));
                 Some(regex)
             }
             Err(error) => {

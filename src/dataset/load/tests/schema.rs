@@ -13,10 +13,15 @@ fn validator() -> Validator {
 fn written(text: &str) -> Value {
     let mut records = Vec::new();
     let limits = Limits::default();
-    let read = read::records(text.as_bytes(), Format::Yaml, &limits, &mut |_, record| {
-        records.push(record.unwrap().into_json());
-    });
-    read.unwrap();
+    let mut one = |_, record: Result<_, _>| records.push(record.unwrap());
+    read::records(
+        text.as_bytes(),
+        Format::Yaml,
+        &limits,
+        Node::into_json,
+        &mut one,
+    )
+    .unwrap();
     records.into()
 }
 
