@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::REPORTS;
 use super::args::{RunArgs, Talk};
 use super::config::Config;
+use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::models::{self, Models, Parts};
 use super::progress::Display;
@@ -84,9 +85,16 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
 
     let kinds = settings::agents(&mut choices.agents)?;
     let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
-    let dataset = Arc::new(load(&paths)?);
-    let environment = args.choices.reach.environment(&config)?;
-    let redactor = Arc::new(environment.redactor());
+    let (dataset, aside) = std::thread::scope(|scope| {
+        let aside = scope.spawn(|| Aside::prepare(&args, &config));
+        (load(&paths), aside.join())
+    });
+    let dataset = Arc::new(dataset?);
+    let Aside {
+        environment,
+        redactor,
+        now,
+    } = aside.expect("preparing does not panic")?;
     let plan = Plan::resolve(&choices, &dataset).map_err(|error| match error {
         PlanError::Nothing { .. }
         | PlanError::UnknownIds { .. }
@@ -103,12 +111,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     };
     let catalog = &choices.catalog;
     let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
-    let forecast = money::told(&plan, &dataset, &models, &choices);
+    // Goes through all emails, so only for who wants to know.
+    let forecast = || money::told(&plan, &dataset, &models, &choices);
     if models.budget.is_some() {
-        money::can_be_limited(&forecast)?;
+        money::can_be_limited(&forecast())?;
     }
     if args.dry_run {
-        print(&describe(talk, &plan, &forecast))?;
+        print(&describe(talk, &plan, &forecast()))?;
         return Ok(Exit::Ok);
     }
     let concurrency = args.choices.max_concurrency.unwrap_or(models::CONCURRENCY);
@@ -121,7 +130,6 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         })?;
     }
 
-    let now = Zoned::now();
     let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
     // Before the journal: where the recording cannot be used, no experiment is begun.
     let recording = recording::open(&args, date, &plan, &now, &redactor)?;
@@ -138,7 +146,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let opened = opened?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);
     if talk.verbose {
-        say(talk, &describe(talk, &plan, &forecast));
+        say(talk, &describe(talk, &plan, &forecast()));
     }
     let recording = recording.as_ref();
     let date = opened.header.date;
@@ -167,6 +175,24 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     results::show(talk, &report, &redactor)?;
     say_where(talk, &folder, &summary);
     Ok(exit(&summary).min(results::exit(&report)))
+}
+
+/// What is made ready while the dataset is read.
+struct Aside {
+    environment: Environment,
+    redactor: Arc<Redactor>,
+    now: Zoned,
+}
+
+impl Aside {
+    fn prepare(args: &RunArgs, config: &Config) -> Result<Aside, Failure> {
+        let environment = args.choices.reach.environment(config)?;
+        Ok(Aside {
+            redactor: Arc::new(environment.redactor()),
+            environment,
+            now: Zoned::now(),
+        })
+    }
 }
 
 /// What the end of a sitting makes of the whole command, whatever its results are.
