@@ -125,7 +125,7 @@ impl Making {
 }
 
 /// How often a journal that grows is read on.
-const READ_ON_AFTER: Duration = Duration::from_millis(100);
+const READ_ON_AFTER: Duration = Duration::from_millis(25);
 
 /// Reads a journal while it is written, so that little is left to read at the run's end.
 pub struct Following<'a> {

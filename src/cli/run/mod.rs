@@ -301,6 +301,8 @@ fn carry_out(
     } = opened;
     let Sources { models, recording } = sources;
     let total = plan.grid().cases();
+    // The process's end frees it at once, where the last case's end would example by example.
+    std::mem::forget(Arc::clone(&dataset));
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let summary = runtime.block_on(async {
         journal
@@ -348,8 +350,9 @@ fn carry_out(
             .map_err(Failure::from_error)?;
         Ok(summary)
     });
-    // Nothing is left to do but to close connections, which the process's end does, too.
-    runtime.shutdown_background();
+    // Nothing is left to do but to close connections, which the process's end does, too. Threads
+    // that did it now would take the processor from the report.
+    std::mem::forget(runtime);
     summary
 }
 
