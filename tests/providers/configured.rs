@@ -150,7 +150,9 @@ pub fn config(server: &Server, more: &str) -> String {
     )
 }
 
-const RUN: [&str; 7] = ["run", "response", "-a", "workflow", "--limit", "1", "-e"];
+const RUN: [&str; 9] = [
+    "run", "response", "-a", "workflow", "--limit", "1", "--judge", "none", "-e",
+];
 
 pub fn run<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&RUN[..], more].concat()

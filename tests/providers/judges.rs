@@ -81,7 +81,12 @@ fn honest(question: &Question) -> Answer {
         .unwrap_or_default();
     let sent = sent.split("\n# ").next().unwrap_or_default();
     // What the good canaries say, and no bad one.
-    let told = ["is approved", "collects the key", "on Thursday", "in the Oak Room"];
+    let told = [
+        "is approved",
+        "collects the key",
+        "on Thursday",
+        "in the Oak Room",
+    ];
     match told.iter().any(|words| sent.contains(words)) {
         true => pass(),
         false => fail(),
