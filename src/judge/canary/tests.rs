@@ -28,7 +28,13 @@ impl<F: Fn(&Item) -> Result<&'static str, ErrorKind> + Send + Sync> Model for Or
         let reply = (self.says)(&item)
             .map_err(|kind| ModelError::new("oracle", kind, "told so"))
             .map(|verdict| {
-                text(json!({ "reasoning": "So.", "quotes": [], "verdict": verdict }).to_string())
+                // What passes needs evidence.
+                let mut shown = request.messages[1].content.lines();
+                let quote = shown.rfind(|line| line.starts_with("  ")).unwrap().trim();
+                let quotes = [quote];
+                text(
+                    json!({ "reasoning": "So.", "quotes": quotes, "verdict": verdict }).to_string(),
+                )
             });
         Box::pin(async { reply })
     }
@@ -170,4 +176,17 @@ async fn an_outage_and_the_end_of_the_run_are_told_apart() {
     assert!(out.canaries.canaries.iter().all(|one| one.found.is_none()));
     let (ended, _) = shown(JudgeKey::MemoryUpdate, |_| Err(ErrorKind::Halted)).await;
     assert!(ended.halted);
+}
+
+#[tokio::test]
+async fn the_offline_model_is_no_worse_than_it_must_be() {
+    for key in JUDGES {
+        let judge = Judge {
+            definition: Arc::clone(Definitions::embedded().get(key)),
+            votes: 1,
+            panel: vec![Arc::new(crate::model::rules::Rules::new())],
+        };
+        let shown = run(&judge, vec!["rules".to_owned()]).await;
+        assert_eq!(shown.canaries.verdict(), Ok(()), "{:#?}", shown.canaries);
+    }
 }

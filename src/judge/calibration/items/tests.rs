@@ -8,7 +8,7 @@ use super::*;
 use crate::dataset::Criterion;
 use crate::email::Triage;
 use crate::judge::Verdict;
-use crate::judge::definition::Definitions;
+use crate::judge::definition::{Definitions, Part};
 use crate::judge::subject::{Subject, questions};
 use crate::message::ToolStatus;
 use crate::run::{Outcome, Response};
@@ -482,6 +482,23 @@ fn a_judge_is_shown_of_an_item_what_it_is_shown_of_the_attempt() {
     }
 }
 
+#[test]
+fn a_judge_that_sees_the_conversation_is_told_what_was_claimed() {
+    let mut definition = (**Definitions::embedded().get(JudgeKey::ResponseCriteria)).clone();
+    definition.sees = vec![Part::Trajectory];
+    let [reply, ..] = lines();
+    let item = read_text(&reply.to_string()).unwrap().remove(0);
+    let shown = item.question(&definition).unwrap().shown;
+    for words in [
+        "When is it paid?",
+        "* proposed write_email",
+        "* write_email: failed",
+        "     It is sent.",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+}
+
 fn item_of(email: &Email, work: Work) -> Item {
     Item {
         id: "x".into(),
@@ -545,5 +562,30 @@ proptest! {
         let whole = cut >= line.len();
         let cut = line.chars().take(cut).collect::<String>();
         prop_assert_eq!(read_text(&cut).is_ok(), whole || cut.is_empty());
+    }
+}
+
+/// `UPDATE_SCHEMAS=1` publishes anew.
+#[test]
+fn the_published_schema_is_that_of_the_items() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/items.schema.json");
+    let schema = serde_json::to_value(schemars::schema_for!(Record)).unwrap();
+    let text = format!("{schema:#}\n");
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(published == text, "run the tests with UPDATE_SCHEMAS=1");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for line in lines() {
+        assert!(validator.is_valid(&line), "{line}");
+        let strange = with(&line, |line| {
+            line.insert("criteria".into(), json!([]));
+        });
+        assert!(!validator.is_valid(&strange.parse().unwrap()), "{strange}");
+    }
+    for (_, text) in EMBEDDED {
+        let mut lines = text.lines();
+        assert!(lines.all(|line| validator.is_valid(&line.parse().unwrap())));
     }
 }
