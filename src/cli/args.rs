@@ -14,6 +14,7 @@ use clap_complete::Shell;
 pub use self::calibrate::CalibrateArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
+use crate::judge::JudgeKey;
 use crate::run::Cost;
 
 /// Batch evaluation and regression testing for LLM email agents.
@@ -81,6 +82,11 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof respond --thread invoice-7 accept\n  mailproof respond --thread invoice-7 respond \"Shorter, please\"\n  mailproof respond --thread invoice-7 edit subject=\"Invoice 1042\""
     )]
     Respond(RespondArgs),
+    /// Decide yourself what a judge decides, blind to what it said, to measure it by
+    #[command(
+        after_help = "Examples:\n  mailproof label before-change\n  mailproof label before-change --by ana --limit 50 -o judges/calibration/ours.jsonl\n  mailproof calibrate response_criteria --items judges/calibration/ours.jsonl"
+    )]
+    Label(LabelArgs),
     /// List the experiments under ./reports
     #[command(after_help = "Example:\n  mailproof list --json")]
     List,
@@ -254,6 +260,27 @@ impl AnswerKind {
             AnswerKind::Continue => "continue",
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// An experiment under ./reports
+    pub experiment: String,
+    /// The judge whose statements to decide: `response_criteria` or `feedback_honoured`
+    #[arg(long, value_name = "NAME", default_value_t = JudgeKey::ResponseCriteria)]
+    pub judge: JudgeKey,
+    /// Who labels; default: git's `user.name`, or the user of this machine
+    #[arg(long, env = "MAILPROOF_BY", value_name = "NAME")]
+    pub by: Option<String>,
+    /// The items to add to, as JSONL [default: judges/calibration/JUDGE.EXPERIMENT.jsonl]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The first N statements in the order drawn, those labelled before included
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The order is drawn by it; a second person with the same sees the same first
+    #[arg(long, env = "MAILPROOF_SEED", value_name = "N", default_value_t = 0)]
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]

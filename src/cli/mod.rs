@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod import;
 mod init;
+mod label;
 mod list;
 mod models;
 mod progress;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),
         Verb::Respond(args) => respond::run(&talk, &args),
+        Verb::Label(args) => label::run(&talk, &args),
         Verb::List => list::run(&talk),
         Verb::Validate(args) => validate::run(&talk, &args),
         Verb::Import(args) => import::run(&talk, &args),
