@@ -141,9 +141,13 @@ impl Following<'_> {
         let (written, ended) = mpsc::channel();
         let path = folder.to_owned();
         let thread = thread::spawn(move || {
+            let goes_on = || ended.recv_timeout(READ_ON_AFTER) == Err(RecvTimeoutError::Timeout);
+            // The first requests are sent meanwhile.
+            let mut more = goes_on();
             let mut making = Making::begin(&path)?;
-            while ended.recv_timeout(READ_ON_AFTER) == Err(RecvTimeoutError::Timeout) {
+            while more {
                 making.read()?;
+                more = goes_on();
             }
             making.read()?;
             Ok(making)
