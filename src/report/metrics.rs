@@ -293,8 +293,9 @@ impl<'a> Group<'a> {
         let accuracy = Key::TriageAccuracy.name();
         if let Some(place) = figures.iter().position(|(key, _)| *key == accuracy) {
             let costs = &self.header.triage_costs;
-            let macro_f1 = self.resampled(Confusion::macro_f1);
-            let cost = self.resampled(|decisions| decisions.cost(costs));
+            let sample = self.sample();
+            let macro_f1 = self.resampled(&sample, Confusion::macro_f1);
+            let cost = self.resampled(&sample, |decisions| decisions.cost(costs));
             figures.splice(place + 1..place + 1, [(MACRO_F1, macro_f1), (COST, cost)]);
         }
         let gain = LearningReport::new(self, false).gain;
@@ -385,17 +386,26 @@ impl<'a> Group<'a> {
             .collect()
     }
 
-    /// A figure of all decisions, with the interval of a bootstrap over whole clusters.
-    fn resampled(&self, figure: impl Fn(&Confusion) -> Option<f64> + Sync) -> Estimate {
+    /// All decisions, by cluster.
+    fn sample(&self) -> Sample {
         let mut decided = self.decided();
         // Stable, so that the order within a cluster is the plan's.
         decided.sort_by_key(|(cluster, _)| *cluster);
         let units = decided.chunk_by(|(one, _), (other, _)| one == other);
-        let sample = Sample::new(units.map(|unit| {
+        let units = units.map(|unit| {
             let mut sum = Confusion::default();
             unit.iter().for_each(|(_, decisions)| sum.add(decisions));
             sum
-        }));
+        });
+        Sample::new(decided.len(), units)
+    }
+
+    /// A figure of all decisions, with the interval of a bootstrap over whole clusters.
+    fn resampled(
+        &self,
+        sample: &Sample,
+        figure: impl Fn(&Confusion) -> Option<f64> + Sync,
+    ) -> Estimate {
         let interval = || {
             bootstrap_interval(sample.units.len(), self.header.seed, 0.95, |drawn| {
                 figure(&sample.sum(drawn.iter().copied())).expect("every unit holds a decision")
@@ -404,7 +414,7 @@ impl<'a> Group<'a> {
         // Units of one kind are the same however they are drawn.
         let interval = (sample.kinds.len() > 1).then(interval).flatten();
         let value = figure(&sample.sum(0..sample.units.len()));
-        Estimate::new(value, decided.len(), interval)
+        Estimate::new(value, sample.examples, interval)
     }
 }
 
@@ -412,13 +422,15 @@ impl<'a> Group<'a> {
 /// there are but twelve ways to decide one. A resample counts small numbers and adds up the
 /// few kinds, instead of adding up a matrix per unit.
 struct Sample {
+    /// How many examples the units hold.
+    examples: usize,
     kinds: Vec<Confusion>,
     /// The kind of each unit.
     units: Vec<u32>,
 }
 
 impl Sample {
-    fn new(units: impl Iterator<Item = Confusion>) -> Sample {
+    fn new(examples: usize, units: impl Iterator<Item = Confusion>) -> Sample {
         let mut numbers = HashMap::new();
         let mut kinds = Vec::new();
         let units = units.map(|unit| {
@@ -429,7 +441,11 @@ impl Sample {
             })
         });
         let units = units.collect();
-        Sample { kinds, units }
+        Sample {
+            examples,
+            kinds,
+            units,
+        }
     }
 
     fn sum(&self, drawn: impl Iterator<Item = usize>) -> Confusion {
