@@ -47,7 +47,13 @@ fn many_lines_keep_their_order_and_their_places() {
     lines[2_499] = "{".to_owned();
     lines[2] = line(3).replace("notify", "notice");
     lines[1] = String::new();
-    insta::assert_snapshot!(messages("jsonl", lines.join("\n")), @"");
+    insta::assert_snapshot!(messages("jsonl", lines.join("\n")), @r"
+    sample.jsonl:3:85: `3`: unknown triage label `notice`
+      help: use `ignore`, `notify`, or `respond`
+    sample.jsonl:2500:2: not valid JSON: expected a key in double quotes, found the end, as if the rest were cut off
+    sample.jsonl:5000:7: `1`: id `1` is taken by the record at sample.jsonl:1:7
+      help: give each record an id of its own
+    ");
 }
 
 #[test]
