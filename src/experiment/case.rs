@@ -22,7 +22,7 @@ use crate::human::{AcceptAll, Driven, Human, Scripted, Simulated, drive};
 use crate::judge::bench::{Judges, Opinion};
 use crate::model::{Model, Origin};
 use crate::run::{Outcome, Run, Usage};
-use crate::score::{self, Feedback, Learning, MemoryChange, memory_changes};
+use crate::score::{self, Feedback, Learning, MemoryChange, Suite, memory_changes};
 use crate::target::{Start, Target};
 
 /// Who takes part in the cases of a variant.
@@ -73,7 +73,10 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         Item::Scenario(scenario) => stage.scenario(scenario).await,
         Item::Episode(episode) => stage.episode(episode).await,
     };
-    let scoring = || score_by_code(item, plan, dataset, &played);
+    let scoring = || {
+        let (runs, ablation) = (&played.runs, &played.ablation);
+        scores(item, &dataset.examples, &plan.suites, runs, ablation)
+    };
     let scored = catch_unwind(AssertUnwindSafe(scoring));
     let opinion = match &scored {
         // Nothing can be said about the agent, so nobody is asked.
@@ -174,30 +177,26 @@ fn facts(item: Item<'_>) -> Facts<'_> {
     }
 }
 
-/// What the runs of a case were worth, by what can be told for certain.
-fn score_by_code(
+/// What the runs of a case were worth, by the records alone. `examples` are the dataset's;
+/// of an example and of a scenario there is one run.
+pub(super) fn scores(
     item: Item<'_>,
-    plan: &Plan,
-    dataset: &Dataset,
-    played: &Played,
+    examples: &[Example],
+    suites: &[Suite],
+    runs: &[Run],
+    ablation: &[Run],
 ) -> (Vec<Feedback>, Option<Learning>) {
-    let examples = &dataset.examples;
     match item {
-        Item::Example(example) => {
-            let feedback = score::score(example, &played.runs[0], &plan.suites);
-            (feedback, None)
-        }
+        Item::Example(example) => (score::score(example, &runs[0], suites), None),
         Item::Scenario(scenario) => {
             let example = &examples[scenario.example as usize];
-            let feedback = score::hitl::score(scenario, example, &played.runs[0]);
+            let feedback = score::hitl::score(scenario, example, &runs[0]);
             (feedback.into_iter().collect(), None)
         }
-        Item::Episode(episode) => {
-            match score::memory::score(episode, examples, &played.runs, &played.ablation) {
-                Some((feedback, learning)) => (vec![feedback], Some(learning)),
-                None => (Vec::new(), None),
-            }
-        }
+        Item::Episode(episode) => match score::memory::score(episode, examples, runs, ablation) {
+            Some((feedback, learning)) => (vec![feedback], Some(learning)),
+            None => (Vec::new(), None),
+        },
     }
 }
 
@@ -395,7 +394,7 @@ fn broken(error: String) -> Run {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
     let message = panic
         .downcast_ref::<&str>()
         .copied()

@@ -12,11 +12,13 @@ pub mod forecast;
 mod grid;
 mod held;
 pub mod journal;
+pub mod layer;
 mod name;
 mod opinion;
 pub mod plan;
 mod record;
 pub mod rerun;
+pub mod rescore;
 pub mod resume;
 mod select;
 

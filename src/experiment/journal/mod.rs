@@ -23,8 +23,10 @@ use crate::judge::canary::Canaries;
 
 pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
+pub(super) use read::Lines;
 pub use read::{Entry, Reader, read_attempt};
 pub use write::Journal;
+pub(super) use write::json_line;
 
 /// The journal's file within the experiment's folder.
 pub const FILE: &str = "journal.jsonl";
@@ -72,7 +74,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
         let path = path.to_owned();
         move |source| JournalError::Io {
             action,

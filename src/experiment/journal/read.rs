@@ -1,13 +1,14 @@
 //! Reads a journal from its beginning, one line in memory at a time.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use sha2::{Digest, Sha256};
 
 use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
@@ -21,6 +22,7 @@ use crate::message::PromptContent;
 pub struct Reader {
     lines: Lines,
     header: Header,
+    header_hash: String,
     grid: Grid,
     done: Done,
     prompts: HashMap<String, u64>,
@@ -45,25 +47,28 @@ impl Reader {
     /// [`JournalError::Missing`], [`JournalError::NoHeader`], [`JournalError::Format`], and
     /// those of reading.
     pub fn open(path: &Path) -> Result<Reader, JournalError> {
-        let file = File::open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => JournalError::Missing {
+        Reader::of(open(path)?, path)
+    }
+
+    /// The same, and as long as the reader lives nobody writes.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`], and [`JournalError::Locked`] where somebody is writing.
+    pub fn open_at_rest(path: &Path) -> Result<Reader, JournalError> {
+        let file = open(path)?;
+        // Shared: others may read likewise, and a writer wants the file to itself.
+        file.try_lock_shared().map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::Locked {
                 path: path.to_owned(),
             },
-            _ => JournalError::io("open", path)(error),
+            TryLockError::Error(error) => JournalError::io("lock", path)(error),
         })?;
         Reader::of(file, path)
     }
 
     /// Reads an open file, which must stand at its beginning.
     pub(super) fn of(file: File, path: &Path) -> Result<Reader, JournalError> {
-        let mut lines = Lines {
-            input: BufReader::with_capacity(256 * 1024, file),
-            path: path.to_owned(),
-            buffer: Vec::new(),
-            torn: false,
-            number: 0,
-            next: 0,
-        };
+        let mut lines = Lines::of(file, path);
         if lines.advance()?.is_none() {
             return Err(JournalError::NoHeader {
                 path: path.to_owned(),
@@ -91,9 +96,11 @@ impl Reader {
         };
         let grid = Grid::of(&header)
             .ok_or_else(|| lines.corrupt("the header plans more attempts than can be"))?;
+        let digest = Sha256::digest(&lines.buffer);
         Ok(Reader {
             lines,
             header,
+            header_hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             grid,
             done: Done::default(),
             prompts: HashMap::new(),
@@ -106,6 +113,12 @@ impl Reader {
 
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// SHA-256 over the first line without its end, hexadecimal: tells journals apart, those
+    /// of equal plans too.
+    pub fn header_hash(&self) -> &str {
+        &self.header_hash
     }
 
     /// The next attempt, its trajectory read as `R`: [`IgnoredAny`] to count,
@@ -210,6 +223,15 @@ impl Reader {
     }
 }
 
+fn open(path: &Path) -> Result<File, JournalError> {
+    File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => JournalError::Missing {
+            path: path.to_owned(),
+        },
+        _ => JournalError::io("open", path)(error),
+    })
+}
+
 /// See [`Reader::attempts`].
 #[derive(Debug)]
 pub struct Attempts<'a, R> {
@@ -274,7 +296,7 @@ fn not_there(path: &Path, offset: u64) -> JournalError {
 
 /// Lines of a bounded length, and where they stand.
 #[derive(Debug)]
-struct Lines {
+pub(in crate::experiment) struct Lines {
     input: BufReader<File>,
     path: PathBuf,
     /// The line read last, without its end.
@@ -288,8 +310,20 @@ struct Lines {
 }
 
 impl Lines {
+    /// Those of an open file, which must stand at its beginning.
+    pub fn of(file: File, path: &Path) -> Lines {
+        Lines {
+            input: BufReader::with_capacity(256 * 1024, file),
+            path: path.to_owned(),
+            buffer: Vec::new(),
+            torn: false,
+            number: 0,
+            next: 0,
+        }
+    }
+
     /// Reads the next whole line and returns its offset; `None` where there is none.
-    fn advance(&mut self) -> Result<Option<u64>, JournalError> {
+    pub fn advance(&mut self) -> Result<Option<u64>, JournalError> {
         // One huge line must not cost its size for the rest of the file.
         if !self.torn {
             self.buffer.clear();
@@ -315,7 +349,17 @@ impl Lines {
         Ok(None)
     }
 
-    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, JournalError> {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the line read last, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The line read last.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, JournalError> {
         serde_json::from_slice(&self.buffer).map_err(|error| {
             // The position within the line is worth telling, its line (always 1) is not.
             let text = error.to_string();
@@ -324,7 +368,8 @@ impl Lines {
         })
     }
 
-    fn corrupt(&self, reason: &str) -> JournalError {
+    /// The error for something wrong with it.
+    pub fn corrupt(&self, reason: &str) -> JournalError {
         JournalError::Corrupt {
             path: self.path.clone(),
             line: self.number,

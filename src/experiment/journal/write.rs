@@ -305,7 +305,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn json_line<P: Serialize, A: Serialize>(line: &Line<P, A>, redactor: &Redactor) -> String {
+/// One line of JSON without secrets.
+pub(in crate::experiment) fn json_line(line: &impl Serialize, redactor: &Redactor) -> String {
     let json = serde_json::to_string(line).expect("records have string keys only");
     let mut json = match redactor.json(&json) {
         std::borrow::Cow::Borrowed(_) => json,
