@@ -8,6 +8,8 @@ mod limits;
 mod recordings;
 #[path = "experiments/recorded.rs"]
 mod recorded;
+#[path = "experiments/rescoring.rs"]
+mod rescoring;
 #[path = "experiments/threads.rs"]
 mod threads;
 

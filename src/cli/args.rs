@@ -1,6 +1,7 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
 mod calibrate;
+mod rescore;
 mod run;
 
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use self::calibrate::CalibrateArgs;
+pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::judge::JudgeKey;
@@ -67,6 +69,11 @@ pub enum Verb {
     /// Make an experiment's report again from its journal, and print it
     #[command(after_help = "Example:\n  mailproof report before-change -o report.md")]
     Report(ReportArgs),
+    /// Score an experiment's attempts again, without running any agent, as a new layer
+    #[command(
+        after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof report before-change --layer 0"
+    )]
+    Rescore(Box<RescoreArgs>),
     /// Read one trajectory, or see an agent's graph
     #[command(
         after_help = "Examples:\n  mailproof show before-change/workflow@rules invoice-question\n  mailproof show --graph workflow"
@@ -134,6 +141,10 @@ pub struct Reach {
 pub struct ReportArgs {
     /// An experiment under ./reports; default: the newest
     pub experiment: Option<String>,
+    /// Which scores: those of `rescore` by their number, or 0 for the run's own; default: the
+    /// newest
+    #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
+    pub layer: Option<u32>,
     /// Also write it here; the format by extension: .json, .md, .svg; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,
@@ -150,6 +161,10 @@ pub struct ShowArgs {
     /// Which attempt at it, from 1
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub attempt: u32,
+    /// Which scores: those of `rescore` by their number, or 0 for the run's own; default: the
+    /// newest
+    #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
+    pub layer: Option<u32>,
     /// Show the system prompts too
     #[arg(long)]
     pub prompts: bool,

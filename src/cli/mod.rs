@@ -14,6 +14,7 @@ mod list;
 mod models;
 mod progress;
 mod report;
+mod rescore;
 mod respond;
 mod results;
 mod run;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
     let result = match verb {
         Verb::Run(args) => run::run(&talk, *args),
         Verb::Report(args) => report::run(&talk, &args),
+        Verb::Rescore(args) => rescore::run(&talk, &args),
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),
         Verb::Respond(args) => respond::run(&talk, &args),

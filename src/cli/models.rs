@@ -106,10 +106,23 @@ impl Models {
         config: &Config,
         environment: &Environment,
     ) -> Result<Models, Failure> {
+        let wanted = parts.into_iter().flat_map(Parts::all);
+        Models::in_roles(wanted, catalog, asked, config, environment)
+    }
+
+    /// Opens models by their names, each for what it is asked for, as [`Models::open`] does.
+    ///
+    /// # Errors
+    /// As for [`Models::open`].
+    pub fn in_roles<'a>(
+        wanted: impl IntoIterator<Item = (&'a str, ModelRole)>,
+        catalog: &Catalog,
+        asked: &args::Choices,
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Models, Failure> {
         let halt = Halt::default();
         let terms = terms(asked, config, halt.clone());
-        let parts = parts.into_iter();
-        let wanted = parts.flat_map(Parts::all);
         let connected = catalog::open(catalog, wanted, &terms, |name| environment.get(name));
         Ok(Models {
             connected: connected.map_err(Failure::usage)?,

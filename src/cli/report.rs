@@ -8,7 +8,7 @@ use super::results::{self, Outputs};
 pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let outputs = Outputs::parse(&args.output)?;
     let folder = results::folder(args.experiment.as_deref())?;
-    let report = results::make(&folder)?;
+    let report = results::make(&folder, args.layer)?;
     let redactor = Environment::process().redactor();
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;

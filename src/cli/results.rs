@@ -12,11 +12,12 @@ use serde::de::IgnoredAny;
 use super::REPORTS;
 use super::args::Talk;
 use super::exit::{Exit, Failure};
-use super::talk::{self, print, say};
+use super::talk::{self, print, say, warn};
 use crate::experiment::ExperimentName;
-use crate::experiment::journal::{self, FILE, Reader};
+use crate::experiment::journal;
+use crate::experiment::layer::Scored;
 use crate::redact::Redactor;
-use crate::report::{self, Environment, Fold, GateVerdict, Report};
+use crate::report::{self, Environment, Fold, GateVerdict, LayerReport, Report};
 
 /// The forms a report can be written in, by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,30 +85,31 @@ pub fn folder(name: Option<&str>) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Reads the journal in `folder`, one attempt in memory at a time.
-pub fn make(folder: &Path) -> Result<Report, Failure> {
-    let mut making = Making::begin(folder)?;
+/// Reads the journal in `folder`, one attempt in memory at a time, with the scores of a
+/// layer: 0 for the run's own, `None` for the newest.
+pub fn make(folder: &Path, layer: Option<u32>) -> Result<Report, Failure> {
+    let mut making = Making::begin(folder, layer)?;
     making.read()?;
     Ok(making.finish())
 }
 
 /// A report on its way.
 struct Making {
-    reader: Reader,
+    scored: Scored,
     fold: Fold,
 }
 
 impl Making {
-    fn begin(folder: &Path) -> Result<Making, Failure> {
-        let reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
-        let fold = Fold::new(reader.header().clone());
-        Ok(Making { reader, fold })
+    fn begin(folder: &Path, layer: Option<u32>) -> Result<Making, Failure> {
+        let scored = open(folder, layer)?;
+        let fold = Fold::new(scored.header().clone());
+        Ok(Making { scored, fold })
     }
 
     /// Takes in what stands in the journal by now.
     fn read(&mut self) -> Result<(), Failure> {
         while let Some(entry) = self
-            .reader
+            .scored
             .next_attempt::<IgnoredAny>()
             .map_err(Failure::from_error)?
         {
@@ -117,12 +119,18 @@ impl Making {
     }
 
     fn finish(self) -> Report {
-        let Making { reader, fold } = self;
-        let (sessions, ended) = (reader.sessions(), reader.ended());
-        let environment = Environment::new(reader.header(), sessions, ended, reader.ledger());
-        fold.finish(reader.canaries(), environment)
+        let Making { scored, fold } = self;
+        let journal = scored.journal();
+        let (sessions, ended) = (journal.sessions(), journal.ended());
+        let mut environment = Environment::new(scored.header(), sessions, ended, journal.ledger());
+        let layer = scored.layer();
+        environment.layer = layer.map(|header| LayerReport::new(header, scored.end()));
+        fold.finish(scored.canaries(), environment)
     }
 }
+
+/// The scores of a run itself.
+const RUN: Option<u32> = Some(0);
 
 /// How often a journal that grows is read on.
 const READ_ON_AFTER: Duration = Duration::from_millis(25);
@@ -144,7 +152,7 @@ impl Following<'_> {
             let goes_on = || ended.recv_timeout(READ_ON_AFTER) == Err(RecvTimeoutError::Timeout);
             // The first requests are sent meanwhile.
             let mut more = goes_on();
-            let mut making = Making::begin(&path)?;
+            let mut making = Making::begin(&path, RUN)?;
             while more {
                 making.read()?;
                 more = goes_on();
@@ -166,9 +174,21 @@ impl Following<'_> {
             Ok(making) => Ok(making.finish()),
             // Where a file cannot be read while another holds its lock, it can be now. What
             // else is wrong is still wrong.
-            Err(_) => make(self.folder),
+            Err(_) => make(self.folder, RUN),
         }
     }
+}
+
+/// Opens the attempts of the experiment in `folder` with the scores of a layer, as [`make`]
+/// has them; says which layers are passed over.
+pub fn open(folder: &Path, layer: Option<u32>) -> Result<Scored, Failure> {
+    let scored = Scored::open(folder, layer).map_err(Failure::from_error)?;
+    for number in scored.unfinished() {
+        warn(&format!(
+            "layer {number} is not complete and not shown: it is being made, or that was interrupted (`mailproof rescore` makes a new one)"
+        ));
+    }
+    Ok(scored)
 }
 
 /// Writes the report beside its journal, and wherever else it was asked for.

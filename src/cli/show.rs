@@ -8,9 +8,11 @@ use serde::de::IgnoredAny;
 use super::REPORTS;
 use super::args::{Drawing, ShowArgs, Talk};
 use super::exit::{Exit, Failure};
+use super::results;
 use super::talk::{color, print, width};
 use crate::agent::AgentKind;
-use crate::experiment::journal::{FILE, Reader, read_attempt};
+use crate::experiment::journal::{FILE, read_attempt};
+use crate::experiment::layer::Scores;
 use crate::experiment::{Attempt, ExperimentName};
 use crate::report::{self, TrajectoryOptions};
 use crate::run::{Run, Step};
@@ -44,9 +46,9 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
         ))
     })?;
     let experiment: ExperimentName = experiment.parse().map_err(Failure::usage)?;
-    let path = experiment.folder(Path::new(REPORTS)).join(FILE);
-    let mut reader = Reader::open(&path).map_err(Failure::from_error)?;
-    let names: Vec<_> = reader
+    let folder = experiment.folder(Path::new(REPORTS));
+    let mut scored = results::open(&folder, args.layer)?;
+    let names: Vec<_> = scored
         .header()
         .variants
         .iter()
@@ -62,8 +64,8 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
             ))
         })?;
 
-    let mut place = None;
-    while let Some(entry) = reader
+    let mut found = None;
+    while let Some(entry) = scored
         .next_attempt::<IgnoredAny>()
         .map_err(Failure::from_error)?
     {
@@ -72,18 +74,20 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
             && case.example == example
             && case.repeat == args.attempt - 1
         {
-            place = Some(entry.offset);
+            found = Some((entry.offset, Scores::of(&entry.attempt)));
             break;
         }
     }
-    let offset = place.ok_or_else(|| {
+    let (offset, scores) = found.ok_or_else(|| {
         Failure::usage(format!(
             "`{experiment}/{variant}` has no attempt {} at `{example}`: \
              report.json and `mailproof validate` name examples",
             args.attempt
         ))
     })?;
-    let attempt: Attempt<Run> = read_attempt(&path, offset).map_err(Failure::from_error)?;
+    let path = folder.join(FILE);
+    let mut attempt: Attempt<Run> = read_attempt(&path, offset).map_err(Failure::from_error)?;
+    scores.apply(&mut attempt);
     if talk.json {
         let json = serde_json::to_string_pretty(&attempt).map_err(Failure::internal)?;
         print(&format!("{json}\n"))?;
@@ -95,7 +99,10 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
         for step in attempt.runs.iter().flat_map(|run| &run.steps) {
             if let Step::Model { prompt, .. } = step
                 && !prompts.contains_key(prompt)
-                && let Some(content) = reader.prompt(prompt).map_err(Failure::from_error)?
+                && let Some(content) = scored
+                    .journal()
+                    .prompt(prompt)
+                    .map_err(Failure::from_error)?
             {
                 prompts.insert(prompt.clone(), content);
             }
@@ -107,7 +114,7 @@ fn trajectory(talk: &Talk, args: &ShowArgs, variant: &str, example: &str) -> Res
         full: args.full,
         prompts: args.prompts.then_some(&prompts),
     };
-    let header = reader.header();
+    let header = scored.header();
     let text = report::trajectory(&attempt, &header.variants[index], &header.judges, options);
     print(&text)?;
     Ok(Exit::Ok)

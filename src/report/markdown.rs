@@ -2,7 +2,7 @@
 //!
 //! Headline and table first, details folded. Names and texts of others are code spans. All
 //! that may differ between two runs of one plan stands in the last section, so that the
-//! rest can be compared byte by byte.
+//! rest can be compared byte by byte; scores of a layer say so at the top.
 
 use std::fmt::Write;
 
@@ -45,11 +45,14 @@ fn headline(report: &Report) -> String {
         "# mailproof report\n\n**{}**\n",
         figures::headline(report, quote)
     );
+    if let Some(layer) = &report.environment.layer {
+        write!(text, "\n{}\n", layer.words(quote)).expect("a String takes any text");
+    }
     for check in figures::notable_checks(report) {
         let line = figures::check_line(check, quote);
         write!(text, "\n- {line}").expect("a String takes any text");
     }
-    if !text.ends_with("**\n") {
+    if !text.ends_with("\n") {
         text.push('\n');
     }
     text.push('\n');

@@ -35,6 +35,7 @@ mod incident;
 mod json;
 mod judges;
 mod latency;
+mod layer;
 mod learning;
 mod markdown;
 mod metrics;
@@ -58,6 +59,7 @@ pub use judges::{
     JudgeReport, MissedCanary, RulingReport, Side, SplitVote, StandingReport, Statements,
     UnscoredCause, WorstJudged,
 };
+pub use layer::LayerReport;
 pub use learning::{
     CheckReport, CurvePoint, EpisodeChanges, HitlReport, LearningReport, MemoryReport,
     NamespaceChange,
@@ -443,6 +445,9 @@ pub struct Environment {
     /// What came from a recording, and went into one; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingUse>,
+    /// Whose scores these are, where they are not those of the run itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerReport>,
     /// The most memory the process of the last session held, in MB; `null` where the report
     /// was made from the journal later, or the system does not tell.
     pub peak_memory_mb: Option<f64>,
@@ -497,6 +502,7 @@ impl Environment {
             spent_usd: ledger.spent(),
             traffic: ledger.traffic().clone(),
             recording: ledger.recording().cloned(),
+            layer: None,
             peak_memory_mb: None,
         }
     }

@@ -134,6 +134,10 @@ impl Page {
             Some(rest) => format!("{}{rest}", self.paint(style, word)),
             None => folded,
         };
+        if let Some(layer) = &report.environment.layer {
+            text.push('\n');
+            text.push_str(&self.fold("  ", "    ", &layer.words(quote)));
+        }
         for check in figures::notable_checks(report) {
             text.push('\n');
             text.push_str(&self.fold("  ", "    ", &figures::check_line(check, quote)));

@@ -17,5 +17,6 @@ mod google;
 mod judges;
 mod ollama;
 mod openai;
+mod rescoring;
 mod secrets;
 mod server;

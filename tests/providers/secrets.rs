@@ -97,6 +97,8 @@ fn a_key_is_nowhere_whatever_becomes_of_the_run() {
             with(&["run", "--resume", "-e", "it", "-m", "m"]),
             with(&["run", "--dry-run", "-m", "m", "--json"]),
             place.run(&["report", "it"]),
+            with(&["rescore", "it", "--judge-model", "m"]),
+            place.run(&["report", "it", "--layer", "1"]),
             place.run(&example),
             with(&[&alone[..], &["workflow"]].concat()),
             with(&[&alone[..], &["hitl", "--thread", "t"]].concat()),

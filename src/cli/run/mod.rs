@@ -2,10 +2,10 @@
 
 mod describe;
 pub mod email;
-mod files;
+pub mod files;
 pub mod money;
 mod recording;
-mod settings;
+pub mod settings;
 mod thread;
 
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -366,8 +366,9 @@ async fn listen(cancel: CancellationToken) {
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }
 
+/// Waits until somebody asks this process to stop.
 #[cfg(unix)]
-async fn stop_asked() {
+pub async fn stop_asked() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
     tokio::select! {
@@ -376,15 +377,16 @@ async fn stop_asked() {
     }
 }
 
+/// Waits until somebody asks this process to stop.
 #[cfg(not(unix))]
-async fn stop_asked() {
+pub async fn stop_asked() {
     tokio::signal::ctrl_c()
         .await
         .expect("signals can be listened to");
 }
 
 /// The most memory this process has held, as Linux tells it.
-fn peak_memory_mb() -> Option<f64> {
+pub fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()

@@ -10,7 +10,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 
 use super::super::REPORTS;
-use super::super::args::{JudgeChoice, RunArgs};
+use super::super::args::{self, JudgeChoice, RunArgs};
 use super::super::config::{Config, DEFAULT_PATH, OneOrMany};
 use super::super::exit::Failure;
 use super::super::models::{Models, Parts};
@@ -25,6 +25,7 @@ use crate::experiment::{Choices, Judging, Limits, Plan, Rerun, RerunWhich, Selec
 use crate::judge::JudgeKey;
 use crate::judge::bench::{Judge, Judges};
 use crate::judge::calibration::{Records, record};
+use crate::judge::definition::Definitions;
 use crate::model::Model;
 use crate::model::catalog::Catalog;
 use crate::model::record::{RecordError, Recording};
@@ -88,7 +89,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         router_model: asked.router_model.clone().or(base.router_model),
         memory_model: asked.memory_model.clone().or(base.memory_model),
         simulator_model: asked.simulator_model.clone().or(base.simulator_model),
-        judging: judging(base.judging, args, config)?,
+        judging: judging(base.judging, asked, config)?,
         catalog: config.catalog(),
         repeat: asked.repeat.unwrap_or(base.repeat),
         seed: asked.seed.unwrap_or(base.seed),
@@ -111,8 +112,12 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
     })
 }
 
-fn judging(base: Judging, args: &RunArgs, config: &Config) -> Result<Judging, Failure> {
-    let asked = &args.choices;
+/// Who is to judge: `base`, with what the flags say, completed by `config`, in its place.
+pub fn judging(
+    base: Judging,
+    asked: &args::Choices,
+    config: &Config,
+) -> Result<Judging, Failure> {
     let mut definitions = base.definitions;
     for file in &asked.judge_file {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
@@ -294,6 +299,39 @@ pub fn judged_parts(choices: &Choices, plan: &Plan) -> Vec<Parts> {
     all
 }
 
+/// The judges that a plan has for a variant. `named` finds a model by the name it was chosen
+/// by.
+pub fn judges_of<E>(
+    plan: &Plan,
+    variant: &Variant,
+    definitions: &Definitions,
+    named: impl Fn(&str) -> Result<Arc<dyn Model>, E>,
+) -> Result<Judges, E> {
+    // A model that several judges ask is opened once: it reads one recording.
+    let mut opened: BTreeMap<&str, Arc<dyn Model>> = BTreeMap::new();
+    let mut judges = Vec::new();
+    for judge in &plan.judges {
+        let Some(asked) = judge.panel(variant) else {
+            continue;
+        };
+        let mut panel = Vec::new();
+        for name in &asked.models {
+            let model = match opened.get(name.as_str()) {
+                Some(model) => Arc::clone(model),
+                None => named(name)?,
+            };
+            opened.insert(name, Arc::clone(&model));
+            panel.push(model);
+        }
+        judges.push(Judge {
+            definition: Arc::clone(definitions.get(judge.judge)),
+            votes: judge.votes,
+            panel,
+        });
+    }
+    Ok(Judges(judges))
+}
+
 /// Who takes part in the cases of a plan's variants, whose agents are `kinds`. `date` is
 /// the day that prompts name.
 pub fn casts(
@@ -320,28 +358,10 @@ pub fn casts(
             }
         };
         let part = |role| named(parts.name(role), role);
-        // A model that several judges ask is opened once: it reads one recording.
-        let mut opened: BTreeMap<&str, Arc<dyn Model>> = BTreeMap::new();
-        let mut judges = Vec::new();
-        for judge in &plan.judges {
-            let Some(asked) = judge.panel(variant) else {
-                continue;
-            };
-            let mut panel = Vec::new();
-            for name in &asked.models {
-                let model = match opened.get(name.as_str()) {
-                    Some(model) => Arc::clone(model),
-                    None => named(name, ModelRole::Judge)?,
-                };
-                opened.insert(name, Arc::clone(&model));
-                panel.push(model);
-            }
-            judges.push(Judge {
-                definition: Arc::clone(choices.judging.definitions.get(judge.judge)),
-                votes: judge.votes,
-                panel,
-            });
-        }
+        let definitions = &choices.judging.definitions;
+        let judges = judges_of(plan, variant, definitions, |name| {
+            named(name, ModelRole::Judge)
+        })?;
         let models = agent::Models {
             agent: part(ModelRole::Agent)?,
             router: part(ModelRole::Router)?,
@@ -350,7 +370,7 @@ pub fn casts(
         Ok(Cast {
             target: Arc::new(Local::new(agent(*kind, models, choices, date))),
             simulator: part(ModelRole::Simulator)?,
-            judges: Arc::new(Judges(judges)),
+            judges: Arc::new(judges),
         })
     };
     let casts: Result<Vec<Cast>, RecordError> = plan.variants.iter().map(cast).collect();
