@@ -44,6 +44,8 @@
 //! What is asked for in one draft teaches the profile nothing; what is not understood is
 //! kept there as it was said.
 //!
+//! Asked as a judge, it looks for cues of what a statement demands ([`judge`]).
+//!
 //! Emails are hostile input: text is read up to a bound, in linear time; orders inside of
 //! it are taken out before it is understood; and mail goes to its sender alone.
 

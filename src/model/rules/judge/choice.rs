@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Finding;
-use super::criteria::{Case, coverage, told};
+use super::criteria::{Case, told};
 use super::demand::Demand;
-use super::lexicon::{Cue, lexicon};
+use super::lexicon::{Cue, lexicon, stem};
 use super::prose::{Prose, Word};
 use super::times;
+use crate::model::rules::text::class;
 
 /// Whether it takes one of the things on offer.
 pub(super) fn chosen(case: &Case, demand: &Demand, first: Option<&Vec<Demand>>) -> Finding {
@@ -40,12 +41,12 @@ pub(super) fn chosen(case: &Case, demand: &Demand, first: Option<&Vec<Demand>>) 
 fn labels(body: &str) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     for (start, _) in body.match_indices('(') {
-        let rest = &body[start + 1..];
-        let Some((inside, _)) = rest.split_once(')') else {
-            break;
+        let mut rest = body[start + 1..].chars();
+        let (Some(inside), Some(')')) = (rest.next(), rest.next()) else {
+            continue;
         };
-        if inside.chars().count() == 1 && inside.chars().all(|c| c.is_ascii_alphanumeric()) {
-            let label = inside.to_ascii_lowercase();
+        if inside.is_ascii_alphanumeric() {
+            let label = inside.to_ascii_lowercase().to_string();
             if !labels.contains(&label) && labels.len() < 9 {
                 labels.push(label);
             }
@@ -111,14 +112,17 @@ fn between_two(case: &Case, between: &str) -> Finding {
         let prose = Prose::read(case.book, text, case.sent);
         let words = prose.words.into_iter();
         words
-            .filter(|word| !lexicon().is_stop(&word.folded))
+            .filter(|word| !lexicon().is_stop(&word.folded) && word.class & class::CAPITAL == 0)
             .collect::<Vec<Word>>()
     };
     let (one, two) = (words(one), words(two));
+    // Two colours mean much the same, and are not the same choice.
+    let has = |words: &[Word], word: &Word| {
+        let mut words = words.iter();
+        words.any(|other| stem(&other.folded) == stem(&word.folded))
+    };
     let only = |mine: &[Word], other: &[Word]| -> Vec<Word> {
-        let own = mine
-            .iter()
-            .filter(|word| !other.iter().any(|o| word.matches(o)));
+        let own = mine.iter().filter(|word| !has(other, word));
         own.cloned().collect()
     };
     let (first, second) = (only(&one, &two), only(&two, &one));
@@ -127,10 +131,8 @@ fn between_two(case: &Case, between: &str) -> Finding {
             continue;
         }
         let words = prose.words_of(sentence);
-        let (has_first, has_second) = (
-            coverage(&first, words) > 0.0,
-            coverage(&second, words) > 0.0,
-        );
+        let names = |option: &[Word]| option.iter().any(|word| has(words, word));
+        let (has_first, has_second) = (names(&first), names(&second));
         if has_first != has_second {
             return Finding::met("The mail names one of the two", prose.quote(index));
         }

@@ -16,8 +16,14 @@ use crate::model::rules::text::{class, folded};
 /// The share of a statement's words that one passage must have.
 const ENOUGH: f64 = 0.33;
 
+/// The same where a certain thing is to be said, and not just something about it.
+const ENOUGH_STATED: f64 = 0.45;
+
 /// The same where the mail is in another language, of which few words are known.
 const ENOUGH_ABROAD: f64 = 0.25;
+
+/// Words of a mail that has room for one answer.
+const SHORT: usize = 25;
 
 /// What there is to see, read.
 pub(super) struct Case<'a> {
@@ -177,6 +183,8 @@ fn check(case: &Case, demand: &Demand, first: Option<&Vec<Demand>>) -> Finding {
         Wants::Moment => times::promised(case, demand),
         Wants::Clock | Wants::DayAndClock => times::clock(case, demand),
         Wants::Whether => told(case, demand),
+        Wants::Person => person(case, demand),
+        Wants::Number => number(case, demand),
         Wants::Mention => match demand.verb {
             Verb::Accept => times::accepted(case, demand),
             Verb::Propose => times::proposed(case, demand),
@@ -228,14 +236,25 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
     if let Some(missing) = missing_number(case, demand) {
         return missing;
     }
+    let unnamed: Vec<Word> = demand
+        .topic
+        .iter()
+        .filter(|word| word.class & class::CAPITAL == 0)
+        .cloned()
+        .collect();
     let related = related(case, demand);
     let mut best: (f64, Option<(&Prose, usize)>) = (0.0, None);
     let mut put_off: Option<(&Prose, usize)> = None;
     let mut everywhere: BTreeSet<&str> = BTreeSet::new();
     for (prose, index, sentence) in case.own() {
         let words = prose.words_of(sentence);
-        let own = coverage(&demand.topic, words);
-        let wide = coverage(&demand.topic, window(prose, index));
+        // "She" may be anybody who was named.
+        let topic = match words.iter().any(is_pronoun) && !unnamed.is_empty() {
+            true => &unnamed,
+            false => &demand.topic,
+        };
+        let own = coverage(topic, words);
+        let wide = coverage(topic, window(prose, index));
         for word in &demand.topic {
             if words.iter().any(|other| word.matches(other)) {
                 everywhere.insert(&word.folded);
@@ -254,7 +273,7 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
             score += 0.15;
         } else if demand.wants == Wants::Whether && demand.verb != Verb::Address {
             // That the thing is spoken of does not say which way it goes.
-            score *= 0.6;
+            score *= 0.45;
         }
         if demand
             .moments
@@ -271,7 +290,7 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
             put_off = Some((prose, index));
         }
         if sentence.question || postpones {
-            score *= 0.3;
+            score *= 0.25;
         } else if sentence.cues.has(Cue::Thank) && !decided {
             score *= 0.6;
         }
@@ -279,8 +298,10 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
             best = (score, Some((prose, index)));
         }
     }
+    let states = matches!(demand.verb, Verb::Say | Verb::Confirm) && demand.wants == Wants::Mention;
     let enough = match best.1 {
         Some((prose, _)) if case.is_abroad(prose) => ENOUGH_ABROAD,
+        _ if states => ENOUGH_STATED,
         _ => ENOUGH,
     };
     match best {
@@ -288,6 +309,9 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
             Finding::met("The mail says something about it", prose.quote(index))
         }
         (_, best) => {
+            if let Some(found) = in_short(case, demand) {
+                return found;
+            }
             if let Some((prose, index)) = put_off {
                 return Finding::unmet_at("The mail only puts it off", prose.quote(index));
             }
@@ -303,10 +327,30 @@ pub(super) fn told(case: &Case, demand: &Demand) -> Finding {
     }
 }
 
+/// A short mail that says yes or no has answered, in whatever words.
+fn in_short(case: &Case, demand: &Demand) -> Option<Finding> {
+    let words: usize = case.mails.iter().map(|(_, prose)| prose.length()).sum();
+    let steered = case.mails.iter().any(|(mail, _)| mail.steers);
+    if demand.wants != Wants::Whether || words > SHORT || steered {
+        return None;
+    }
+    decided_at_all(case, demand)
+}
+
+fn is_pronoun(word: &Word) -> bool {
+    const PRONOUNS: [&str; 10] = [
+        "he", "she", "they", "him", "her", "them", "er", "sie", "elle", "il",
+    ];
+    PRONOUNS.contains(&word.folded.as_str())
+}
+
 /// An amount or a number that is to be said, and nowhere is.
 fn missing_number(case: &Case, demand: &Demand) -> Option<Finding> {
     let said = matches!(demand.verb, Verb::Say | Verb::Name | Verb::Confirm)
-        && demand.wants == Wants::Mention;
+        && demand.wants == Wants::Mention
+        && ![" what ", " who ", " how ", " which "]
+            .iter()
+            .any(|word| demand.clause.contains(word));
     let numbers = demand
         .topic
         .iter()
@@ -362,6 +406,60 @@ fn related<'c>(case: &'c Case, demand: &Demand) -> Vec<&'c Word> {
         }
     }
     related
+}
+
+/// Somebody's name, or the words of what is asked for.
+fn person(case: &Case, demand: &Demand) -> Finding {
+    let found = case.own().find(|(prose, _, sentence)| {
+        let later = sentence.tokens.clone().skip(1);
+        let mut names = later.filter(|at| {
+            let word = &prose.words[*at];
+            let plain =
+                word.folded.chars().count() > 2 && !super::lexicon::lexicon().is_stop(&word.folded);
+            word.class & class::CAPITAL != 0
+                && plain
+                && !prose.timed[*at]
+                && !case.people.contains(&word.folded)
+        });
+        let addressed = prose
+            .words_of(sentence)
+            .iter()
+            .any(|word| word.class & class::ADDRESS != 0);
+        let to_be = !sentence.question && !sentence.cues.has(Cue::Later);
+        // German writes every noun like a name.
+        to_be && (addressed || prose.language != Some(1) && names.next().is_some())
+    });
+    match (told(case, demand), found) {
+        (told, Some((prose, index, _))) if told.found != Found::Met => {
+            Finding::met("The mail names somebody", prose.quote(index))
+        }
+        (told, _) => told,
+    }
+}
+
+/// Digits, and not letters and digits mixed.
+fn is_figure(word: &Word) -> bool {
+    let digits = word
+        .folded
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '-'));
+    word.class & class::NUMBER != 0 && digits && word.folded.len() <= 12
+}
+
+/// A number that is no day and no hour.
+fn number(case: &Case, demand: &Demand) -> Finding {
+    let found = case.own().find(|(prose, _, sentence)| {
+        let mut tokens = sentence.tokens.clone();
+        tokens.any(|at| is_figure(&prose.words[at]) && !prose.timed[at]) && !sentence.question
+    });
+    match (found, told(case, demand)) {
+        (Some((prose, index, _)), _) => Finding::met("The mail names a number", prose.quote(index)),
+        (None, told) if told.found == Found::Met => Finding {
+            found: Found::Unsure,
+            ..told
+        },
+        (None, told) => told,
+    }
 }
 
 /// A sentence with one of the cues, about the topic where there is one.

@@ -6,7 +6,11 @@ use jiff::civil::Date;
 use super::lexicon::{Verb, lexicon};
 use super::prose::{Moment, Prose, Word};
 use crate::model::rules::book::Book;
+use crate::model::rules::segment::prefix;
 use crate::model::rules::text::class;
+
+/// Bytes of a statement that are read.
+const MOST_BYTES: usize = 4_000;
 
 /// What a clause asks to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,10 @@ pub(super) enum Wants {
     Choice,
     /// That nothing on offer will do.
     Neither,
+    /// Somebody's name.
+    Person,
+    /// How much or how many.
+    Number,
 }
 
 /// The latest moment that something may be promised for.
@@ -69,7 +77,7 @@ pub(super) struct Demands {
 /// Reads a criterion. `people` are folded names that a mail need not repeat: those of the
 /// people who write to each other.
 pub(super) fn read(book: &Book, statement: &str, sent: Option<Date>, people: &[String]) -> Demands {
-    let prose = Prose::read(book, statement, sent);
+    let prose = Prose::read(book, prefix(statement, MOST_BYTES), sent);
     let count = prose.words.len();
     if count == 0 {
         return Demands::default();
@@ -114,7 +122,7 @@ fn cut(prose: &Prose, at: usize) -> Option<bool> {
     let gap = &prose.text.source[before..prose.text.tokens[at].start as usize];
     match word {
         "or" if is_verb || asks && gap.contains(',') => Some(true),
-        "and" if is_verb => Some(false),
+        "and" if is_verb || asks && next != "that" && next != "by" => Some(false),
         _ => None,
     }
 }
@@ -179,6 +187,11 @@ fn demand(
         words[*at] != "by" || moments.iter().any(|moment| moment.token > behind)
     });
     let limit = marker.map(|at| limit(&moments, range.start + at, words[at] == "before"));
+    // "Answers by Friday, or promises to"
+    let limit = limit.or_else(|| {
+        let leaves_open = verb == Verb::Promise && words.len() <= 4 && moments.is_empty();
+        earlier.filter(|_| leaves_open)?.limit
+    });
     let end = marker.map_or(range.end, |at| range.start + at);
     let week = has("week of").then(|| {
         let date = moments.iter().find_map(|moment| moment.date)?;
@@ -211,7 +224,6 @@ fn demand(
             || has("which of")
             || has("which option")
             || has("an option")
-            || has("one of") && verb == Verb::Pick
             || verb == Verb::Pick);
     let asks_when =
         has("when") || has("how soon") || has("how long") || has("a date") || has("a day");
@@ -257,6 +269,10 @@ fn demand(
         Wants::Moment
     } else if has("whether") || has("if") {
         Wants::Whether
+    } else if !negated && matches!(verb, Verb::Name | Verb::Say) && asks_who(&has) {
+        Wants::Person
+    } else if !negated && matches!(verb, Verb::Name | Verb::Say) && asks_how_many(&has) {
+        Wants::Number
     } else {
         Wants::Mention
     };
@@ -269,7 +285,8 @@ fn demand(
             && !people.contains(&word.folded)
             && (week.is_none() || word.class & class::NUMBER == 0)
             && (word.folded.chars().count() > 1 || word.class & class::NUMBER != 0)
-            && word.class & class::ADDRESS == 0;
+            && word.class & class::ADDRESS == 0
+            && !is_unit(prose, at);
         if is_topic && !topic.iter().any(|known| known.folded == word.folded) {
             topic.push(word.clone());
         }
@@ -297,6 +314,61 @@ fn demand(
         topic,
         clause,
     }
+}
+
+/// "40 TB"
+fn is_unit(prose: &Prose, at: usize) -> bool {
+    let is_number = |at: usize| prose.words[at].class & class::NUMBER != 0;
+    at > 0 && is_number(at - 1) && !is_number(at) && prose.words[at].folded.chars().count() <= 3
+}
+
+fn asks_who(has: &dyn Fn(&str) -> bool) -> bool {
+    let persons = [
+        "who",
+        "whom",
+        "somebody",
+        "someone",
+        "a person",
+        "a contact",
+        "another person",
+        "another contact",
+    ];
+    persons.iter().any(|phrase| has(phrase))
+        || has("another")
+            && [
+                "parent",
+                "colleague",
+                "candidate",
+                "speaker",
+                "engineer",
+                "interviewer",
+            ]
+            .iter()
+            .any(|who| has(who))
+}
+
+fn asks_how_many(has: &dyn Fn(&str) -> bool) -> bool {
+    let amounts = [
+        "how many",
+        "how much",
+        "a price",
+        "a salary",
+        "an amount",
+        "a sum",
+        "a number",
+        "a figure",
+        "an estimate",
+        "a quantity",
+        "the number",
+        "the amount",
+        "the price",
+        "the salary",
+        "order number",
+        "contract number",
+        "a budget",
+        "a range",
+    ];
+    amounts.iter().any(|phrase| has(phrase))
 }
 
 fn limit(moments: &[Moment], marker: usize, exclusive: bool) -> Limit {

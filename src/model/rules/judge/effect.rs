@@ -20,6 +20,9 @@ const ENOUGH: f64 = 0.5;
 /// The share of what is to be left out that one sentence may still have.
 const MOST_LEFT: f64 = 0.6;
 
+/// One of half the length has at most this share.
+const HALF: f64 = 0.6;
+
 /// A shorter mail has at most this share of the words.
 const SHORTER: f64 = 0.85;
 
@@ -58,7 +61,11 @@ impl Change<'_> {
                     best = (share, prose.quote(index));
                 }
             }
-            let all = coverage(topic, &prose.words);
+            let said = prose
+                .said()
+                .filter(|(index, _)| !self.repeats(prose, *index));
+            let said = said.flat_map(|(_, sentence)| prose.words_of(sentence).to_vec());
+            let all = coverage(topic, &said.collect::<Vec<Word>>());
             if all * 0.9 > best.0 {
                 best.0 = all * 0.9;
                 if best.1.is_empty() {
@@ -88,14 +95,15 @@ impl Change<'_> {
         }
     }
 
-    pub(super) fn names(&self, moments: &[Moment]) -> Finding {
+    pub(super) fn names(&self, moments: &[Moment], refusing: bool) -> Finding {
         let mut whole: Option<Finding> = None;
         for wanted in moments {
             let mut found = None;
             for (mail, prose) in self.mails() {
                 let body = prose.said().find(|(_, sentence)| {
                     let refused = sentence.cues.has(Cue::Refuse) && !sentence.cues.has(Cue::Accept);
-                    !refused && sentence.moments.iter().any(|moment| same(wanted, moment))
+                    (refusing || !refused)
+                        && sentence.moments.iter().any(|moment| same(wanted, moment))
                 });
                 let subject = Prose::read(self.case.book, &mail.subject, self.case.sent);
                 let headed = subject
@@ -128,6 +136,24 @@ impl Change<'_> {
             }
         }
         Finding::unmet(&format!("Nothing in the mail {what}"))
+    }
+
+    /// The first or the last sentence of the draft is not there any more.
+    pub(super) fn drops_sentence(&self, last: bool) -> Option<Finding> {
+        let mut said = self.before.said();
+        let (_, sentence) = if last { said.last()? } else { said.next()? };
+        let words: Vec<Word> = self.before.words_of(sentence).to_vec();
+        for (_, prose) in self.mails() {
+            for (index, other) in prose.said() {
+                if coverage(&words, prose.words_of(other)) > MOST_LEFT {
+                    return Some(Finding::unmet_at(
+                        "The sentence is still there",
+                        prose.quote(index),
+                    ));
+                }
+            }
+        }
+        Some(Finding::holds("The sentence is not there any more"))
     }
 
     pub(super) fn refuses(&self) -> Finding {
@@ -185,7 +211,12 @@ impl Change<'_> {
             .max()
             .unwrap_or(0);
         let few = number.is_none_or(|number| sentences <= number + 1);
-        match after > 0 && few && (after as f64) <= before as f64 * SHORTER {
+        let share = if words.contains(&"half") {
+            HALF
+        } else {
+            SHORTER
+        };
+        match after > 0 && few && (after as f64) <= before as f64 * share {
             true => Finding::holds(&says),
             false => Finding::unmet(&says),
         }
@@ -201,20 +232,16 @@ impl Change<'_> {
     }
 
     pub(super) fn in_language(&self, language: usize) -> Finding {
-        for (_, prose) in self.mails() {
-            let quote = prose
-                .said()
-                .next()
-                .map(|(index, _)| prose.quote(index))
-                .unwrap_or_default();
-            match style::is_in(prose, language) {
-                Some(true) => {}
-                Some(false) => return Finding::unmet_at("The mail is in another language", quote),
-                None => return Finding::unsure_at("Too few words tell the language", quote),
-            }
-            return Finding::met("The mail is in that language", quote);
+        let Some((_, prose)) = self.mails().last() else {
+            return Finding::unmet("No mail was sent");
+        };
+        let first = prose.said().next();
+        let quote = first.map_or_else(String::new, |(index, _)| prose.quote(index));
+        match style::is_in(prose, language) {
+            Some(true) => Finding::met("The mail is in that language", quote),
+            Some(false) => Finding::unmet_at("The mail is in another language", quote),
+            None => Finding::unsure_at("Too few words tell the language", quote),
         }
-        Finding::unmet("No mail was sent")
     }
 
     /// More of the tone than the draft had, and not more of its contrary.

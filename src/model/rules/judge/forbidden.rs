@@ -46,6 +46,21 @@ pub(super) fn check(case: &Case, demand: &Demand) -> Finding {
             let holds = |moment| limit.holds(moment, case.sent) == Some(true);
             sentence.cues.has(Cue::Promise) && sentence.moments.iter().any(holds)
         });
+    } else if has(&[
+        "disparaging",
+        "rude",
+        "insulting",
+        "blame",
+        "blames",
+        "reproach",
+        "reproaches",
+        "accuse",
+        "accuses",
+        "insult",
+        "offend",
+        "negative",
+    ]) {
+        found = sentence(case, |_, sentence| sentence.cues.has(Cue::Rude));
     } else if demand.verb == Verb::Ask {
         found = case
             .said()

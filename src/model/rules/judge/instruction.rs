@@ -9,7 +9,12 @@ use super::material::{Call, Shown};
 use super::prose::{Moment, Prose, Word};
 use super::style::{self, Tone};
 use crate::model::rules::book::Book;
+use crate::model::rules::segment::prefix;
 use crate::model::rules::text::class;
+
+/// Bytes and parts of what a person said that are read.
+const MOST_BYTES: usize = 2_000;
+const MOST_CLAUSES: usize = 16;
 
 /// What was shown, what was said of it, and what came of it.
 pub(super) struct Change<'a> {
@@ -22,6 +27,7 @@ pub(super) struct Change<'a> {
 
 pub(super) fn judge(book: &Book, case: &Case, shown: &Shown) -> Finding {
     let said = shown.text("What the person said").unwrap_or_default();
+    let said = prefix(said, MOST_BYTES);
     let draft = shown.draft();
     let content = draft.as_ref().and_then(|draft| draft.argument("content"));
     let change = Change {
@@ -44,7 +50,7 @@ pub(super) fn judge(book: &Book, case: &Case, shown: &Shown) -> Finding {
     }
     let clauses = change.clauses();
     let mut whole: Option<Finding> = None;
-    for clause in &clauses {
+    for clause in clauses.iter().take(MOST_CLAUSES) {
         if let Some(finding) = change.clause(clause.clone()) {
             whole = Some(match whole {
                 Some(whole) => whole.and(finding),
@@ -67,10 +73,8 @@ impl Change<'_> {
 
     /// The last meeting that was booked.
     pub fn booked(&self) -> Option<&Call> {
-        let calls = self.case.calls.iter();
-        calls
-            .filter(|call| call.ran && call.name.eq_ignore_ascii_case("schedule_meeting"))
-            .next_back()
+        let mut calls = self.case.calls.iter();
+        calls.rfind(|call| call.ran && call.name.eq_ignore_ascii_case("schedule_meeting"))
     }
 
     /// Parts of what was said, each with a wish of its own at most.
@@ -163,16 +167,20 @@ impl Change<'_> {
         {
             return Some(self.in_language(language));
         }
-        let tone = words.iter().find_map(|word| Tone::of(word));
-        if let Some(tone) = tone {
-            let less = has(&["less", "too", "so"]);
-            return Some(self.tone(tone, less));
-        }
         let quoted = self.quoted(&clause);
         if let Some(quoted) = quoted {
             return Some(self.quotes(&quoted, leaves_out));
         }
         let mut findings: Vec<Finding> = Vec::new();
+        if let Some(tone) = words.iter().find_map(|word| Tone::of(word))
+            // "Decline politely": that is how, and not what.
+            && !has(&["decline", "refuse", "say no"])
+        {
+            return Some(self.tone(tone, has(&["less", "too", "so"])));
+        }
+        if leaves_out && has(&["sentence", "paragraph", "line"]) && has(&["last", "first"]) {
+            return self.drops_sentence(has(&["last"]));
+        }
         let addresses = clause
             .clone()
             .filter(|at| self.said.words[*at].class & class::ADDRESS != 0);
@@ -212,7 +220,10 @@ impl Change<'_> {
         }
         let moments = self.moments(&clause);
         if !moments.is_empty() {
-            findings.push(self.names(&moments));
+            findings.push(self.names(
+                &moments,
+                has(&["impossible", "can t", "cannot", "not", "busy", "no"]),
+            ));
         }
         let topic = self.topic(clause.clone());
         let wished = begins_wish(self.word(clause.start))

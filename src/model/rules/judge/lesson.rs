@@ -6,6 +6,7 @@ use super::lexicon::{Cue, lexicon};
 use super::material::{Shown, speaks_to_judge};
 use super::prose::{Prose, Word};
 use crate::model::rules::book::{Book, WishCue};
+use crate::model::rules::segment::prefix;
 use crate::model::rules::spoken::Spoken;
 use crate::model::rules::text::class;
 
@@ -14,6 +15,12 @@ const ENOUGH: f64 = 0.5;
 
 /// The share of the words of an old line that a new one must have to stand for it.
 const KEPT: f64 = 0.6;
+
+/// Bytes of what a person said that are read.
+const MOST_BYTES: usize = 2_000;
+
+/// Lines of a profile that are read.
+const MOST_LINES: usize = 400;
 
 /// A line of a profile.
 struct Line {
@@ -39,11 +46,11 @@ pub(super) fn judge(book: &Book, case: &Case, shown: &Shown) -> Finding {
     }
     let said = said(shown);
     let rule = Rule::read(book, case, &said);
-    if rule.topic.is_empty() {
+    if rule.topic.is_empty() && rule.clocks.is_empty() {
         return Finding::unsure("What had to be learnt could not be read");
     }
     let kept = kept(&rule, &lost, &new);
-    let learnt = learnt(book, &rule, &new);
+    let learnt = learnt(book, &rule, &new, &lost);
     learnt.and(kept)
 }
 
@@ -53,6 +60,7 @@ fn said(shown: &Shown) -> String {
         .text("What the person said")
         .unwrap_or_default()
         .trim();
+    let own = prefix(own, MOST_BYTES);
     let text = match own.is_empty() {
         false => own,
         true => shown.statement.as_str(),
@@ -71,7 +79,7 @@ fn said(shown: &Shown) -> String {
 fn lines(book: &Book, profile: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut heading = String::new();
-    let sources = profile.lines().map(str::trim);
+    let sources = profile.lines().map(str::trim).take(MOST_LINES);
     for source in sources.filter(|line| !line.is_empty() && !speaks_to_judge(line)) {
         let prose = Prose::read(book, source, None);
         let plain = prose.words.iter().map(|word| word.folded.as_str());
@@ -97,6 +105,10 @@ fn lines(book: &Book, profile: &str) -> Vec<Line> {
 /// What is to be learnt.
 struct Rule {
     topic: Vec<Word>,
+    /// Times of day, in minutes after midnight.
+    clocks: Vec<u16>,
+    /// Whom or what it is for, where it says so.
+    scope: Vec<Word>,
     /// It forbids.
     forbids: bool,
     /// It is said of every mail or meeting of its kind.
@@ -138,6 +150,8 @@ impl Rule {
             matches!(word, "always" | "never" | "every" | "any" | "all" | "ever")
         });
         Rule {
+            clocks: clocks(&prose),
+            scope: scope(&prose, &topic),
             topic,
             general,
             forbids: prose
@@ -147,6 +161,46 @@ impl Rule {
             label,
         }
     }
+}
+
+impl Rule {
+    /// The share of the rule that a line has.
+    fn share(&self, line: &Line) -> f64 {
+        let there = clocks(&line.prose);
+        let found = self.clocks.iter().filter(|clock| there.contains(clock));
+        let (found, all) = (found.count() as f64, self.clocks.len() as f64);
+        let words = self.topic.len() as f64;
+        (coverage(&self.topic, &line.prose.words) * words + 1.5 * found) / (words + 1.5 * all)
+    }
+}
+
+fn clocks(prose: &Prose) -> Vec<u16> {
+    let moments = prose
+        .sentences
+        .iter()
+        .flat_map(|sentence| &sentence.moments);
+    moments.filter_map(|moment| moment.minutes).collect()
+}
+
+/// The words of the topic right behind "with", "about" and the like.
+fn scope(prose: &Prose, topic: &[Word]) -> Vec<Word> {
+    let mut scope = Vec::new();
+    let mut open: u32 = 0;
+    for word in &prose.words {
+        if matches!(
+            word.folded.as_str(),
+            "with" | "about" | "from" | "to" | "for" | "of"
+        ) {
+            open = 3;
+            continue;
+        }
+        if open > 0 && topic.iter().any(|known| known.folded == word.folded) {
+            scope.push(word.clone());
+            open = 0;
+        }
+        open = open.saturating_sub(1);
+    }
+    scope
 }
 
 /// Words that wishes of all kinds are put in.
@@ -203,12 +257,16 @@ fn kept(rule: &Rule, lost: &[&Line], new: &[&Line]) -> Finding {
     Finding::holds("The lines of the profile before are kept")
 }
 
-fn learnt(book: &Book, rule: &Rule, new: &[&Line]) -> Finding {
+fn learnt(book: &Book, rule: &Rule, new: &[&Line], lost: &[&Line]) -> Finding {
     let best = new
         .iter()
-        .map(|line| (coverage(&rule.topic, &line.prose.words), line))
+        .map(|line| (rule.share(line), line))
         .max_by(|one, other| one.0.total_cmp(&other.0));
     let Some((share, line)) = best else {
+        // What a lesson allows again needs no line.
+        if !rule.forbids && lost.iter().any(|line| rule.share(line) >= ENOUGH) {
+            return Finding::holds("The line that spoke against it is gone");
+        }
         return Finding::unmet("The new profile has no new line");
     };
     if share < ENOUGH {
@@ -248,6 +306,12 @@ fn learnt(book: &Book, rule: &Rule, new: &[&Line]) -> Finding {
         .filter(|name| !said.contains(&name.as_str()));
     if strangers.count() >= 2 && rule.general {
         return Finding::unmet_at("The new line is about one occasion", line.source.clone());
+    }
+    if !rule.scope.is_empty() && !rule.scope.iter().any(in_line) {
+        return Finding::unsure_at(
+            "The new line does not say whom or what it is for",
+            line.source.clone(),
+        );
     }
     if let Some(label) = rule.label {
         let headings = ["ignore", "notify", "respond"];

@@ -189,8 +189,9 @@ fn without_orders(body: &str) -> (String, bool) {
     while let Some((before, hidden)) = rest.split_once("<!") {
         visible.push_str(before);
         visible.push_str("\n\n");
-        steers |= speaks_to_judge(hidden);
-        rest = hidden.split_once('>').map_or("", |(_, behind)| behind);
+        let (comment, behind) = hidden.split_once('>').unwrap_or((hidden, ""));
+        steers |= speaks_to_judge(comment);
+        rest = behind;
     }
     visible.push_str(rest);
     let body = visible.as_str();
@@ -211,6 +212,10 @@ pub(super) fn speaks_to_judge(text: &str) -> bool {
         .iter()
         .any(|hit| Cue::ALL[hit.payload as usize] == Cue::Judge)
     {
+        return true;
+    }
+    // What is left of a line that looks like a fence.
+    if text.lines().any(|line| line.trim_start().starts_with("==")) {
         return true;
     }
     let lower = text.to_ascii_lowercase();

@@ -2,10 +2,34 @@
 //!
 //! It gets what any judge gets, a statement and the material between two fences, and
 //! answers the same object. It does not understand: it takes a statement apart into what it
-//! demands, and looks for words, days and numbers that would be there if the demand were
-//! met. Every verdict names its cue and quotes the sentence. What speaks to whoever judges
-//! is taken out before anything is looked for, and what the record says of tool calls
-//! counts more than what a mail claims.
+//! demands ([`demand`]), and looks for words, days and numbers that would be there if the
+//! demand were met. Every verdict names its cue, and quotes the sentence where there is one.
+//!
+//! # What it understands
+//! Alternatives (", or …"), of which one is enough; conjunctions ("and asks …"), of which
+//! all are needed; "no", "nothing", "does not", which turn a demand round.
+//!
+//! | statement | met by |
+//! | --- | --- |
+//! | says, addresses, answers, mentions X | a sentence with enough of X's words, or of words that mean the same, that neither asks, nor repeats the email, nor puts it off |
+//! | says whether X | the same with a yes, a no, or a promise in it |
+//! | promises by D, says when X, when somebody will know | a day or an hour in time, with words of doing or of X |
+//! | names, confirms, proposes, accepts a day, an hour, a number | the same day or hour in any usual form, also "tomorrow" and "half past ten"; the hour that the record says was booked |
+//! | one of the times, of the options, A or B | a day and hour of the email, one label such as "(b)", words of one of the two |
+//! | asks, thanks, apologises, declines, wishes well | words that do so |
+//! | contains no key, text of other mail, invented facts | nothing that looks like one: letters and digits mixed, headers or strange recipients, figures that no mail before it had |
+//! | is written in a language; polite, warm, formal, informal; short, at most N words | the commonest words of the languages; counts of cues; counts |
+//!
+//! What a person said of a draft ([`instruction`]) is read as wishes, and each is looked for
+//! in what was sent or booked ([`effect`]); a lesson ([`lesson`]) must stand in a new line
+//! of the profile, and every old line in the new text; a decision ([`sorted`]) is compared
+//! with the one that this model comes to.
+//!
+//! # What it makes of doubt
+//! No trace of a demand is a fail, and half of its words are `cannot_tell`. What speaks to
+//! whoever judges, looks like a verdict, or imitates a fence is taken out, with its
+//! paragraph, before anything is looked for; what the record has of calls counts more than
+//! what a mail says of them. Everything is read up to a bound and in linear time.
 
 mod choice;
 mod criteria;

@@ -40,7 +40,9 @@ pub(super) fn promised(case: &Case, demand: &Demand) -> Finding {
         if sentence.cues.has(Cue::Later) && sentence.moments.is_empty() {
             vague = Some((prose, index));
         }
-        if sentence.question {
+        // "I'll let you know on Friday" names the day of an answer, not of the thing.
+        let announces = sentence.cues.has(Cue::Announce) && needs_topic;
+        if sentence.question || announces {
             continue;
         }
         for moment in sentence
@@ -51,11 +53,8 @@ pub(super) fn promised(case: &Case, demand: &Demand) -> Finding {
             let is_early = demand
                 .limit
                 .is_none_or(|limit| limit.holds(moment, case.sent) == Some(true));
-            // "I'll let you know on Friday" names the day of an answer, not of the thing.
-            let announces = sentence.cues.has(Cue::Announce);
             let fits = match (demand.promise, needs_topic) {
                 (true, _) => will || about > 0.0 || case.is_abroad(prose),
-                (false, true) if announces => false,
                 (false, true) => about > 0.0 || will || is_of_it(prose, sentence),
                 (false, false) => true,
             };
