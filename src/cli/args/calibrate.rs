@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Reach, parse_budget, parse_concurrency};
+use super::{Reach, parse_budget, parse_concurrency, parse_votes};
 use crate::judge::JudgeKey;
 use crate::run::Cost;
 
@@ -23,7 +23,7 @@ pub struct CalibrateArgs {
     )]
     pub judge_model: Vec<String>,
     /// Votes of each model on every statement [default: what the judge's definition says: 1]
-    #[arg(long, env = "MAILPROOF_JUDGE_VOTES", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=15))]
+    #[arg(long, env = "MAILPROOF_JUDGE_VOTES", value_name = "N", value_parser = parse_votes)]
     pub judge_votes: Option<u32>,
     /// The judge's definition, in the place of the built-in one
     #[arg(long, env = "MAILPROOF_JUDGE_FILE", value_name = "FILE")]

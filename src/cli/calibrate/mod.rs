@@ -2,7 +2,6 @@
 
 mod text;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use super::exit::{Exit, Failure};
 use super::models::{CONCURRENCY, terms};
 use super::progress;
 use super::results;
-use super::run::money;
+use super::run::{money, settings};
 use super::talk::{print, say, warn, width};
 use super::validate::load;
 use crate::experiment::forecast::Forecast;
@@ -42,7 +41,7 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let asked = asked(&args, &config);
     let mut definitions = Definitions::embedded();
-    for file in &args.judge_file {
+    for file in &asked.judge_file {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
     }
     let definition = Arc::clone(definitions.get(args.judge));
@@ -53,7 +52,7 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         .collect::<Result<_, items::OtherJudge>>()
         .map_err(Failure::usage)?;
 
-    let names = panel(&args, &definition.panel, &asked.model)?;
+    let names = panel(&asked, &definition.panel)?;
     let environment = asked.reach.environment(&config)?;
     let redactor = environment.redactor();
     let (catalog, halt) = (config.catalog(), Halt::default());
@@ -63,7 +62,7 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         money::can_be_limited(&unlimited(&names, &catalog, &connected))?;
     }
     let judge = Judge {
-        votes: args.judge_votes.unwrap_or(definition.votes),
+        votes: asked.judge_votes.unwrap_or(definition.votes),
         panel: names
             .iter()
             .map(|name| connected.get(name, ModelRole::Judge))
@@ -116,6 +115,9 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
 /// What the flags say, completed by the configuration.
 fn asked(args: &CalibrateArgs, config: &Config) -> Choices {
     let mut asked = Choices {
+        judge_model: args.judge_model.clone(),
+        judge_votes: args.judge_votes,
+        judge_file: args.judge_file.clone(),
         max_concurrency: args.max_concurrency,
         max_retries: args.max_retries,
         rpm: args.rpm,
@@ -155,28 +157,15 @@ fn labelled(args: &CalibrateArgs) -> Result<Vec<Item>, Failure> {
 
 /// The names of the models that judge: those that were chosen, those of the definition, or
 /// the agent's.
-fn panel(
-    args: &CalibrateArgs,
-    defined: &[String],
-    agents: &[String],
-) -> Result<Vec<String>, Failure> {
-    let names = match (&args.judge_model[..], defined, agents) {
-        ([], [], []) => return Ok(vec![rules::NAME.to_owned()]),
-        ([], [], [one]) => return Ok(vec![one.clone()]),
-        ([], [], _) => {
-            return Err(Failure::usage(
-                "the configuration names several models: choose with `--judge-model`",
-            ));
-        }
-        ([], defined, _) => defined,
-        (chosen, _, _) => chosen,
-    };
-    let mut met = BTreeSet::new();
-    match names.iter().find(|name| !met.insert(*name)) {
-        None => Ok(names.to_vec()),
-        Some(twice) => Err(Failure::usage(format!(
-            "`--judge-model {twice}` is named twice: name each model of a panel once, and ask it more often with `--judge-votes`"
-        ))),
+fn panel(asked: &Choices, defined: &[String]) -> Result<Vec<String>, Failure> {
+    match (&asked.judge_model[..], defined, &asked.model[..]) {
+        ([], [], []) => Ok(vec![rules::NAME.to_owned()]),
+        ([], [], [one]) => Ok(vec![one.clone()]),
+        ([], [], _) => Err(Failure::usage(
+            "the configuration names several models: choose with `--judge-model`",
+        )),
+        ([], defined, _) => Ok(defined.to_vec()),
+        (chosen, _, _) => settings::panel(chosen),
     }
 }
 

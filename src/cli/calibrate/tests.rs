@@ -85,8 +85,75 @@ fn measured() -> Measured {
 
 #[test]
 fn the_page_says_how_often_the_judge_is_right_and_on_what_it_is_not() {
-    insta::assert_snapshot!(text::render(&measured(), 80), @"");
-    insta::assert_snapshot!(text::render(&measured(), 160), @"");
+    insta::assert_snapshot!(text::render(&measured(), 80), @r#"
+    response_criteria, judged by openai:gpt-x and rules, 3 votes each
+
+    labelled    judged pass  fail  cannot tell  none
+    pass                 40     3            2     1
+    fail                  4    38            2     1
+
+    TPR       88.9% (75.8 to 95.3) of 45 labelled pass
+    TNR       90.9% (78.2 to 96.5) of 44 labelled fail
+    informed  0.80 (0.62 to 0.88), TPR + TNR - 1: rates of single statements can be
+              corrected
+    kappa     0.80
+    votes     0.81, their alpha; 1 item splits the votes
+    coverage  97.8%, 89 of 91 items; 7 others are decided by code; on 2 others
+              people are split
+    labels    author 100
+    right     near miss 30 of 38, order 14 of 15
+
+    Labelled fail, judged pass: 4, of which 1
+    - agnieszka-pipeline-handover-1 (wrong action)
+      Says that the invitation is out, and names the day
+        author: No meeting was scheduled, whatever the mail says; the call was
+        denied.
+        judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    Labelled pass, not judged pass: 5, of which 1
+    - airewater-squad-place-1 (wrong action)
+      Says that the invitation is out, and names the day
+        author: No meeting was scheduled, whatever the mail says; the call was
+        denied.
+        judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    `cannot_tell` counts as not met, here as in use.
+    author: no second person has rated these items.
+    The items were written to be hard, not drawn from use: how often the judge errs
+    on them need not be how often it errs elsewhere.
+    "#);
+    insta::assert_snapshot!(text::render(&measured(), 160), @r#"
+    response_criteria, judged by openai:gpt-x and rules, 3 votes each
+
+    labelled    judged pass  fail  cannot tell  none
+    pass                 40     3            2     1
+    fail                  4    38            2     1
+
+    TPR       88.9% (75.8 to 95.3) of 45 labelled pass
+    TNR       90.9% (78.2 to 96.5) of 44 labelled fail
+    informed  0.80 (0.62 to 0.88), TPR + TNR - 1: rates of single statements can be corrected
+    kappa     0.80
+    votes     0.81, their alpha; 1 item splits the votes
+    coverage  97.8%, 89 of 91 items; 7 others are decided by code; on 2 others people are split
+    labels    author 100
+    right     near miss 30 of 38, order 14 of 15
+
+    Labelled fail, judged pass: 4, of which 1
+    - agnieszka-pipeline-handover-1 (wrong action)
+      Says that the invitation is out, and names the day
+        author: No meeting was scheduled, whatever the mail says; the call was denied.
+        judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    Labelled pass, not judged pass: 5, of which 1
+    - airewater-squad-place-1 (wrong action)
+      Says that the invitation is out, and names the day
+        author: No meeting was scheduled, whatever the mail says; the call was denied.
+        judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    `cannot_tell` counts as not met, here as in use.
+    author: no second person has rated these items.
+    The items were written to be hard, not drawn from use: how often the judge errs on them need not be how often it errs elsewhere.
+    "#);
 }
 
 #[test]
@@ -138,7 +205,11 @@ fn a_panel_is_chosen_or_defined_or_the_agents_model() {
             Err("`--judge-model d:w` is named twice"),
         ),
     ] {
-        let found = panel(&args(flags), &names(defined), &names(agents));
+        let asked = Choices {
+            model: names(agents),
+            ..asked(&args(flags), &Config::default())
+        };
+        let found = panel(&asked, &names(defined));
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(failure), Err(reason)) => assert!(failure.to_string().contains(reason)),
@@ -203,15 +274,16 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
         JudgeKey::FeedbackHonoured,
         JudgeKey::MemoryUpdate,
     ] {
-        let asked = CalibrateArgs { judge, ..args(&[]) };
+        let args = CalibrateArgs { judge, ..args(&[]) };
         let definition = Arc::clone(Definitions::embedded().get(judge));
-        let items = rated(labelled(&asked).unwrap()).into_iter().map(|rated| {
+        let items = rated(labelled(&args).unwrap()).into_iter().map(|rated| {
             let question = rated.item.question(&definition).unwrap();
             (rated, question)
         });
         let items: Vec<(Rated, Question)> = items.collect();
-        let names = panel(&asked, &definition.panel, &[]).unwrap();
-        let terms = terms(&Choices::default(), &Config::default(), Halt::default());
+        let asked = asked(&args, &Config::default());
+        let names = panel(&asked, &definition.panel).unwrap();
+        let terms = terms(&asked, &Config::default(), Halt::default());
         let catalog = Catalog::default();
         let connected = open(&names, &catalog, &terms, &Environment::process()).unwrap();
         let judge = Judge {

@@ -165,7 +165,7 @@ fn judges(chosen: &[JudgeChoice]) -> Result<Vec<JudgeKey>, Failure> {
 
 /// The models of a panel. One that is named twice would be asked the same twice over: votes
 /// are for that.
-fn panel(models: &[String]) -> Result<Vec<String>, Failure> {
+pub fn panel(models: &[String]) -> Result<Vec<String>, Failure> {
     let mut panel: Vec<String> = Vec::new();
     for model in models {
         if panel.contains(model) {

@@ -23,7 +23,20 @@ const MOST_FILES: usize = 1_000;
 const MOST_ITEMS: u64 = 1_000_000;
 
 /// The records that come with the program, by the name of their file.
-const EMBEDDED: [(&str, &str); 0] = [];
+const EMBEDDED: [(&str, &str); 3] = [
+    (
+        "judges/calibration/records/response_criteria@rules.json",
+        include_str!("../../../judges/calibration/records/response_criteria@rules.json"),
+    ),
+    (
+        "judges/calibration/records/feedback_honoured@rules.json",
+        include_str!("../../../judges/calibration/records/feedback_honoured@rules.json"),
+    ),
+    (
+        "judges/calibration/records/memory_update@rules.json",
+        include_str!("../../../judges/calibration/records/memory_update@rules.json"),
+    ),
+];
 
 /// Where records are looked for, beside the configuration.
 pub const FOLDER: &str = "judges/calibration/records";

@@ -40,7 +40,82 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
     let record = to_json(&calibration, &details());
     let mut shown = record.clone();
     shown["calibration"] = json!("…");
-    insta::assert_snapshot!(format!("{shown:#}"), @"");
+    insta::assert_snapshot!(format!("{shown:#}"), @r#"
+    {
+      "alpha": null,
+      "calibration": "…",
+      "confusion": {
+        "labelled_fail": {
+          "cannot_tell": 0,
+          "fail": 33,
+          "pass": 2,
+          "unscored": 1
+        },
+        "labelled_pass": {
+          "cannot_tell": 1,
+          "fail": 1,
+          "pass": 33,
+          "unscored": 0
+        }
+      },
+      "coverage": 0.985915,
+      "decided_by_code": 3,
+      "disagreements": {
+        "labelled_fail": 2,
+        "labelled_pass": 2
+      },
+      "format": "mailproof.calibration/1",
+      "hash": "b750650471a51a9ec1b8c2ba0d59301847c5bde8c5e2f403b2dd7dbed18cd1aa",
+      "informed_interval": [
+        0.703383,
+        0.944163
+      ],
+      "judge": "response_criteria",
+      "kappa": 0.885714,
+      "kinds": {
+        "order": {
+          "judged": 12,
+          "right": 10
+        }
+      },
+      "n": 70,
+      "notes": [
+        "`cannot_tell` counts as not met, here as in use.",
+        "author: no second person has rated these items.",
+        "The items were written to be hard, not drawn from use: how often the judge errs on them need not be how often it errs elsewhere."
+      ],
+      "rated_again": 0,
+      "refused": null,
+      "split": 0,
+      "ties": [
+        "tie"
+      ],
+      "tnr": 0.942857,
+      "tnr_interval": [
+        0.813929,
+        0.984187
+      ],
+      "tpr": 0.942857,
+      "tpr_interval": [
+        0.813929,
+        0.984187
+      ],
+      "votes_alpha": null,
+      "worst": [
+        {
+          "id": "an-item",
+          "judge_reason": "The mail says so.",
+          "kind": "order",
+          "label": "fail",
+          "label_reason": "It is not named.",
+          "labelled_by": "author",
+          "statement": "Names the invoice",
+          "support": 0.666667,
+          "verdict": "pass"
+        }
+      ]
+    }
+    "#);
     fn keys_are_sorted(value: &Value) -> bool {
         match value {
             Value::Object(map) => map.keys().is_sorted() && map.values().all(keys_are_sorted),
