@@ -290,9 +290,15 @@ pub fn read(scale: Scale, reply: &Reply, shown: &str) -> Result<Judgement, Strin
         return Err("it was not a JSON object".to_owned());
     }
     let wrong = |error: serde_json::Error| {
+        let told = error.to_string();
+        // Where is left out: a recording has answers without what is secret, which moves it,
+        // and the reminder that quotes this has to be the same request when it is replayed.
+        let what = told
+            .rsplit_once(" at line ")
+            .map_or(&*told, |(what, _)| what);
         format!(
             "it was not the object that was asked for ({})",
-            one_line(&error.to_string(), 200)
+            one_line(what, 200)
         )
     };
     let (reasoning, quotes, decision) = match scale {
