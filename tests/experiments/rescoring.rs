@@ -267,7 +267,9 @@ fn a_layer_is_shown_only_where_it_is_whole_and_of_its_journal() {
     fs::write(&journal, &whole).unwrap();
     let told = place.fail(&["report", "it"], 2);
     assert!(
-        told.contains("2.jsonl:3: the layer ends here, and the journal has more attempts than these 1"),
+        told.contains(
+            "2.jsonl:3: the layer ends here, and the journal has more attempts than these 1"
+        ),
         "{told}"
     );
     let told = place.fail(&["report", "it", "--layer", "9"], 2);

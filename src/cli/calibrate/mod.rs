@@ -45,14 +45,14 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
     }
     let definition = Arc::clone(definitions.get(args.judge));
-    let items = labelled(&args)?;
+    let names = panel(&asked, &definition.panel)?;
+    let (items, left_out) = labelled(&args, &names)?;
     let items: Vec<(Rated, Question)> = rated(items)
         .into_iter()
         .map(|rated| Ok((rated.clone(), rated.item.question(&definition)?)))
         .collect::<Result<_, items::OtherJudge>>()
         .map_err(Failure::usage)?;
 
-    let names = panel(&asked, &definition.panel)?;
     let environment = asked.reach.environment(&config)?;
     let redactor = environment.redactor();
     let (catalog, halt) = (config.catalog(), Halt::default());
@@ -77,7 +77,8 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
     let date = Zoned::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let work = measure(&judge, models, &items, at_once, date, || bar.inc(1));
-    let measured = runtime.block_on(work);
+    let mut measured = runtime.block_on(work);
+    measured.details.left_out = left_out;
     bar.finish_and_clear();
     if let Some(halted) = halt.reason() {
         warn(&format!("stopped: {}", escape::lines(&halted.reason)));
@@ -132,17 +133,36 @@ fn asked(args: &CalibrateArgs, config: &Config) -> Choices {
 }
 
 /// The items for the judge: of the files that were named, or those that come with the
-/// program.
-fn labelled(args: &CalibrateArgs) -> Result<Vec<Item>, Failure> {
+/// program; and how many were left out, because a model of the panel was made with them.
+fn labelled(args: &CalibrateArgs, panel: &[String]) -> Result<(Vec<Item>, u64), Failure> {
     let judge = args.judge;
-    let dataset = load(&args.dataset)?;
-    let mut items = match args.items.is_empty() {
-        true => items::embedded(judge, &load(&[])?),
-        false => items::read(&args.items, &dataset).map_err(Failure::usage)?,
+    let mut left_out = 0;
+    let items = match args.items.is_empty() {
+        true => {
+            let dataset = load(&[])?;
+            let mut items = items::embedded(judge, &dataset);
+            if panel.iter().any(|name| name == rules::NAME) {
+                let all = items.len();
+                let known = |item: &Item| {
+                    let examples = &mut dataset.examples.iter();
+                    let example = examples.find(|example| example.email == item.email);
+                    example.and_then(|example| example.split.as_deref())
+                        == Some(rules::DEVELOPED_ON)
+                };
+                items.retain(|item| !known(item));
+                left_out = (all - items.len()) as u64;
+            }
+            items
+        }
+        false => {
+            let dataset = load(&args.dataset)?;
+            let mut items = items::read(&args.items, &dataset).map_err(Failure::usage)?;
+            items.retain(|item| item.judge() == judge);
+            items
+        }
     };
-    items.retain(|item| item.judge() == judge);
     if !items.is_empty() {
-        return Ok(items);
+        return Ok((items, left_out));
     }
     Err(Failure::nothing_selected(
         match (judge, args.items.is_empty()) {

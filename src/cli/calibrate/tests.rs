@@ -251,7 +251,8 @@ fn too_few_verdicts_are_no_measurement() {
 fn judges_without_items_are_nothing_to_measure() {
     let mut asked = args(&[]);
     asked.judge = JudgeKey::Pairwise;
-    let failure = labelled(&asked).unwrap_err();
+    let other = ["openai:gpt-x".to_owned()];
+    let failure = labelled(&asked, &other).unwrap_err();
     assert_eq!(failure.exit, Exit::NothingSelected);
     for judge in [
         JudgeKey::ResponseCriteria,
@@ -259,7 +260,13 @@ fn judges_without_items_are_nothing_to_measure() {
         JudgeKey::MemoryUpdate,
     ] {
         asked.judge = judge;
-        assert!(labelled(&asked).unwrap().len() >= 60, "{judge}");
+        let (all, none) = labelled(&asked, &other).unwrap();
+        assert!(all.len() >= 60, "{judge}");
+        // The rules were written with a part of the emails.
+        let (unseen, left_out) = labelled(&asked, &[rules::NAME.to_owned()]).unwrap();
+        assert_eq!(none, 0);
+        assert!(left_out > 0, "{judge}");
+        assert_eq!(unseen.len() as u64 + left_out, all.len() as u64);
     }
 }
 
@@ -276,7 +283,8 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
     ] {
         let args = CalibrateArgs { judge, ..args(&[]) };
         let definition = Arc::clone(Definitions::embedded().get(judge));
-        let items = rated(labelled(&args).unwrap()).into_iter().map(|rated| {
+        let (items, left_out) = labelled(&args, &[rules::NAME.to_owned()]).unwrap();
+        let items = rated(items).into_iter().map(|rated| {
             let question = rated.item.question(&definition).unwrap();
             (rated, question)
         });
@@ -298,7 +306,8 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
             (Some(kept), false) => kept.date,
             _ => Zoned::now().date(),
         };
-        let measured = measure(&judge, names, &items, 16, date, || ()).await;
+        let mut measured = measure(&judge, names, &items, 16, date, || ()).await;
+        measured.details.left_out = left_out;
         let record = format!("{:#}\n", to_json(&measured.calibration, &measured.details));
         if update {
             fs::create_dir_all(&folder).unwrap();

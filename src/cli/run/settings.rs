@@ -113,11 +113,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
 }
 
 /// Who is to judge: `base`, with what the flags say, completed by `config`, in its place.
-pub fn judging(
-    base: Judging,
-    asked: &args::Choices,
-    config: &Config,
-) -> Result<Judging, Failure> {
+pub fn judging(base: Judging, asked: &args::Choices, config: &Config) -> Result<Judging, Failure> {
     let mut definitions = base.definitions;
     for file in &asked.judge_file {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;

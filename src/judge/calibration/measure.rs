@@ -53,6 +53,8 @@ pub struct Details {
     pub ties: Vec<String>,
     /// Items that code decides, so that no judge is asked.
     pub by_code: u64,
+    /// Items that were not asked about, because the judge was made with their emails in view.
+    pub left_out: u64,
     /// Where judge and label differ: passes of what was labelled fail, then the others; of
     /// each those first on which the votes agree.
     pub worst: Vec<Disagreement>,

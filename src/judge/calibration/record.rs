@@ -265,6 +265,7 @@ pub fn to_json(calibration: &Calibration, details: &Details) -> Value {
         "refused": calibration.corrects().err().map(|refused| refused.to_string()),
         "confusion": confusion(&details.verdicts),
         "kinds": kinds(details),
+        "left_out": details.left_out,
         "decided_by_code": details.by_code,
         "rated_again": details.rated_again,
         "ties": details.ties,
@@ -290,6 +291,13 @@ pub fn notes(calibration: &Calibration, details: &Details) -> Vec<String> {
     let mut people = calibration.labelled_by.keys();
     if let (Some(one), None) = (people.next(), people.next()) {
         notes.push(format!("{one}: no second person has rated these items."));
+    }
+    if details.left_out > 0 {
+        notes.push(format!(
+            "{} other items are about emails that the rules of this judge were written with, and \
+             were left out.",
+            details.left_out
+        ));
     }
     if !details.kinds.is_empty() {
         notes.push(

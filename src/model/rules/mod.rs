@@ -93,6 +93,10 @@ use futures_util::future::BoxFuture;
 /// The name that selects this model.
 pub const NAME: &str = "rules";
 
+/// The split of the embedded dataset that the rules were written with: figures on it say
+/// nothing about other emails.
+pub const DEVELOPED_ON: &str = "dev";
+
 /// Readings kept for the calls that follow about the same email.
 const KEPT: usize = 64;
 

@@ -15,7 +15,7 @@ use crate::report::{Report, VariantReport};
 
 pub(in crate::report) const LEGEND: &str = "What no exact match can score is judged by models, \
     one statement at a time. It has no say in the pass rate. Beside each figure stands its \
-    calibration: the day on which the judge's verdicts were compared with people's labels, and \
+    calibration: the day on which the judge's verdicts were compared with labelled answers, and \
     the hash of that record; or that nobody did.";
 
 const TABLES: &str = "Met, raw: of the statements that were put to the judge and ruled on, the \

@@ -214,7 +214,8 @@ impl Model for Honest {
                 true => "pass",
                 false => "fail",
             };
-            let answer = json!({ "reasoning": "as asked", "quotes": ["Hello"], "verdict": verdict });
+            let answer =
+                json!({ "reasoning": "as asked", "quotes": ["Hello"], "verdict": verdict });
             Ok(scripted::text(answer.to_string()))
         }
         .boxed()
