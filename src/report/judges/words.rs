@@ -160,14 +160,26 @@ impl Panel<'_> {
 
     /// Why there is no corrected rate, and why statements were not ruled on.
     pub fn reasons(&self, quote: impl Fn(&str) -> String) -> Vec<String> {
-        let mut reasons = Vec::new();
+        let mut refusals: Vec<(&str, Vec<String>)> = Vec::new();
         for (variant, judge) in &self.variants {
-            if let Some(refused) = &judge.corrected.refused {
-                reasons.push(format!(
-                    "no corrected rate for {}: {refused}",
-                    quote(&variant.name)
-                ));
+            let Some(why) = &judge.corrected.refused else {
+                continue;
+            };
+            match refusals.iter_mut().find(|(known, _)| known == why) {
+                Some((_, variants)) => variants.push(quote(&variant.name)),
+                None => refusals.push((why, vec![quote(&variant.name)])),
             }
+        }
+        let refusals = refusals.into_iter();
+        let mut reasons: Vec<String> = refusals
+            .map(
+                |(why, variants)| match variants.len() == self.variants.len() {
+                    true => format!("no corrected rate: {why}"),
+                    false => format!("no corrected rate for {}: {why}", variants.join(", ")),
+                },
+            )
+            .collect();
+        for (variant, judge) in &self.variants {
             for unscored in &judge.unscored {
                 reasons.push(format!(
                     "unscored {}× for {}: {}",
