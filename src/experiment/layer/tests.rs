@@ -17,7 +17,7 @@ use crate::score::{Key, Score};
 /// An experiment of four attempts, and the folder it is kept in.
 async fn experiment() -> (Bench, PathBuf) {
     let bench = Bench::new(&choices(), dataset(2));
-    execute(bench.execution(bench.create(), right(), 2))
+    execute(bench.execution(bench.create(), right(), 1))
         .await
         .unwrap();
     let folder = bench.path().parent().unwrap().to_owned();

@@ -78,6 +78,7 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
           "right": 10
         }
       },
+      "left_out": 0,
       "n": 70,
       "notes": [
         "`cannot_tell` counts as not met, here as in use.",
