@@ -126,12 +126,13 @@ pub fn request(definition: &Definition, question: &Question, origin: Origin) -> 
     let system = FRAME
         .replace("{{answer}}", answer)
         .replace("{{key}}", key)
-        .replace("{{mark}}", &mark)
         .replace("{{rubric}}", &definition.rubric);
     // What the statement says goes in last, so that no placeholder in it is filled.
     let put = definition
         .question
         .replace("{{statement}}", &question.statement);
+    // Not in the system text, which all questions to a judge share, and providers cache.
+    let put = format!("The mark of the material: {mark}\n\n{put}");
     let shown = question.shown.trim_end_matches('\n');
     let material = format!("===== {mark}\n{shown}\n===== {mark}");
     Request {

@@ -299,7 +299,8 @@ fn share(rulings: &[Ruling]) -> Option<Score> {
         return Some(Score::WORST);
     }
     let weight = |rulings: &mut dyn Iterator<Item = &Ruling>| -> f64 {
-        rulings.map(|ruling| ruling.weight).sum()
+        // Not `sum`, to which nothing is -0: it would be written as that.
+        rulings.fold(0.0, |sum, ruling| sum + ruling.weight)
     };
     let all = weight(&mut ruled());
     let met = weight(&mut ruled().filter(|ruling| is_met(ruling)));

@@ -429,7 +429,13 @@ fn is_intact(definition: &definition::Definition, question: &Question, headings:
         put.content.lines().last().unwrap(),
         format!("Statement: {}", question.statement)
     );
-    assert!(!put.content.contains(mark));
-    assert!(request.prompt.system().ends_with(&format!("{mark}\n")));
+    let named = format!("The mark of the material: {mark}\n");
+    let rest = put
+        .content
+        .strip_prefix(&named)
+        .expect("the mark is named first");
+    assert!(!rest.contains(mark));
+    // One text for all questions.
+    assert!(!request.prompt.system().contains(mark));
     assert!(request.prompt.tools().is_empty());
 }
