@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::configured::Place;
 use super::server::{Answer, Asked, Server};
 
-/// A judge that finds everything well, and quotes nothing.
+/// A judge that finds everything well, and quotes what stands in every email.
 fn content() -> Server {
     Server::start(|_| {
-        let verdict = json!({ "reasoning": "It is so.", "quotes": [], "verdict": "pass" });
+        let verdict = json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
         let message = json!({ "role": "assistant", "content": verdict.to_string() });
         let body = json!({
             "id": "c", "object": "chat.completion", "created": 1, "model": "m",
@@ -85,7 +85,6 @@ fn what_ends_the_judging_leaves_no_layer_to_show() {
     for (status, arguments, code, words) in [
         (401, &[][..], 2, "stopped: "),
         (429, &[], 5, "stopped: "),
-        (500, &[], 5, "stopped: "),
         (200, &["--budget-usd", "0.000001"], 102, "stopped: "),
         // Refused before anything is begun.
         (200, &["--judge-model", "x"], 2, "`x`"),
@@ -93,7 +92,11 @@ fn what_ends_the_judging_leaves_no_layer_to_show() {
         let server = match status {
             200 => content(),
             status => Server::start(move |_| {
-                let error = json!({ "error": { "message": "no", "type": "insufficient_quota", "code": "insufficient_quota" } });
+                let code = match status {
+                    401 => "invalid_api_key",
+                    _ => "insufficient_quota",
+                };
+                let error = json!({ "error": { "message": "no", "type": code, "code": code } });
                 Answer::json(status, &error)
             }),
         };
