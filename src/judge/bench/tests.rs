@@ -271,6 +271,8 @@ fn figures_are_made_of_rulings_in_code() {
         ("+ + +", Some(1.0), Some(1.0)),
     ] {
         let feedback = feedback(&[rulings(marks)]);
+        let mut scores = feedback.iter().map(|one| one.score.get());
+        assert!(scores.all(f64::is_sign_positive), "{marks}: below 0");
         let value = |key| {
             let of_key = feedback.iter().find(|feedback| feedback.key == key);
             of_key.map(|feedback| feedback.score.get())

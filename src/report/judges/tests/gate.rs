@@ -11,7 +11,13 @@ fn gate(
     };
     let mut shown = vec![canaries(JudgeKey::ResponseCriteria, &[RULES], &["plain-3"])];
     // Three of four are met.
-    let met = |example: usize| if example % 4 == 0 { Fail } else { Pass };
+    let met = |example: usize| {
+        if example.is_multiple_of(4) {
+            Fail
+        } else {
+            Pass
+        }
+    };
     let mut each: Vec<_> = (0..40)
         .map(|example| vec![by_rules("a", Some(met(example)))])
         .collect();

@@ -455,10 +455,10 @@ fn judging_is_told_apart_from_what_is_judged() {
     assert!(header.contains("judge"), "{header}");
     assert!(markdown(&report).contains("\n| judge | "));
     // The agent made one call in each attempt.
-    let rows = text
+    let mut rows = text
         .lines()
         .skip_while(|line| !line.contains("calls/attempt"));
-    let row = rows.skip(2).next().unwrap();
+    let row = rows.nth(2).unwrap();
     assert!(row.contains("  1.0  "), "{row}");
 }
 

@@ -41,7 +41,7 @@ proptest! {
             .collect();
         let mut header = header(60, 2);
         header.variants.truncate(1);
-        header.judges = vec![plan(JudgeKey::ResponseCriteria, vec![(&["m"], calibrated())])];
+        header.judges = vec![plan(JudgeKey::ResponseCriteria, vec![(&["m"], stale())])];
         let expected = report_of(header.clone(), &attempts, &[]);
         let worst = &of(&expected, 0, JudgeKey::ResponseCriteria).worst;
         prop_assert!(worst.len() <= JUDGED_SHOWN);
