@@ -133,7 +133,7 @@ impl Records {
         let read = paths.iter().map(|path| parse(&text(path)?, path));
         let mut own: Vec<Calibration> = read.collect::<Result<_, _>>()?;
         // A stable sort: of one day, the first by name.
-        own.sort_by(|a, b| b.date.cmp(&a.date));
+        own.sort_by_key(|calibration| std::cmp::Reverse(calibration.date));
         own.append(&mut records.known);
         records.known = own;
         Ok(records)

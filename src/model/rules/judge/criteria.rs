@@ -216,7 +216,7 @@ pub(super) fn coverage(topic: &[Word], words: &[Word]) -> f64 {
 }
 
 /// The sentence and the one before it in its paragraph.
-pub(super) fn window<'p>(prose: &'p Prose, index: usize) -> &'p [Word] {
+pub(super) fn window(prose: &Prose, index: usize) -> &[Word] {
     let sentence = &prose.sentences[index];
     let start = match index.checked_sub(1).map(|before| &prose.sentences[before]) {
         Some(before) if before.paragraph == sentence.paragraph => before.tokens.start,
