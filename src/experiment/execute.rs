@@ -157,7 +157,14 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         } = &*worker;
         canaries::show(plan, casts, journal, halt, &canaries).await?;
     }
-    let starting = start(Arc::clone(&worker), left.min(concurrency.get() as u64));
+    let count = left.min(concurrency.get() as u64);
+    // Where cases are left over after as many as can be had each the same number, those that
+    // take one more are in a hurry, and the others are not.
+    let first = match left.checked_rem(count) {
+        None | Some(0) => count,
+        Some(over) => over,
+    };
+    let starting = start(Arc::clone(&worker), count, first);
     let mut workers = tokio::spawn(starting).await.expect("nothing here panics");
     let mut result = Ok(());
     while let Some(joined) = workers.join_next().await {
@@ -170,14 +177,23 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     worker.finish().await
 }
 
-/// Starts workers one after the other: each yields until what is ready was done, so that the
-/// first cases have sent their requests before the last are begun. Where the model takes its
-/// time, those are the cases that the run ends with.
-async fn start(worker: Arc<Worker>, count: u64) -> JoinSet<Result<(), JournalError>> {
+/// How many steps the last workers are started in, a millisecond or two each.
+const STEPS: u64 = 24;
+
+/// Starts `count` workers, of which as many as `first` as soon as can be: each yields until what
+/// is ready was done, so that it has sent its request before the next is begun. The others
+/// follow over some hundredths of a second, because what starts at once is answered at once:
+/// the answers would come in one burst, then the next, and wait for each other to the end.
+async fn start(worker: Arc<Worker>, count: u64, first: u64) -> JoinSet<Result<(), JournalError>> {
     let mut workers = JoinSet::new();
-    for _ in 0..count {
+    let step = (count - first).div_ceil(STEPS).max(1);
+    for number in 1..=count {
         workers.spawn(Arc::clone(&worker).work());
-        yield_now().await;
+        if number > first && (number - first).is_multiple_of(step) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        } else {
+            yield_now().await;
+        }
     }
     workers
 }

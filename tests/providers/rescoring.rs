@@ -8,7 +8,8 @@ use super::server::{Answer, Asked, Server};
 /// A judge that finds everything well, and quotes what stands in every email.
 fn content() -> Server {
     Server::start(|_| {
-        let verdict = json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
+        let verdict =
+            json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
         let message = json!({ "role": "assistant", "content": verdict.to_string() });
         let body = json!({
             "id": "c", "object": "chat.completion", "created": 1, "model": "m",

@@ -504,7 +504,7 @@ proptest! {
         let bench = Bench::new(&choices, dataset(examples));
         drop(bench.create());
         let header_end = fs::metadata(bench.path()).unwrap().len();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for stop in stops {
             runtime.block_on(bench.finish(&bench.path(), right()));
             let length = fs::metadata(bench.path()).unwrap().len();
