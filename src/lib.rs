@@ -23,6 +23,7 @@ pub mod judge;
 pub mod experiment;
 
 // Reading the result.
+pub mod compare;
 pub mod report;
 
 // The outside.

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::agent::Behaviour;
+use crate::compare::Comparison;
 use crate::email::Triage;
 use crate::experiment::journal::Ledger;
 use crate::experiment::{
@@ -81,6 +82,9 @@ pub struct Report {
     /// The name the results are kept under.
     pub experiment: String,
     pub gate: Gate,
+    /// With the reference, where one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     pub coverage: Coverage,
     pub dataset: DatasetReport,
     pub plan: PlanReport,
@@ -99,14 +103,15 @@ pub struct Report {
 pub struct Gate {
     pub verdict: GateVerdict,
     pub checks: Vec<Check>,
-    /// What the verdict alone would make the command exit with: 0, 3, or 100.
+    /// What the verdict alone would make the command exit with: 0, 3, 100, or 101.
     pub exit_code: u8,
 }
 
 /// One condition of the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Check {
-    /// `coverage`, `min_pass_rate`, or `judge:` and the key that a judge answers.
+    /// `coverage`, `min_pass_rate`, `regression`, a gate as the configuration has it, or
+    /// `judge:` and the key that a judge answers.
     pub name: String,
     /// The variant it looked at.
     pub variant: String,

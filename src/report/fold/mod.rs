@@ -265,6 +265,7 @@ impl Fold {
         Report {
             format: FORMAT.to_owned(),
             experiment: header.experiment.clone(),
+            comparison: None,
             gate: gate::decide(&variants, &planned_each, header.min_pass_rate),
             coverage,
             dataset: DatasetReport {

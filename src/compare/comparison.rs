@@ -1,0 +1,205 @@
+//! What two experiments come to, side by side.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Measure;
+use crate::experiment::CaseKind;
+
+/// A reference and a candidate. Differences are candidate − reference throughout.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Comparison {
+    pub reference: Side,
+    pub candidate: Side,
+    pub rule: Rule,
+    /// Over all pairs: [`Verdict::Worse`] where any measure that gates got worse, and
+    /// [`Verdict::Equivalent`] or [`Verdict::Better`] only where all are known not to have.
+    pub verdict: Verdict,
+    /// What else differs, and may be why: one sentence each, settings before examples.
+    pub differences: Vec<String>,
+    /// In the candidate's order.
+    pub pairs: Vec<Pair>,
+    /// Variants that only one side has.
+    pub only_reference: Vec<String>,
+    pub only_candidate: Vec<String>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Side {
+    pub experiment: String,
+    /// The file it was read from, where it is a reference file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[schemars(with = "String")]
+    pub created: Timestamp,
+    pub dataset_hash: String,
+    pub repeat: u32,
+    /// Whose scores; absent where they are the run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<u32>,
+    pub complete: bool,
+}
+
+/// What counts as worse.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Rule {
+    /// The largest drop that nobody minds, from 0 to 1.
+    pub margin: f64,
+    /// The share of false alarms that is put up with, over all measures that gate.
+    pub alpha: f64,
+    /// The measures that gate; others are shown.
+    pub gates: Vec<Measure>,
+    /// What the random numbers of resampling are drawn from.
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The drop is no chance, and as large as the margin: exit code 101.
+    Worse,
+    /// The gain is no chance.
+    Better,
+    /// A drop as large as the margin can be ruled out.
+    Equivalent,
+    /// Neither: there are too few examples to say.
+    CannotTell,
+}
+
+/// Two variants, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Pair {
+    /// The reference's variant.
+    pub reference: String,
+    /// The candidate's.
+    pub candidate: String,
+    pub verdict: Verdict,
+    /// Examples, scenarios, and episodes that both have.
+    pub shared: u64,
+    /// Ids that only one side has; the first [`IDS_SHOWN`], with the whole number beside.
+    pub only_reference: Vec<String>,
+    pub only_candidate: Vec<String>,
+    pub only_reference_count: u64,
+    pub only_candidate_count: u64,
+    /// Those that gate first, then in the order of the reports.
+    pub keys: Vec<KeyChange>,
+    /// The pass rate by tag, most worsened first.
+    pub tags: BTreeMap<String, GroupChange>,
+    pub splits: BTreeMap<String, GroupChange>,
+    /// Examples that passed on one side and failed on the other: worse before better, then by
+    /// how much, then by id; all of them, whatever the verdict.
+    pub flips: Vec<Flip>,
+    /// Examples with both outcomes among attempts of one side.
+    pub flaky: Vec<Flaky>,
+    pub resources: Vec<ResourceChange>,
+}
+
+/// The most ids that are named.
+pub const IDS_SHOWN: usize = 50;
+
+/// One measure of two variants.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct KeyChange {
+    pub measure: Measure,
+    /// Whether the verdict has a say in the exit code.
+    pub gates: bool,
+    pub verdict: Verdict,
+    /// The mean over shared examples, from 0 to 1.
+    pub reference: f64,
+    pub candidate: f64,
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Examples that both sides scored.
+    pub pairs: u64,
+}
+
+/// A paired difference with what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Difference {
+    /// Candidate − reference, from −1 to 1.
+    pub effect: f64,
+    /// Each bound holds by itself with 1 − α; `null` where nothing can be said.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    /// How probable so large a drop is where nothing changed; one-sided.
+    pub p_worse: Option<f64>,
+    /// The same among all measures that gate (Holm); equal to `p_worse` for others.
+    pub p_adjusted: Option<f64>,
+    /// The smallest drop that would be found four times in five.
+    pub mde: Option<f64>,
+    /// How it was computed, in words.
+    pub method: String,
+    /// Clusters, or examples where there are none: what was resampled.
+    pub units: u64,
+}
+
+/// The pass rate of some of the examples.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GroupChange {
+    pub pairs: u64,
+    pub reference: f64,
+    pub candidate: f64,
+    pub worse: u64,
+    pub better: u64,
+    /// [`Verdict`] of these examples alone, without a say: many groups are looked at.
+    pub verdict: Verdict,
+    pub difference: Difference,
+}
+
+/// An example that one side passed and the other failed.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Flip {
+    pub example: String,
+    pub kind: CaseKind,
+    pub split: Option<String>,
+    pub tags: Vec<String>,
+    /// Attempts passed, of those scored.
+    pub reference_passed: u32,
+    pub reference_scored: u32,
+    pub candidate_passed: u32,
+    pub candidate_scored: u32,
+    /// The keys that changed, candidate − reference.
+    pub changes: BTreeMap<Measure, f64>,
+}
+
+impl Flip {
+    /// The change of the share that passed, from −1 to 1.
+    pub fn effect(&self) -> f64 {
+        let share = |passed, scored| f64::from(passed) / f64::from(scored);
+        share(self.candidate_passed, self.candidate_scored)
+            - share(self.reference_passed, self.reference_scored)
+    }
+}
+
+/// An example whose attempts did not all come to the same.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Flaky {
+    pub example: String,
+    pub reference_passed: u32,
+    pub reference_scored: u32,
+    pub candidate_passed: u32,
+    pub candidate_scored: u32,
+}
+
+/// What an attempt takes, on average over the examples that both have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    LatencyMs,
+    CostUsd,
+    Tokens,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ResourceChange {
+    pub resource: Resource,
+    pub reference: f64,
+    pub candidate: f64,
+    /// Of candidate − reference, by example; `null` where there are too few.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+}
