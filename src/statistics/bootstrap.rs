@@ -62,7 +62,7 @@ pub(super) fn resampled<const SAMPLES: usize, T: Send>(
             units.map(|units| vec![0; units]),
             |drawn: &mut [Vec<usize>; SAMPLES], resample| {
                 // A generator of its own for each resample, so that threads cannot matter.
-                let mut random = SplitMix64(mix(seed) ^ mix(resample.wrapping_add(GOLDEN)));
+                let mut random = SplitMix64::of(seed, resample);
                 for drawn in drawn.iter_mut() {
                     let units = drawn.len();
                     drawn.fill_with(|| random.below(units));
@@ -76,19 +76,24 @@ pub(super) fn resampled<const SAMPLES: usize, T: Send>(
 /// The generator of G. L. Steele, D. Lea, and C. H. Flood, "Fast splittable pseudorandom
 /// number generators", OOPSLA 2014. Written out here, since stored reports rely on its
 /// numbers, and a library may change its own with any release.
-struct SplitMix64(u64);
+pub(super) struct SplitMix64(u64);
 
 /// 2⁶⁴ divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    /// The generator of one of many streams that share a seed.
+    pub(super) fn of(seed: u64, stream: u64) -> Self {
+        Self(mix(seed) ^ mix(stream.wrapping_add(GOLDEN)))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)
     }
 
     /// Below `bound`, by multiplication; the bias is `bound` in 2⁶⁴.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }

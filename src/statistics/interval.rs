@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 pub const Z_95: f64 = 1.959_963_984_540_054;
 
 /// With fewer clusters than this, the variance between them says next to nothing.
-const FEWEST_CLUSTERS: usize = 5;
+pub(super) const FEWEST_CLUSTERS: usize = 5;
 
 /// Below this, a variance of scores in [0, 1] is the rounding error of equal values.
 const NO_VARIANCE: f64 = 1e-18;
@@ -106,7 +106,7 @@ fn variance_of_mean<'a>(
 }
 
 /// Student's quantile at the confidence that `z` has under the normal distribution.
-fn student_quantile(z: f64, freedom: f64) -> f64 {
+pub(super) fn student_quantile(z: f64, freedom: f64) -> f64 {
     let student = StudentsT::new(0.0, 1.0, freedom).expect("at least one degree of freedom");
     student.inverse_cdf(Normal::standard().cdf(z))
 }

@@ -1,0 +1,112 @@
+//! What a comparison could have found.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+use super::difference::quantile_above;
+
+/// The chance with which a drop of the printed size is found.
+const POWER: f64 = 0.8;
+
+/// Up to so many units the chance is summed up exactly; beyond, the normal distribution is as
+/// good.
+const EXACT: usize = 1_000;
+
+/// What a plan for as many units knows of how they vary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Planned {
+    units: usize,
+    /// The variance of the difference of one unit without any drop: where single yes-or-no
+    /// answers are compared, the share that flips either way.
+    churn: f64,
+}
+
+impl Planned {
+    /// From the variance of the effect that was observed.
+    ///
+    /// A share that flips of at least `1/(n+2)` is planned with, the rule of succession after
+    /// none of `n` did: that nothing flipped yet does not say that nothing will.
+    pub(super) fn of(units: usize, variance: f64) -> Self {
+        let count = units as f64;
+        Self {
+            units,
+            churn: (variance * count).clamp(1.0 / (count + 2.0), 1.0),
+        }
+    }
+}
+
+/// The smallest drop that is found with a chance of 80 %.
+///
+/// The plan is for a share of the units that fails from now on, on top of the churn that is
+/// there either way. A drop of `d` is found if the exact McNemar test rejects at `alpha` and
+/// the drop in the sample is at least `margin`; above 1,000 units the normal approximation
+/// of that chance is used, `d = max(z·√(c+d) + y·√(c+d-d²), margin·√n + y·√(c+d-d²)) / √n`.
+/// To a ten-thousandth; `None` where even the largest possible drop would be missed.
+/// Source: R. J. Connett, J. A. Smith, R. B. McHugh, "Sample size and power for pair-matched
+/// case-control studies", Statistics in Medicine 6 (1987), 53–59.
+pub(super) fn detectable_drop(planned: Planned, alpha: f64, margin: f64) -> Option<f64> {
+    let z = quantile_above(alpha);
+    let largest = 1.0 - planned.churn / 2.0;
+    let critical = critical_values(planned.units.min(EXACT), alpha);
+    let found = |drop: f64| {
+        if planned.units > EXACT {
+            let n = planned.units as f64;
+            let flips = planned.churn + drop;
+            let spread = quantile_above(1.0 - POWER) * (flips - drop * drop).max(0.0).sqrt();
+            drop * n.sqrt() >= (z * flips.sqrt()).max(margin * n.sqrt()) + spread
+        } else {
+            chance(planned, drop, margin, &critical) >= POWER
+        }
+    };
+    if !found(largest) {
+        return None;
+    }
+    let (mut missed, mut enough) = (0.0, largest);
+    while enough - missed > 1e-4 {
+        let middle = f64::midpoint(missed, enough);
+        if found(middle) {
+            enough = middle;
+        } else {
+            missed = middle;
+        }
+    }
+    Some(enough)
+}
+
+/// How many of `0, 1, …, flips` must be for the worse, for the exact test to reject.
+fn critical_values(flips: usize, alpha: f64) -> Vec<u64> {
+    let mut critical = 0u64;
+    (0..=flips as u64)
+        .map(|flips| {
+            // One flip more needs none or one more of them.
+            let coin = Binomial::new(0.5, flips).expect("a half is a probability");
+            while critical == 0 || coin.sf(critical - 1) > alpha {
+                critical += 1;
+            }
+            critical
+        })
+        .collect()
+}
+
+fn chance(Planned { units, churn }: Planned, drop: f64, margin: f64, critical: &[u64]) -> f64 {
+    let flips = (churn + drop).min(1.0);
+    let worse = ((churn / 2.0 + drop) / flips).min(1.0);
+    let n = units as f64;
+    let all = Binomial::new(flips, units as u64).expect("a share of the units");
+    let spread = 8.0 * (n * flips * (1.0 - flips)).sqrt() + 8.0;
+    let from = (n * flips - spread).max(0.0) as u64;
+    let to = ((n * flips + spread) as u64).min(units as u64);
+    (from..=to)
+        .map(|flips| {
+            let needed = (flips as f64 + margin * n) / 2.0;
+            let needed = critical[flips as usize].max((needed - 1e-9).ceil() as u64);
+            let split = Binomial::new(worse, flips).expect("a share of the flips");
+            let found = if needed == 0 {
+                1.0
+            } else {
+                split.sf(needed - 1)
+            };
+            use statrs::distribution::Discrete;
+            all.pmf(flips) * found
+        })
+        .sum()
+}
