@@ -2,6 +2,7 @@
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
+use super::paired::{Unit, variance};
 use super::power::{Planned, detectable_drop};
 use super::signflip::sign_flip;
 use super::studentized::Studentized;
@@ -13,11 +14,14 @@ use super::{Interval, Paired};
 pub enum Method {
     /// Exact McNemar test; Tango's score interval.
     McNemar,
-    /// Sign-flip test and studentized bootstrap, over the units.
+    /// Sign-flip test over the units; the wider one of their studentized bootstrap and of
+    /// Tango's interval at the effective sample size.
     Resampled,
-    /// The differences do not vary between the units: sign-flip test; Tango's interval as if
-    /// each unit were one yes-or-no answer, since an interval without width would promise too
-    /// much.
+    /// Sign-flip test; Tango's interval at the effective sample size alone, since fewer than
+    /// ten units differ, which leaves a bootstrap nothing to draw from.
+    Score,
+    /// Sign-flip test; the units do not vary, and Tango's interval takes each for one
+    /// yes-or-no answer, since an interval without width would promise too much.
     Unvaried,
     /// Examples share fewer than five clusters: nothing is claimed.
     FewClusters,
@@ -43,7 +47,7 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq)]
 enum Bounds {
     Tango(Flips),
-    Studentized(Studentized),
+    Effective(Vec<Unit>, Option<Studentized>),
     Unknown,
 }
 
@@ -55,55 +59,42 @@ enum Bounds {
 ///
 /// One yes-or-no attempt of each example without shared clusters: exact McNemar test
 /// (Q. McNemar, Psychometrika 12 (1947), 153–157) and [Tango's](tango_interval) interval.
-/// All else: [sign-flip test](sign_flip) and [studentized bootstrap](Studentized), unless the
-/// method says otherwise.
+/// All else: [sign-flip test](sign_flip), and the interval that [`Method`] says.
 ///
 /// # Panics
 /// If the slices differ in length, or a value is outside [0, 1].
 pub fn difference(paired: Paired<'_>, seed: u64) -> Option<Difference> {
     let effect = paired.effect()?;
     let units = paired.units();
-    let examples = paired.reference.len() as f64;
     let count = units.len();
-    if paired.has_few_clusters(&units) {
-        return Some(Difference {
-            effect,
-            p_worse: 1.0,
-            p_better: 1.0,
-            method: Method::FewClusters,
-            units: count,
-            bounds: Bounds::Unknown,
-            planned: Planned::of(0, 0.0),
-        });
-    }
-    let flips = |sign: f64| units.iter().filter(|unit| unit.gain * sign > 0.0).count();
-    let (better, worse) = (flips(1.0), flips(-1.0));
-    let studentized = Studentized::new(&units, effect, seed);
-    let binary = paired.single && count == paired.reference.len();
-    let (method, bounds) = match studentized {
-        _ if binary => (
+    let variance = variance(&units, effect);
+    let planned = Planned::of(count, variance);
+    let gains = || units.iter().map(|unit| unit.gain);
+
+    let ((p_worse, p_better), method, bounds) = if paired.has_few_clusters(&units) {
+        ((1.0, 1.0), Method::FewClusters, Bounds::Unknown)
+    } else if paired.single && count == paired.reference.len() {
+        let better = gains().filter(|&gain| gain > 0.0).count();
+        let worse = gains().filter(|&gain| gain < 0.0).count();
+        let flips = Flips {
+            better: better as f64,
+            worse: worse as f64,
+            of: count as f64,
+        };
+        (
+            (at_least(worse, better), at_least(better, worse)),
             Method::McNemar,
-            Bounds::Tango(Flips {
-                better: better as f64,
-                worse: worse as f64,
-                of: examples,
-            }),
-        ),
-        Some(studentized) => (Method::Resampled, Bounds::Studentized(studentized)),
-        None => (
-            Method::Unvaried,
-            Bounds::Tango(Flips {
-                better: effect.max(0.0) * count as f64,
-                worse: (-effect).max(0.0) * count as f64,
-                of: count as f64,
-            }),
-        ),
-    };
-    let (p_worse, p_better) = if binary {
-        (at_least(worse, better), at_least(better, worse))
+            Bounds::Tango(flips),
+        )
     } else {
-        let gains: Vec<f64> = units.iter().map(|unit| unit.gain).collect();
-        sign_flip(&gains, seed)
+        let p = sign_flip(&gains().collect::<Vec<_>>(), seed);
+        let studentized = Studentized::new(&units, seed);
+        let method = match studentized {
+            Some(_) => Method::Resampled,
+            None if variance == 0.0 => Method::Unvaried,
+            None => Method::Score,
+        };
+        (p, method, Bounds::Effective(units, studentized))
     };
     Some(Difference {
         effect,
@@ -112,7 +103,7 @@ pub fn difference(paired: Paired<'_>, seed: u64) -> Option<Difference> {
         method,
         units: count,
         bounds,
-        planned: Planned::of(count, super::paired::variance(&units, effect)),
+        planned,
     })
 }
 
@@ -140,14 +131,26 @@ impl Difference {
     /// # Panics
     /// If `alpha` is not above 0 and below a half.
     pub fn interval(&self, alpha: f64) -> Interval {
+        let z = quantile_above(alpha);
         let Interval { low, high } = match &self.bounds {
-            Bounds::Tango(flips) => tango_interval(*flips, quantile_above(alpha)),
-            Bounds::Studentized(studentized) => studentized.interval(alpha),
+            Bounds::Tango(flips) => tango_interval(*flips, z),
+            Bounds::Effective(units, studentized) => {
+                let score = tango_interval(Flips::effective(units, z), z);
+                match studentized.as_ref().map(|s| s.interval(alpha)) {
+                    Some(drawn) => Interval {
+                        low: drawn.low.min(score.low).max(-1.0),
+                        high: drawn.high.max(score.high).min(1.0),
+                    },
+                    None => score,
+                }
+            }
             Bounds::Unknown => Interval {
                 low: -1.0,
                 high: 1.0,
             },
         };
+        // Adding up in another order, the bounds may miss the effect by a rounding error.
+        let (low, high) = (low.min(self.effect), high.max(self.effect));
         Interval {
             low: if self.p_better > alpha {
                 low.min(0.0)

@@ -91,13 +91,19 @@ impl Paired<'_> {
     }
 }
 
-/// The variance of the mean over all examples, `mean`, with whole units as what was sampled.
-///
-/// 0 below two units.
+/// The mean difference over all examples of these units; there must be one.
+pub(super) fn mean(units: &[Unit]) -> f64 {
+    let (gain, size) = units.iter().fold((0.0, 0.0), |(gain, size), unit| {
+        (gain + unit.gain, size + unit.size)
+    });
+    gain / size
+}
+
+/// The variance of that mean, with whole units as what was sampled:
+/// `C/(C-1) · Σ (gain - mean·size)² / N²`. 0 where they do not vary, and below two units.
 pub(super) fn variance(units: &[Unit], mean: f64) -> f64 {
-    if units.len() < 2 {
-        return 0.0;
-    }
+    // Below this, it is the rounding error of equal units.
+    const NO_VARIANCE: f64 = 1e-18;
     let count = units.len() as f64;
     let (squares, size) = units.iter().fold((0.0, 0.0), |(squares, size), unit| {
         (
@@ -105,5 +111,9 @@ pub(super) fn variance(units: &[Unit], mean: f64) -> f64 {
             size + unit.size,
         )
     });
-    count / (count - 1.0) * squares / (size * size)
+    let variance = count / (count - 1.0) * squares / (size * size);
+    if units.len() < 2 || variance < NO_VARIANCE {
+        return 0.0;
+    }
+    variance
 }

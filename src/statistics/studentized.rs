@@ -4,10 +4,19 @@ use rayon::prelude::*;
 
 use super::Interval;
 use super::bootstrap::{SplitMix64, resamples};
-use super::paired::{Unit, variance};
+use super::paired::{Unit, mean, variance};
 use super::quantile::quantile_of_sorted;
 
+/// Where fewer units than this differ, many resamples have hardly any that does, and their
+/// standard error, which is divided by, is next to nothing.
+const FEWEST: usize = 10;
+
 /// How far resampled means lie from the mean they were drawn from, in standard errors.
+///
+/// Whole units are drawn with replacement, as many as there are, from a generator of its own
+/// for each resample; the number of threads changes nothing.
+/// Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993),
+/// section 12.5.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Studentized {
     effect: f64,
@@ -17,10 +26,12 @@ pub(super) struct Studentized {
 }
 
 impl Studentized {
-    /// `None` where the units do not vary.
-    pub(super) fn new(units: &[Unit], effect: f64, seed: u64) -> Option<Self> {
+    /// `None` where fewer than ten units differ, or all by the same.
+    pub(super) fn new(units: &[Unit], seed: u64) -> Option<Self> {
+        let effect = mean(units);
         let error = variance(units, effect).sqrt();
-        if error < 1e-9 {
+        let differing = units.iter().filter(|unit| unit.gain != 0.0).count();
+        if differing < FEWEST || error == 0.0 {
             return None;
         }
         let mut deviations: Vec<f64> = (0..resamples(units.len()) as u64)
@@ -28,11 +39,12 @@ impl Studentized {
             .map_with(units.to_vec(), |drawn, resample| {
                 let mut random = SplitMix64::of(seed, resample);
                 drawn.fill_with(|| units[random.below(units.len())]);
-                let (gain, size) = drawn.iter().fold((0.0, 0.0), |(gain, size), unit| {
-                    (gain + unit.gain, size + unit.size)
-                });
-                let mean = gain / size;
-                (mean - effect) / variance(drawn, mean).sqrt()
+                let mean = mean(drawn);
+                match (mean - effect, variance(drawn, mean).sqrt()) {
+                    // A resample of equal units lies infinitely many of its own errors away.
+                    (0.0, _) => 0.0,
+                    (away, error) => away / error,
+                }
             })
             .collect();
         deviations.sort_unstable_by(f64::total_cmp);
@@ -43,11 +55,12 @@ impl Studentized {
         })
     }
 
+    /// Both bounds, each one-sided at `alpha`.
     pub(super) fn interval(&self, alpha: f64) -> Interval {
         let at = |q| quantile_of_sorted(&self.deviations, q).expect("at least one resample");
         Interval {
-            low: (self.effect - at(1.0 - alpha) * self.error).clamp(-1.0, self.effect),
-            high: (self.effect - at(alpha) * self.error).clamp(self.effect, 1.0),
+            low: self.effect - at(1.0 - alpha) * self.error,
+            high: self.effect - at(alpha) * self.error,
         }
     }
 }

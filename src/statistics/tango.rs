@@ -1,6 +1,8 @@
 //! The score interval for the difference of two shares of the same examples.
 
 use super::Interval;
+use super::interval::student_quantile;
+use super::paired::{Unit, variance};
 
 /// Examples that got better, that got worse, and all of them. Fractions are allowed: what is
 /// as uncertain as that many examples.
@@ -9,6 +11,41 @@ pub(super) struct Flips {
     pub(super) better: f64,
     pub(super) worse: f64,
     pub(super) of: f64,
+}
+
+impl Flips {
+    /// The sample of single yes-or-no answers that would be as uncertain about the mean of
+    /// these units, for bounds at the normal quantile `z`.
+    ///
+    /// With `u` and `d` the gains and the losses of the units, per example, and `v` the
+    /// variance of `u - d`, it has `n = (u + d - (u - d)²) / v · (z/t)²` answers, of which
+    /// `n·u` got better and `n·d` worse; `t` is Student's quantile with `C - 1` degrees of
+    /// freedom, which pays for estimating `v` from `C` units. Where the units do not vary,
+    /// `n` is `C`: that nothing has varied yet leaves what `C` answers leave open.
+    /// The idea is that of Korn and Graubard, as in [`mean_interval`](super::mean_interval).
+    pub(super) fn effective(units: &[Unit], z: f64) -> Self {
+        let size: f64 = units.iter().map(|unit| unit.size).sum();
+        let total = |sign: f64| {
+            units
+                .iter()
+                .map(|unit| (unit.gain * sign).max(0.0))
+                .sum::<f64>()
+        };
+        let (up, down) = (total(1.0) / size, total(-1.0) / size);
+        let variance = variance(units, up - down);
+        let count = units.len() as f64;
+        let of = if variance == 0.0 {
+            count
+        } else {
+            let t = student_quantile(z, count - 1.0);
+            (up + down - (up - down).powi(2)) / variance * (z / t).powi(2)
+        };
+        Self {
+            better: up * of,
+            worse: down * of,
+            of,
+        }
+    }
 }
 
 /// Tango's score interval for the share that got better less the share that got worse.
