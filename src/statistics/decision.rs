@@ -26,9 +26,7 @@ pub enum Decision {
 /// sample. Better: the gain is above 0 as far as its bound tells. Equivalent: the drop is at
 /// most the margin as far as its bound tells.
 pub fn decide(effect: f64, low: f64, high: f64, lowest: f64, margin: f64) -> Decision {
-    // What is 5 points on paper can be a hair less as a difference of two means.
-    const ROUNDING: f64 = 1e-12;
-    if high < 0.0 && -effect >= margin - ROUNDING {
+    if high < 0.0 && is_drop(effect, margin) {
         Decision::Worse
     } else if low > 0.0 {
         Decision::Better
@@ -37,6 +35,13 @@ pub fn decide(effect: f64, low: f64, high: f64, lowest: f64, margin: f64) -> Dec
     } else {
         Decision::CannotTell
     }
+}
+
+/// Whether the sample dropped by at least the margin.
+pub(super) fn is_drop(effect: f64, margin: f64) -> bool {
+    // What is 5 points on paper can be a hair less as a difference of two means.
+    const ROUNDING: f64 = 1e-12;
+    -effect >= margin - ROUNDING
 }
 
 /// Decides each of several keys that gate together, at the one-sided level `alpha`.

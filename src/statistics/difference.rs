@@ -169,7 +169,10 @@ impl Difference {
     /// 80 %: as a test at the one-sided level `alpha`, and as a drop in the sample of at least
     /// `margin`. `None` where none would have been: see [`detectable_drop`].
     pub fn mde(&self, alpha: f64, margin: f64) -> Option<f64> {
-        detectable_drop(self.planned, alpha, margin)
+        match self.method {
+            Method::FewClusters => None,
+            _ => detectable_drop(self.planned, alpha, margin),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::bootstrap::SplitMix64;
 const EXHAUSTIVE: usize = 16;
 
 /// Sums that ought to be equal may differ by their rounding; others differ by more than this.
-const TIE: f64 = 1e-9;
+pub(super) const TIE: f64 = 1e-9;
 
 /// The chance of a sum as low, and of one as high, if each difference were as likely to have
 /// the other sign: `(at most, at least)`.

@@ -1,0 +1,187 @@
+//! Looking at a comparison while it still runs, and stopping when enough is known.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::bootstrap::SplitMix64;
+use super::decision::is_drop;
+use super::difference::quantile_above;
+use super::signflip::{TIE, flipped_sum};
+use super::{Decision, Paired, difference};
+
+/// How many assignments of signs are followed, beside the one observed.
+const PATHS: usize = 9_999;
+
+/// What to do after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Continue,
+    /// Never [`Decision::Better`]: news that good stops nothing.
+    Stop(Decision),
+}
+
+/// A comparison in several planned looks, each at more attempts or more examples than before.
+///
+/// *Worse* is decided by alpha spending. Of the level, `2 - 2Φ(z / √t)` may be spent until the
+/// share `t` of the looks, `z` being the normal quantile of `alpha/2`: hardly anything at first,
+/// all of it in the end (the function of K. K. G. Lan and D. L. DeMets, Biometrika 70 (1983),
+/// 659–663, that comes near to the boundary of P. C. O'Brien and T. R. Fleming). The boundary
+/// is not taken from a normal process, whose increments would have to be independent, but from
+/// the data: the signs of whole units are flipped, in all looks alike, and at each look as
+/// many of these paths cross as may. If both sides were exchangeable, the path observed would
+/// be one of them by chance; so it crosses, at any look, with a chance of at most `alpha`,
+/// whatever clusters, ties, and dependence between looks there are (after C. R. Mehta,
+/// N. Patel, P. Senchaudhuri, and A. A. Tsiatis, "Exact permutational tests for group
+/// sequential clinical trials", Biometrics 50 (1994), 1042–1053). `alpha` is split evenly over
+/// the keys (Bonferroni).
+///
+/// *Equivalent* is decided where the bound of every key's drop at `alpha / looks` is at most
+/// the margin (Bonferroni over looks; over keys none is needed, as of
+/// [`decide_all`](super::decide_all)): most candidates have changed nothing, and stopping for
+/// them early saves most.
+#[derive(Clone, Debug)]
+pub struct Sequential {
+    alpha: f64,
+    margin: f64,
+    seed: u64,
+    looks: u32,
+    taken: u32,
+    keys: Vec<Paths>,
+}
+
+/// One key's paths.
+#[derive(Clone, Debug)]
+struct Paths {
+    /// Which have crossed; the last is the one observed.
+    crossed: Vec<bool>,
+}
+
+impl Sequential {
+    /// Of `looks` looks at `keys` keys at the one-sided level `alpha`, with the smallest drop
+    /// that matters, from 0 to 1.
+    ///
+    /// # Panics
+    /// Without a look or a key, and if `alpha` is not above 0 and below a half.
+    pub fn new(alpha: f64, looks: u32, keys: usize, margin: f64, seed: u64) -> Self {
+        assert!(looks > 0 && keys > 0, "there is something to look at");
+        assert!(
+            0.0 < alpha && alpha < 0.5,
+            "{alpha} is no level of one side"
+        );
+        let paths = Paths {
+            crossed: vec![false; PATHS + 1],
+        };
+        Self {
+            alpha,
+            margin,
+            seed,
+            looks,
+            taken: 0,
+            keys: vec![paths; keys],
+        }
+    }
+
+    /// Looks at all that was measured until now, the keys in the order of every look.
+    ///
+    /// Examples keep their places from look to look; new ones come after them, in an order
+    /// that was drawn at random before the first look.
+    ///
+    /// # Panics
+    /// After the last look, with another number of keys than was planned, and as
+    /// [`difference`] does.
+    pub fn look(&mut self, pairs: &[Paired<'_>]) -> Next {
+        assert!(self.taken < self.looks, "all looks were taken");
+        assert_eq!(pairs.len(), self.keys.len(), "each key is looked at");
+        self.taken += 1;
+        let spent = spent(
+            self.alpha / self.keys.len() as f64,
+            f64::from(self.taken) / f64::from(self.looks),
+        );
+        let fine_at = self.alpha / f64::from(self.looks);
+        let (mut worse, mut fine) = (false, true);
+        for (paths, paired) in self.keys.iter_mut().zip(pairs) {
+            let Some(difference) = difference(*paired, self.seed) else {
+                fine = false;
+                continue;
+            };
+            let crossed = paths.advance(*paired, spent, self.seed);
+            worse |= crossed && is_drop(difference.effect, self.margin);
+            fine &= -difference.interval(fine_at).low <= self.margin;
+        }
+        if worse {
+            Next::Stop(Decision::Worse)
+        } else if fine {
+            Next::Stop(Decision::Equivalent)
+        } else if self.taken == self.looks {
+            Next::Stop(Decision::CannotTell)
+        } else {
+            Next::Continue
+        }
+    }
+}
+
+impl Paths {
+    /// Lets as many paths cross as may have by now, those with the largest drops, and says
+    /// whether the one observed has.
+    fn advance(&mut self, paired: Paired<'_>, spent: f64, seed: u64) -> bool {
+        let gains = gains(paired);
+        let mut sums: Vec<(f64, usize)> = (0..=PATHS)
+            .into_par_iter()
+            .filter(|&path| !self.crossed[path])
+            .map(|path| {
+                let mut random = SplitMix64::of(seed, path as u64);
+                let observed = path == PATHS;
+                // An even number of flips of the sign bit is none.
+                let bits = || if observed { 0 } else { random.next() };
+                (flipped_sum(&gains, bits), path)
+            })
+            .collect();
+        sums.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let before = self.crossed.len() - sums.len();
+        let may = ((spent * self.crossed.len() as f64 + 1e-9) as usize).saturating_sub(before);
+        // Paths that tie cross together or not at all.
+        let mut crossing = 0;
+        for tied in sums.chunk_by(|a, b| b.0 - a.0 <= TIE) {
+            // What did not drop is no sign of worse, however rare it is.
+            if crossing + tied.len() > may || tied[0].0 > -TIE {
+                break;
+            }
+            crossing += tied.len();
+        }
+        for &(_, path) in &sums[..crossing] {
+            self.crossed[path] = true;
+        }
+        self.crossed[PATHS]
+    }
+}
+
+/// The sum of `candidate - reference` of each unit, in the order in which units first came.
+fn gains(paired: Paired<'_>) -> Vec<f64> {
+    let Paired {
+        reference,
+        candidate,
+        clusters,
+        ..
+    } = paired;
+    let gain = |i: usize| candidate[i] - reference[i];
+    let Some(clusters) = clusters else {
+        return (0..reference.len()).map(gain).collect();
+    };
+    let mut places = HashMap::new();
+    let mut gains = Vec::new();
+    for (i, cluster) in clusters.iter().enumerate() {
+        let place = *places.entry(cluster).or_insert_with(|| {
+            gains.push(0.0);
+            gains.len() - 1
+        });
+        gains[place] += gain(i);
+    }
+    gains
+}
+
+/// How much of the level may be spent until the share `time` of the looks.
+fn spent(alpha: f64, time: f64) -> f64 {
+    2.0 * Normal::standard().sf(quantile_above(alpha / 2.0) / time.sqrt())
+}
