@@ -4,9 +4,9 @@ use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 use super::paired::{Unit, variance};
 use super::power::{Planned, detectable_drop};
+use super::score::{Flips, score_interval, tango_interval};
 use super::signflip::sign_flip;
 use super::studentized::Studentized;
-use super::tango::{Flips, tango_interval};
 use super::{Interval, Paired};
 
 /// How a difference was tested, and how its interval was made.
@@ -15,10 +15,10 @@ pub enum Method {
     /// Exact McNemar test; Tango's score interval.
     McNemar,
     /// Sign-flip test over the units; the wider one of their studentized bootstrap and of
-    /// Tango's interval at the effective sample size.
+    /// their score interval.
     Resampled,
-    /// Sign-flip test; Tango's interval at the effective sample size alone, since fewer than
-    /// ten units differ, which leaves a bootstrap nothing to draw from.
+    /// Sign-flip test; the score interval alone, since fewer than ten units differ, which
+    /// leaves a bootstrap nothing to draw from.
     Score,
     /// Sign-flip test; the units do not vary, and Tango's interval takes each for one
     /// yes-or-no answer, since an interval without width would promise too much.
@@ -47,7 +47,7 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq)]
 enum Bounds {
     Tango(Flips),
-    Effective(Vec<Unit>, Option<Studentized>),
+    Score(Vec<Unit>, Option<Studentized>),
     Unknown,
 }
 
@@ -88,13 +88,21 @@ pub fn difference(paired: Paired<'_>, seed: u64) -> Option<Difference> {
         )
     } else {
         let p = sign_flip(&gains().collect::<Vec<_>>(), seed);
-        let studentized = Studentized::new(&units, seed);
-        let method = match studentized {
-            Some(_) => Method::Resampled,
-            None if variance == 0.0 => Method::Unvaried,
-            None => Method::Score,
-        };
-        (p, method, Bounds::Effective(units, studentized))
+        if variance == 0.0 {
+            let flips = Flips {
+                better: effect.max(0.0) * count as f64,
+                worse: (-effect).max(0.0) * count as f64,
+                of: count as f64,
+            };
+            (p, Method::Unvaried, Bounds::Tango(flips))
+        } else {
+            let studentized = Studentized::new(&units, seed);
+            let method = match studentized {
+                Some(_) => Method::Resampled,
+                None => Method::Score,
+            };
+            (p, method, Bounds::Score(units, studentized))
+        }
     };
     Some(Difference {
         effect,
@@ -134,14 +142,13 @@ impl Difference {
         let z = quantile_above(alpha);
         let Interval { low, high } = match &self.bounds {
             Bounds::Tango(flips) => tango_interval(*flips, z),
-            Bounds::Effective(units, studentized) => {
-                let score = tango_interval(Flips::effective(units, z), z);
-                match studentized.as_ref().map(|s| s.interval(alpha)) {
-                    Some(drawn) => Interval {
-                        low: drawn.low.min(score.low).max(-1.0),
-                        high: drawn.high.max(score.high).min(1.0),
-                    },
-                    None => score,
+            Bounds::Score(units, studentized) => {
+                let score = score_interval(units, z);
+                let drawn = studentized.as_ref().map(|s| s.interval(alpha));
+                let Interval { low, high } = drawn.unwrap_or(score);
+                Interval {
+                    low: low.min(score.low).max(-1.0),
+                    high: high.max(score.high).min(1.0),
                 }
             }
             Bounds::Unknown => Interval {

@@ -16,12 +16,12 @@ mod paired;
 mod passes;
 mod power;
 mod quantile;
+mod score;
 mod sequential;
 mod signflip;
 mod spread;
 mod studentized;
 mod sum;
-mod tango;
 
 pub use agreement::{Level, cohen_kappa, krippendorff_alpha};
 pub use bootstrap::{bootstrap_interval, resamples};

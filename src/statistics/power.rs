@@ -1,6 +1,6 @@
 //! What a comparison could have found.
 
-use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::distribution::{Binomial, Discrete, DiscreteCDF};
 
 use super::difference::quantile_above;
 
@@ -45,7 +45,7 @@ impl Planned {
 /// case-control studies", Statistics in Medicine 6 (1987), 53–59.
 pub(super) fn detectable_drop(planned: Planned, alpha: f64, margin: f64) -> Option<f64> {
     let z = quantile_above(alpha);
-    let largest = 1.0 - planned.churn / 2.0;
+    let largest = 1.0 - planned.churn;
     let critical = critical_values(planned.units.min(EXACT), alpha);
     let found = |drop: f64| {
         if planned.units > EXACT {
@@ -87,26 +87,25 @@ fn critical_values(flips: usize, alpha: f64) -> Vec<u64> {
         .collect()
 }
 
-fn chance(Planned { units, churn }: Planned, drop: f64, margin: f64, critical: &[u64]) -> f64 {
-    let flips = (churn + drop).min(1.0);
-    let worse = ((churn / 2.0 + drop) / flips).min(1.0);
-    let n = units as f64;
-    let all = Binomial::new(flips, units as u64).expect("a share of the units");
-    let spread = 8.0 * (n * flips * (1.0 - flips)).sqrt() + 8.0;
-    let from = (n * flips - spread).max(0.0) as u64;
-    let to = ((n * flips + spread) as u64).min(units as u64);
+/// The chance that a drop is found, over how many units flip, and how many of them for the
+/// worse.
+fn chance(planned: Planned, drop: f64, margin: f64, critical: &[u64]) -> f64 {
+    let n = planned.units as f64;
+    // The two shares may add up to a hair more than 1.
+    let flips = (planned.churn + drop).min(1.0);
+    let worse = ((planned.churn / 2.0 + drop) / flips).min(1.0);
+    let flipping = Binomial::new(flips, planned.units as u64).expect("a share of the units");
+    // What lies eight standard deviations away does not add to the sum.
+    let most = 8.0 * (n * flips * (1.0 - flips)).sqrt() + 8.0;
+    let from = (n * flips - most).max(0.0) as u64;
+    let to = ((n * flips + most) as u64).min(planned.units as u64);
     (from..=to)
         .map(|flips| {
-            let needed = (flips as f64 + margin * n) / 2.0;
-            let needed = critical[flips as usize].max((needed - 1e-9).ceil() as u64);
-            let split = Binomial::new(worse, flips).expect("a share of the flips");
-            let found = if needed == 0 {
-                1.0
-            } else {
-                split.sf(needed - 1)
-            };
-            use statrs::distribution::Discrete;
-            all.pmf(flips) * found
+            let for_margin = ((flips as f64 + margin * n) / 2.0 - 1e-9).ceil() as u64;
+            let needed = critical[flips as usize].max(for_margin);
+            let worsening = Binomial::new(worse, flips).expect("a share of the flips");
+            // Of no flips, one is always needed.
+            flipping.pmf(flips) * worsening.sf(needed - 1)
         })
         .sum()
 }

@@ -37,10 +37,10 @@ pub enum Next {
 /// sequential clinical trials", Biometrics 50 (1994), 1042–1053). `alpha` is split evenly over
 /// the keys (Bonferroni).
 ///
-/// *Equivalent* is decided where the bound of every key's drop at `alpha / looks` is at most
-/// the margin (Bonferroni over looks; over keys none is needed, as of
-/// [`decide_all`](super::decide_all)): most candidates have changed nothing, and stopping for
-/// them early saves most.
+/// *Equivalent* is decided where the bound of every key's drop is at most the margin. Half of
+/// `alpha` is kept for the last look, so that little is lost there; the looks before share the
+/// other half, since most candidates have changed nothing, and stopping for them early saves
+/// most (Bonferroni over looks; over keys none is needed, as of [`decide_all`](super::decide_all)).
 #[derive(Clone, Debug)]
 pub struct Sequential {
     alpha: f64,
@@ -99,7 +99,13 @@ impl Sequential {
             self.alpha / self.keys.len() as f64,
             f64::from(self.taken) / f64::from(self.looks),
         );
-        let fine_at = self.alpha / f64::from(self.looks);
+        let fine_at = if self.looks == 1 {
+            self.alpha
+        } else if self.taken == self.looks {
+            self.alpha / 2.0
+        } else {
+            self.alpha / 2.0 / f64::from(self.looks - 1)
+        };
         let (mut worse, mut fine) = (false, true);
         for (paths, paired) in self.keys.iter_mut().zip(pairs) {
             let Some(difference) = difference(*paired, self.seed) else {
