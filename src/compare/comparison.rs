@@ -87,19 +87,40 @@ pub struct Pair {
     pub only_candidate_count: u64,
     /// Those that gate first, then in the order of the reports.
     pub keys: Vec<KeyChange>,
-    /// The pass rate by tag, most worsened first.
+    /// The pass rate by tag; [`worst_first`] has them in the order to read them in.
     pub tags: BTreeMap<String, GroupChange>,
     pub splits: BTreeMap<String, GroupChange>,
-    /// Examples that passed on one side and failed on the other: worse before better, then by
-    /// how much, then by id; all of them, whatever the verdict.
+    /// Examples that most attempts passed on one side, and on the other not: worse before
+    /// better, then by how much, then by id; all of them, whatever the verdict.
     pub flips: Vec<Flip>,
     /// Examples with both outcomes among attempts of one side.
     pub flaky: Vec<Flaky>,
+    /// How much attempts at one example differ, and why: `pass_rate`, then judged keys that
+    /// were voted on.
+    pub noise: Vec<NoiseChange>,
     pub resources: Vec<ResourceChange>,
 }
 
 /// The most ids that are named.
 pub const IDS_SHOWN: usize = 50;
+/// The most tags, and the most splits, that are told apart: those that lost most.
+pub const GROUPS_SHOWN: usize = 40;
+
+/// Groups that lost, the least probable by chance first: a tag of one example that flipped
+/// says less than one of twenty of which half did.
+pub fn worst_first(groups: &BTreeMap<String, GroupChange>) -> Vec<(&str, &GroupChange)> {
+    let lost = groups
+        .iter()
+        .filter(|(_, group)| group.difference.effect < 0.0);
+    let mut lost: Vec<(&str, &GroupChange)> = lost.map(|(name, it)| (name.as_str(), it)).collect();
+    let p = |group: &GroupChange| group.difference.p_worse.unwrap_or(1.0);
+    // Stable, so that those that lost alike stay in the order of their names.
+    lost.sort_by(|(_, one), (_, other)| {
+        let chance = p(one).total_cmp(&p(other));
+        chance.then(one.difference.effect.total_cmp(&other.difference.effect))
+    });
+    lost
+}
 
 /// One measure of two variants.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -179,10 +200,32 @@ impl Flip {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Flaky {
     pub example: String,
+    pub kind: CaseKind,
     pub reference_passed: u32,
     pub reference_scored: u32,
     pub candidate_passed: u32,
     pub candidate_scored: u32,
+}
+
+/// What attempts at one example differ by, under one measure.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct NoiseChange {
+    pub measure: Measure,
+    /// `null` where no example was attempted twice; likewise `candidate`.
+    pub reference: Option<Noise>,
+    pub candidate: Option<Noise>,
+}
+
+/// Variances of one attempt's score, averaged over examples. More attempts help against the
+/// agent's, more votes against the judge's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Noise {
+    /// Examples with at least two scored attempts.
+    pub examples: u64,
+    /// What the agent does otherwise from attempt to attempt.
+    pub agent: f64,
+    /// That votes on one attempt differ; `null` where nobody votes.
+    pub judge: Option<f64>,
 }
 
 /// What an attempt takes, on average over the examples that both have.

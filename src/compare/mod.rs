@@ -1,15 +1,30 @@
 //! What changed between two experiments, and whether anything got worse.
 //!
 //! [`Results`] is what comparison needs of one experiment, folded from its journal or read from
-//! a reference file; [`Comparison`] is what two of them come to. Examples are paired by id, and
-//! whatever is claimed is claimed of examples, never of attempts. `docs/statistics.md` has the
-//! rule in words.
+//! a reference file; [`compare`] says what two of them come to, as a [`Comparison`]. Examples
+//! are paired by id, and whatever is claimed is claimed of examples, never of attempts.
+//! `docs/statistics.md` has the rule in words.
 
+mod beside;
 mod comparison;
+mod differences;
+mod gather;
+mod noise;
+mod pair;
+mod pairing;
+mod reference;
 mod results;
+mod verdict;
 
+
+pub use beside::{Beside, Besides, Journal, Wanted};
 pub use comparison::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Pair, Resource, ResourceChange,
-    Rule, Side, Verdict,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Noise, NoiseChange, Pair,
+    Resource, ResourceChange, Rule, Side, Verdict, worst_first,
 };
-pub use results::{Cell, Facts, Measure, Results, VariantResults};
+pub use gather::ReadError;
+pub use pair::REQUIRED_COVERAGE;
+pub use pairing::{CompareError, Pairing};
+pub use reference::{FORMAT as REFERENCE_FORMAT, ReferenceError};
+pub use results::{Cell, CellNoise, ExampleFacts, Facts, Measure, Results, Spent, VariantResults};
+pub use verdict::compare;

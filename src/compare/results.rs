@@ -10,21 +10,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Behaviour;
+use crate::email::Triage;
 use crate::experiment::{AskedModel, CaseKind, DatasetInfo, JudgePlan, Limits, Variant};
-use crate::run::Outcome;
 use crate::score::{Key, Suite, TriageCosts};
-use crate::statistics::FixedSum;
 
 /// An experiment, or a reference kept in a file, as far as comparison is concerned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Results {
     pub facts: Facts,
+    /// Examples, scenarios, and episodes with an attempt, by id.
+    pub examples: BTreeMap<String, ExampleFacts>,
     /// In the plan's order.
     pub variants: Vec<VariantResults>,
 }
 
 /// What was done, so that what differs between two experiments can be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Facts {
     pub experiment: String,
     pub tool_version: String,
@@ -52,37 +54,91 @@ pub struct Facts {
     pub complete: bool,
 }
 
+/// What every attempt at an example says about the example.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleFacts {
+    #[serde(default, skip_serializing_if = "is_example")]
+    pub kind: CaseKind,
+    /// `None` for an episode, whose steps expect one each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Triage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+fn is_example(kind: &CaseKind) -> bool {
+    *kind == CaseKind::Example
+}
+
 /// One variant's results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariantResults {
     pub variant: Variant,
+    /// Attempts that it was to make.
+    pub planned: u64,
     /// By the id of the example, the scenario, or the episode.
     pub cells: BTreeMap<String, Cell>,
+    /// The mean over `cells`; `None` where that is not known.
+    pub spent: Option<Spent>,
+}
+
+impl VariantResults {
+    pub fn attempts(&self) -> u64 {
+        self.cells
+            .values()
+            .map(|cell| u64::from(cell.attempts))
+            .sum()
+    }
+
+    pub fn scored(&self) -> u64 {
+        self.cells.values().map(|cell| u64::from(cell.scored)).sum()
+    }
 }
 
 /// One variant's attempts at one example, scenario, or episode.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
-    pub kind: CaseKind,
-    pub split: Option<String>,
-    pub cluster: Option<String>,
-    pub tags: Vec<String>,
     /// Attempts that ended, however they did.
     pub attempts: u32,
     /// Attempts that say anything about the agent.
     pub scored: u32,
     /// Scored attempts that every scorer with a say was satisfied with.
     pub passed: u32,
-    /// By how attempts ended.
-    pub outcomes: BTreeMap<Outcome, u32>,
-    /// What scorers and judges said; keys that were not scored are absent.
-    pub scores: BTreeMap<Key, FixedSum>,
-    /// Of scored attempts together, in milliseconds.
-    pub latency_ms: f64,
-    /// Of all attempts together; `None` where the price of any call is not known.
+    /// The mean over attempts of what scorers and judges said, from 0 to 1; keys that were not
+    /// scored are absent.
+    pub scores: BTreeMap<Key, f64>,
+    /// How much attempts differ, by judged key, where there are two that were voted on.
+    pub noise: BTreeMap<Key, CellNoise>,
+    /// What one attempt took on average; `None` where a reference file leaves it out.
+    pub spent: Option<Spent>,
+}
+
+/// Why the scores of attempts at one example differ, as variances.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellNoise {
+    /// What the agent did otherwise from attempt to attempt.
+    pub agent: f64,
+    /// That votes on one attempt differ.
+    pub judge: f64,
+}
+
+/// What an attempt takes, on average.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spent {
+    /// Of those scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// `None` where the price of any call is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
-    /// Of all attempts together, prompts and answers.
-    pub tokens: u64,
+    /// Of prompts and answers.
+    pub tokens: f64,
 }
 
 impl Cell {
@@ -92,8 +148,13 @@ impl Cell {
             Measure::PassRate => {
                 (self.scored > 0).then(|| f64::from(self.passed) / f64::from(self.scored))
             }
-            Measure::Key(key) => self.scores.get(&key).and_then(|sum| sum.mean()),
+            Measure::Key(key) => self.scores.get(&key).copied(),
         }
+    }
+
+    /// Whether attempts came to both.
+    pub fn is_flaky(&self) -> bool {
+        0 < self.passed && self.passed < self.scored
     }
 }
 
@@ -118,6 +179,10 @@ impl Measure {
     pub fn all() -> impl Iterator<Item = Measure> {
         std::iter::once(Measure::PassRate).chain(Key::ALL.into_iter().map(Measure::Key))
     }
+
+    pub fn is_judged(self) -> bool {
+        matches!(self, Measure::Key(key) if key.is_judged())
+    }
 }
 
 impl JsonSchema for Measure {
@@ -133,7 +198,7 @@ impl JsonSchema for Measure {
 
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
@@ -151,6 +216,7 @@ impl TryFrom<String> for Measure {
             .find(|measure| measure.name() == name)
             .ok_or_else(|| {
                 let names: Vec<_> = Measure::all().map(Measure::name).collect();
+                let name: String = name.chars().take(60).collect();
                 format!("`{name}` is no measure: use one of {}", names.join(", "))
             })
     }

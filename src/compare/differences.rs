@@ -1,0 +1,239 @@
+//! What else differs between two experiments, and may be why their results do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::pair::is_covered;
+use super::pairing::differs;
+use super::results::{Facts, Results};
+use crate::experiment::{JudgePlan, Panel};
+use crate::judge::JudgeKey;
+
+/// The most ids that a sentence names.
+const IDS_TOLD: usize = 5;
+
+/// One sentence each: settings, then examples, then what is not complete. `paired` are the
+/// variants compared.
+pub(super) fn differences(
+    reference: &Results,
+    candidate: &Results,
+    paired: &[(usize, usize)],
+) -> Vec<String> {
+    let (was, is) = (&reference.facts, &candidate.facts);
+    let mut told = Vec::new();
+    settings(was, is, &mut told);
+    judges(was, is, &mut told);
+    models(reference, candidate, paired, &mut told);
+    if was.dataset.hash != is.dataset.hash {
+        told.push(format!(
+            "the dataset is another: `{}` {} was `{}` {}",
+            is.dataset.name,
+            head(&is.dataset.hash),
+            was.dataset.name,
+            head(&was.dataset.hash),
+        ));
+    }
+    examples(reference, candidate, &mut told);
+    for results in [reference, candidate] {
+        if !results.facts.complete {
+            let name = &results.facts.experiment;
+            told.push(format!(
+                "`{name}` is not complete: not every attempt that it planned is recorded"
+            ));
+        }
+    }
+    let of = |results: &Results, index: usize, told: &mut Vec<String>| {
+        let variant = &results.variants[index];
+        let sentence = format!(
+            "`{}` of `{}`: {} of {} attempts are scored, and at least 95% must be before anything is called fine",
+            variant.variant.name,
+            results.facts.experiment,
+            variant.scored(),
+            variant.planned,
+        );
+        if !is_covered(variant) && !told.contains(&sentence) {
+            told.push(sentence);
+        }
+    };
+    for &(was, is) in paired {
+        of(reference, was, &mut told);
+        of(candidate, is, &mut told);
+    }
+    told
+}
+
+fn head(hash: &str) -> String {
+    format!("({}…)", hash.chars().take(12).collect::<String>())
+}
+
+/// Both as JSON, where they differ.
+fn changed(name: &str, was: impl Serialize, is: impl Serialize, told: &mut Vec<String>) {
+    let value = |of: Result<Value, serde_json::Error>| of.expect("a setting has string keys only");
+    let (was, is) = (
+        value(serde_json::to_value(was)),
+        value(serde_json::to_value(is)),
+    );
+    match (&was, &is) {
+        _ if was == is => {}
+        // By field, so that what is equal is not told with what is not.
+        (Value::Object(of_was), Value::Object(of_is)) => {
+            let keys: BTreeSet<&String> = of_was.keys().chain(of_is.keys()).collect();
+            for key in keys {
+                let name = format!("{name}.{key}");
+                changed(&name, of_was.get(key), of_is.get(key), told);
+            }
+        }
+        _ => told.push(format!(
+            "`{name}` was {}, and is {}",
+            shown(&was),
+            shown(&is)
+        )),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(shown).collect();
+            items.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn settings(was: &Facts, is: &Facts, told: &mut Vec<String>) {
+    changed("tool_version", &was.tool_version, &is.tool_version, told);
+    changed("suites", &was.suites, &is.suites, told);
+    changed("repeat", was.repeat, is.repeat, told);
+    changed("seed", was.seed, is.seed, told);
+    changed("date", was.date, is.date, told);
+    changed("limits", &was.limits, &is.limits, told);
+    changed("behaviour", &was.behaviour, &is.behaviour, told);
+    changed("triage_costs", was.triage_costs, is.triage_costs, told);
+    changed("models", &was.models, &is.models, told);
+}
+
+/// Who judged, and by what.
+fn judges(was: &Facts, is: &Facts, told: &mut Vec<String>) {
+    let keys = was.judges.iter().chain(&is.judges).map(|plan| plan.judge);
+    for judge in keys.collect::<BTreeSet<JudgeKey>>() {
+        match (was.judge(judge), is.judge(judge)) {
+            (Some(one), Some(other)) => {
+                if let Some(differs) = differs(one, other) {
+                    told.push(format!(
+                        "the {} of the judge `{judge}` was {}, and is {}: what it said is compared although it was asked otherwise",
+                        differs.what, differs.was, differs.is,
+                    ));
+                }
+                let votes = format!("judges.{judge}.votes");
+                changed(&votes, one.votes, other.votes, told);
+                let panels = |plan: &JudgePlan| -> Vec<String> {
+                    let names = |panel: &Panel| panel.models.join(" + ");
+                    plan.panels.iter().map(names).collect()
+                };
+                let models = format!("judges.{judge}.models");
+                changed(&models, panels(one), panels(other), told);
+            }
+            (one, _) => {
+                let only = if one.is_some() { was } else { is };
+                told.push(format!(
+                    "the judge `{judge}` looked at `{}` alone, so its keys are not compared",
+                    only.experiment,
+                ));
+            }
+        }
+    }
+}
+
+/// Who played the other roles of variants that are compared under one name.
+fn models(
+    reference: &Results,
+    candidate: &Results,
+    paired: &[(usize, usize)],
+    told: &mut Vec<String>,
+) {
+    for &(was, is) in paired {
+        let (was, is) = (
+            &reference.variants[was].variant,
+            &candidate.variants[is].variant,
+        );
+        if was.name == is.name {
+            // Those of judges are told with them.
+            let roles = |of: &crate::experiment::Variant| {
+                BTreeMap::from([
+                    ("router_model", of.router_model.clone()),
+                    ("memory_model", of.memory_model.clone()),
+                    ("simulator_model", of.simulator_model.clone()),
+                ])
+            };
+            changed(&is.name, roles(was), roles(is), told);
+        }
+    }
+}
+
+fn examples(reference: &Results, candidate: &Results, told: &mut Vec<String>) {
+    let only = |of: &Results, other: &Results| {
+        let only = of.examples.keys();
+        let ids = only.filter(|id| !other.examples.contains_key(*id));
+        ids.map(String::as_str)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    for (of, other) in [(reference, candidate), (candidate, reference)] {
+        let ids = only(of, other);
+        if !ids.is_empty() {
+            told.push(format!(
+                "{} in `{}` alone: {}",
+                counted(ids.len(), "example is", "examples are"),
+                of.facts.experiment,
+                listed(&ids),
+            ));
+        }
+    }
+    let differ = |what: fn(&Results, &str) -> Option<Value>| -> Vec<String> {
+        let shared = reference.examples.keys();
+        shared
+            .filter(|id| candidate.examples.contains_key(*id))
+            .filter(|id| what(reference, id) != what(candidate, id))
+            .cloned()
+            .collect()
+    };
+    let expected = differ(|of, id| serde_json::to_value(of.examples.get(id)?.expected).ok());
+    if !expected.is_empty() {
+        told.push(format!(
+            "another decision is expected of {}: {}",
+            counted(expected.len(), "example", "examples"),
+            listed(&expected),
+        ));
+    }
+    let kinds = differ(|of, id| serde_json::to_value(of.examples.get(id)?.kind).ok());
+    if !kinds.is_empty() {
+        told.push(format!(
+            "{} of another kind, and not compared: {}",
+            counted(kinds.len(), "case is", "cases are"),
+            listed(&kinds),
+        ));
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn listed(ids: &[String]) -> String {
+    let shown: Vec<String> = ids
+        .iter()
+        .take(IDS_TOLD)
+        .map(|id| format!("`{id}`"))
+        .collect();
+    let shown = shown.join(", ");
+    match ids.len().saturating_sub(IDS_TOLD) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}

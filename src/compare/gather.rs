@@ -1,0 +1,290 @@
+//! From the attempts of an experiment, in any order, to its results.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::de::IgnoredAny;
+
+use super::noise::{Voted, voted};
+use super::results::{Cell, ExampleFacts, Facts, Results, Spent, VariantResults};
+use crate::experiment::layer::{LayerError, Scored};
+use crate::experiment::{Attempt, Header, Verdict};
+use crate::judge::JudgeKey;
+use crate::run::Cost;
+use crate::score::Key;
+use crate::statistics::FixedSum;
+
+/// Why results could not be had from an experiment.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(
+        "{}: attempt at `{example}` is of variant {variant}, but the plan has {variants}; the file was changed after it was written",
+        journal.display()
+    )]
+    Variant {
+        journal: std::path::PathBuf,
+        example: String,
+        variant: u32,
+        variants: usize,
+    },
+    #[error(
+        "{}: `{one}` and `{other}` are at the same place of the plan; the file was changed after it was written",
+        journal.display()
+    )]
+    Ambiguous {
+        journal: std::path::PathBuf,
+        one: String,
+        other: String,
+    },
+    #[error(
+        "{}: `{id}` is at two places of the plan; the file was changed after it was written",
+        journal.display()
+    )]
+    Twice {
+        journal: std::path::PathBuf,
+        id: String,
+    },
+}
+
+impl Results {
+    /// Reads the experiment in `folder`, one attempt in memory at a time, with the scores of a
+    /// layer: 0 for the run's own, `None` for the newest that is complete.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(folder: &Path, layer: Option<u32>) -> Result<Results, ReadError> {
+        let mut scored = Scored::open(folder, layer)?;
+        let mut gather = Gather::new(scored.header());
+        let journal = || folder.join(crate::experiment::journal::FILE);
+        while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
+            gather.push(entry.attempt, &journal)?;
+        }
+        let planned = crate::experiment::Grid::of(scored.header()).map_or(0, |grid| grid.cases());
+        let complete = scored.journal().done().count() >= planned;
+        let layer = scored.layer().map(|layer| layer.number);
+        gather.finish(scored.header(), complete, layer, &journal)
+    }
+}
+
+/// A few numbers for each variant and example. No sum depends on the order of attempts.
+struct Gather {
+    examples: BTreeMap<u32, (String, ExampleFacts)>,
+    variants: Vec<BTreeMap<u32, Tally>>,
+}
+
+/// One variant's attempts at one example.
+#[derive(Default)]
+struct Tally {
+    attempts: u32,
+    scored: u32,
+    passed: u32,
+    scores: Vec<(Key, FixedSum)>,
+    voted: Vec<(Key, Voted)>,
+    /// In whole nanoseconds, so that order cannot change a digit.
+    latency_ns: u128,
+    cost: Option<Cost>,
+    costless: bool,
+    tokens: u64,
+}
+
+impl Gather {
+    fn new(header: &Header) -> Gather {
+        Gather {
+            examples: BTreeMap::new(),
+            variants: header.variants.iter().map(|_| BTreeMap::new()).collect(),
+        }
+    }
+
+    fn push<R>(
+        &mut self,
+        attempt: Attempt<R>,
+        journal: &dyn Fn() -> std::path::PathBuf,
+    ) -> Result<(), ReadError> {
+        let case = &attempt.case;
+        let variants = self.variants.len();
+        let Some(cells) = self.variants.get_mut(case.variant as usize) else {
+            return Err(ReadError::Variant {
+                journal: journal(),
+                example: case.example.clone(),
+                variant: case.variant,
+                variants,
+            });
+        };
+        let (id, _) = self.examples.entry(case.position).or_insert_with(|| {
+            let facts = ExampleFacts {
+                kind: attempt.kind,
+                expected: attempt.expected,
+                split: attempt.split.clone(),
+                cluster: attempt.cluster.clone(),
+                tags: attempt.tags.clone(),
+            };
+            (case.example.clone(), facts)
+        });
+        if *id != case.example {
+            return Err(ReadError::Ambiguous {
+                journal: journal(),
+                one: id.clone(),
+                other: case.example.clone(),
+            });
+        }
+        cells.entry(case.position).or_default().push(&attempt);
+        Ok(())
+    }
+
+    fn finish(
+        self,
+        header: &Header,
+        complete: bool,
+        layer: Option<u32>,
+        journal: &dyn Fn() -> std::path::PathBuf,
+    ) -> Result<Results, ReadError> {
+        let Gather { examples, variants } = self;
+        let items = header.items();
+        let finish = |(variant, tallies): (&crate::experiment::Variant, BTreeMap<u32, Tally>)| {
+            let cells: BTreeMap<String, Cell> = tallies
+                .into_iter()
+                .map(|(position, tally)| (examples[&position].0.clone(), tally.finish()))
+                .collect();
+            VariantResults {
+                variant: variant.clone(),
+                planned: items.of(variant) as u64 * u64::from(header.repeat),
+                spent: mean(cells.values().filter_map(|cell| cell.spent)),
+                cells,
+            }
+        };
+        let variants = header.variants.iter().zip(variants).map(finish).collect();
+        let mut by_id = BTreeMap::new();
+        for (id, facts) in examples.into_values() {
+            if by_id.insert(id.clone(), facts).is_some() {
+                return Err(ReadError::Twice {
+                    journal: journal(),
+                    id,
+                });
+            }
+        }
+        Ok(Results {
+            facts: Facts::of(header, complete, layer),
+            examples: by_id,
+            variants,
+        })
+    }
+}
+
+impl Tally {
+    fn push<R>(&mut self, attempt: &Attempt<R>) {
+        self.attempts += 1;
+        for usage in attempt.usage.0.values() {
+            self.tokens += usage.input_tokens + usage.output_tokens;
+        }
+        match attempt.usage.cost() {
+            Some(cost) => self.cost = Some(self.cost.unwrap_or(Cost::ZERO).plus(cost)),
+            None => self.costless = true,
+        }
+        let verdict = attempt.verdict();
+        let is_scored = verdict != Verdict::Unscored;
+        for feedback in &attempt.feedback {
+            // What judges say counts also where no other key was asked of the attempt.
+            if is_scored || feedback.key.is_judged() {
+                entry(&mut self.scores, feedback.key).add(feedback.score.get());
+            }
+        }
+        for judged in &attempt.judged {
+            if let Some(key) = judged.judge.main_key()
+                && let Some(one) = voted(&judged.rulings)
+            {
+                entry(&mut self.voted, key).push(one);
+            }
+        }
+        if is_scored {
+            self.scored += 1;
+            self.passed += u32::from(verdict == Verdict::Passed);
+            // A latency is far below what this cannot hold.
+            self.latency_ns += (attempt.latency_ms.max(0.0) * 1e6).round() as u128;
+        }
+    }
+
+    fn finish(self) -> Cell {
+        let share = |sum: f64, count: u32| (count > 0).then(|| sum / f64::from(count));
+        let scores = self.scores.into_iter();
+        let noise = self.voted.into_iter();
+        Cell {
+            attempts: self.attempts,
+            scored: self.scored,
+            passed: self.passed,
+            scores: scores
+                .filter_map(|(key, sum)| Some((key, sum.mean()?)))
+                .collect(),
+            noise: noise
+                .filter_map(|(key, voted)| Some((key, voted.noise()?)))
+                .collect(),
+            spent: share(self.tokens as f64, self.attempts).map(|tokens| Spent {
+                latency_ms: share(self.latency_ns as f64 / 1e6, self.scored),
+                cost_usd: self
+                    .cost
+                    .filter(|_| !self.costless)
+                    .and_then(|cost| share(cost.usd(), self.attempts)),
+                tokens,
+            }),
+        }
+    }
+}
+
+fn entry<T: Default>(entries: &mut Vec<(Key, T)>, key: Key) -> &mut T {
+    let at = entries.iter().position(|(known, _)| *known == key);
+    let at = at.unwrap_or_else(|| {
+        entries.push((key, T::default()));
+        entries.len() - 1
+    });
+    &mut entries[at].1
+}
+
+/// The mean over examples; a cost that is not known for one is not known.
+pub(super) fn mean(all: impl Iterator<Item = Spent>) -> Option<Spent> {
+    let (mut count, mut tokens) = (0u32, 0.0);
+    let (mut timed, mut latency) = (0u32, 0.0);
+    let mut cost = Some(0.0);
+    for spent in all {
+        count += 1;
+        tokens += spent.tokens;
+        if let Some(took) = spent.latency_ms {
+            timed += 1;
+            latency += took;
+        }
+        cost = cost.zip(spent.cost_usd).map(|(sum, more)| sum + more);
+    }
+    let share = |sum: f64, count: u32| (count > 0).then(|| sum / f64::from(count));
+    Some(Spent {
+        latency_ms: share(latency, timed),
+        cost_usd: cost.and_then(|cost| share(cost, count)),
+        tokens: share(tokens, count)?,
+    })
+}
+
+impl Facts {
+    pub(super) fn of(header: &Header, complete: bool, layer: Option<u32>) -> Facts {
+        Facts {
+            experiment: header.experiment.clone(),
+            tool_version: header.tool_version.clone(),
+            created: header.created,
+            date: header.date,
+            seed: header.seed,
+            suites: header.suites.clone(),
+            repeat: header.repeat,
+            dataset: header.dataset.clone(),
+            examples_hash: header.examples_hash.clone(),
+            limits: header.limits.clone(),
+            behaviour: header.behaviour.clone(),
+            triage_costs: header.triage_costs,
+            models: header.models.clone(),
+            judges: header.judges.clone(),
+            layer,
+            complete,
+        }
+    }
+
+    pub fn judge(&self, judge: JudgeKey) -> Option<&crate::experiment::JudgePlan> {
+        self.judges.iter().find(|plan| plan.judge == judge)
+    }
+}
