@@ -17,6 +17,8 @@ pub enum Exit {
     /// The plan was not carried out: a provider is down, an account used up, a request not
     /// among those recorded, the time of the run over.
     Incomplete,
+    /// Something got worse than in the reference.
+    Regression,
     /// A gate failed.
     GateFailed,
     /// Too little was scored to say.
@@ -33,6 +35,7 @@ impl Exit {
             Exit::Interrupted => 130,
             Exit::Budget => 102,
             Exit::Incomplete => 5,
+            Exit::Regression => 101,
             Exit::GateFailed => 100,
             Exit::Indecisive => 3,
             Exit::Ok => 0,
@@ -105,11 +108,12 @@ mod tests {
 
     #[test]
     fn of_several_reasons_the_first_in_the_contract_wins() {
-        let contract = [1, 2, 4, 130, 102, 5, 100, 3, 0];
+        let contract = [1, 2, 4, 130, 102, 5, 101, 100, 3, 0];
         let mut reasons = [
             Exit::Ok,
             Exit::Indecisive,
             Exit::GateFailed,
+            Exit::Regression,
             Exit::Incomplete,
             Exit::Budget,
             Exit::Interrupted,

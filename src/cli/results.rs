@@ -17,7 +17,7 @@ use crate::experiment::ExperimentName;
 use crate::experiment::journal;
 use crate::experiment::layer::Scored;
 use crate::redact::Redactor;
-use crate::report::{self, Environment, Fold, GateVerdict, LayerReport, Report};
+use crate::report::{self, Environment, Fold, Gate, GateVerdict, LayerReport, Report};
 
 /// The forms a report can be written in, by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,7 +241,13 @@ pub fn show(talk: &Talk, report: &Report, redactor: &Redactor) -> Result<(), Fai
 
 /// What the report's verdict alone makes the command end with.
 pub fn exit(report: &Report) -> Exit {
-    match report.gate.verdict {
+    of_gate(&report.gate)
+}
+
+/// What a gate alone makes the command end with.
+pub fn of_gate(gate: &Gate) -> Exit {
+    match gate.verdict {
+        GateVerdict::Fail if gate.regressed() => Exit::Regression,
         GateVerdict::Fail => Exit::GateFailed,
         GateVerdict::Indecisive => Exit::Indecisive,
         GateVerdict::Pass | GateVerdict::None => Exit::Ok,

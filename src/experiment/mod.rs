@@ -9,6 +9,7 @@ mod canaries;
 mod case;
 pub mod execute;
 pub mod forecast;
+pub mod gate;
 mod grid;
 mod held;
 pub mod journal;

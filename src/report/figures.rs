@@ -32,6 +32,18 @@ pub(super) fn check_word(verdict: GateVerdict) -> &'static str {
     }
 }
 
+/// The verdict of a check, and what it counts as where that is something else.
+pub(super) fn check_verdict(check: &Check) -> String {
+    match check.counts_as {
+        None => check_word(check.verdict).to_owned(),
+        Some(counts) => format!(
+            "{} (counts as {})",
+            check_word(check.verdict),
+            check_word(counts)
+        ),
+    }
+}
+
 /// What ran, on how many examples, how much of it counts, and what the gate says.
 pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> String {
     let suites: Vec<&str> = report
@@ -120,13 +132,18 @@ pub(super) fn notable_checks(report: &Report) -> impl Iterator<Item = &Check> {
     checks.filter(|check| check.verdict != GateVerdict::Pass)
 }
 
-pub(super) fn check_line(check: &Check, quote: impl Fn(&str) -> String) -> String {
+/// `prose` shows a reason, in which names of others stand between backticks.
+pub(super) fn check_line(
+    check: &Check,
+    quote: impl Fn(&str) -> String,
+    prose: impl Fn(&str) -> String,
+) -> String {
     let mut text = format!(
         "{}: {} of {}: {}",
-        check_word(check.verdict),
-        check.name,
+        check_verdict(check),
+        quote(&check.name),
         quote(&check.variant),
-        check.reason
+        prose(&check.reason)
     );
     if let Some(fix) = &check.fix {
         text.push_str(&format!("; to do: {}", quote(fix)));

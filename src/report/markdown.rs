@@ -40,6 +40,17 @@ fn quote(text: &str) -> String {
     code(&bounded(text, TEXT_SHOWN))
 }
 
+/// A reason, in which the names of others stand between backticks: only there may be
+/// something that Markdown would act on.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let shown = parts.map(|(index, part)| match index % 2 {
+        0 => part.to_owned(),
+        _ => quote(part),
+    });
+    shown.collect()
+}
+
 fn headline(report: &Report) -> String {
     let mut text = format!(
         "# mailproof report\n\n**{}**\n",
@@ -49,7 +60,7 @@ fn headline(report: &Report) -> String {
         write!(text, "\n{}\n", layer.words(quote)).expect("a String takes any text");
     }
     for check in figures::notable_checks(report) {
-        let line = figures::check_line(check, quote);
+        let line = figures::check_line(check, quote, prose);
         write!(text, "\n- {line}").expect("a String takes any text");
     }
     if !text.ends_with("\n") {
@@ -312,11 +323,11 @@ fn gate(report: &Report) -> String {
     let rows = report.gate.checks.iter().map(|check| {
         vec![
             quote(&check.variant),
-            check.name.replace('_', " "),
-            figures::check_word(check.verdict).to_owned(),
+            quote(&check.name),
+            figures::check_verdict(check),
             match &check.fix {
-                Some(fix) => format!("{}; to do: {}", check.reason, quote(fix)),
-                None => check.reason.clone(),
+                Some(fix) => format!("{}; to do: {}", prose(&check.reason), quote(fix)),
+                None => prose(&check.reason),
             },
         ]
     });

@@ -116,9 +116,13 @@ pub struct Check {
     /// The variant it looked at.
     pub variant: String,
     pub verdict: GateVerdict,
-    /// One sentence with the figures.
+    /// What an indecisive verdict counts as, where somebody said so: `pass` or `fail`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts_as: Option<GateVerdict>,
+    /// One sentence with the figures; names of others stand between backticks.
     pub reason: String,
-    /// The command that helps, where the verdict is indecisive and one does.
+    /// The command that helps, where the verdict is indecisive and one does; or that shows
+    /// what got worse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }

@@ -79,6 +79,11 @@ fn quote(text: &str) -> String {
     line(&bounded(text, NAME_SHOWN)).into_owned()
 }
 
+/// A reason, whose names are marked already.
+fn prose(text: &str) -> String {
+    line(text).into_owned()
+}
+
 struct Page {
     width: usize,
     color: bool,
@@ -140,7 +145,7 @@ impl Page {
         }
         for check in figures::notable_checks(report) {
             text.push('\n');
-            text.push_str(&self.fold("  ", "    ", &figures::check_line(check, quote)));
+            text.push_str(&self.fold("  ", "    ", &figures::check_line(check, quote, prose)));
         }
         text.push('\n');
         text.push_str(&self.fold_parts("  ", &figures::plan_parts(report, quote)));

@@ -1,8 +1,17 @@
 //! Whether the results are good enough.
 
+#[cfg(test)]
+mod fixture;
+mod regression;
+
+use super::escape::{bounded, line};
 use super::judges::{JudgeReport, StandingReport, keys, words};
-use super::{Check, Gate, GateVerdict, VariantReport, figures, metrics};
+use super::{Check, Gate, GateVerdict, Report, VariantReport, figures, metrics};
+use crate::compare::Comparison;
+use crate::experiment::gate::Indecisive;
 use crate::judge::canary;
+
+pub(super) use regression::REGRESSION;
 
 /// Share of a variant's planned attempts that must be scored before its figures decide.
 pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
@@ -43,6 +52,7 @@ pub(super) fn decide(
                 planned.saturating_sub(counts.attempts),
                 REQUIRED_COVERAGE * 100.0,
             ),
+            counts_as: None,
             fix: None,
         });
         if let Some(least) = min_pass_rate {
@@ -66,28 +76,92 @@ pub(super) fn decide(
                     ),
                     None => format!("no attempt was scored; a share of {least} must pass"),
                 },
+                counts_as: None,
                 fix: None,
             });
         }
         let judges = variant.judges.iter();
         checks.extend(judges.filter_map(|judge| judged(variant, judge)));
     }
-    let gated = |check: &Check| check.name != COVERAGE;
-    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
-    let (verdict, exit_code) = if any(GateVerdict::Fail) {
-        (GateVerdict::Fail, 100)
-    } else if any(GateVerdict::Indecisive) {
-        (GateVerdict::Indecisive, 3)
-    } else if checks.iter().any(gated) {
-        (GateVerdict::Pass, 0)
-    } else {
-        (GateVerdict::None, 0)
-    };
-    Gate {
-        verdict,
-        checks,
-        exit_code,
+    Gate::of(checks)
+}
+
+impl Gate {
+    /// What checks come to together: a regression outweighs a check that failed otherwise,
+    /// which outweighs one that is indecisive.
+    fn of(checks: Vec<Check>) -> Gate {
+        let gated = |check: &Check| check.name != COVERAGE;
+        let any = |verdict| checks.iter().any(|check| check.counts() == verdict);
+        let (verdict, exit_code) = if checks.iter().any(regressed) {
+            (GateVerdict::Fail, 101)
+        } else if any(GateVerdict::Fail) {
+            (GateVerdict::Fail, 100)
+        } else if any(GateVerdict::Indecisive) {
+            (GateVerdict::Indecisive, 3)
+        } else if checks.iter().any(gated) {
+            (GateVerdict::Pass, 0)
+        } else {
+            (GateVerdict::None, 0)
+        };
+        Gate {
+            verdict,
+            checks,
+            exit_code,
+        }
     }
+
+    /// Whether something got worse than in the reference.
+    pub fn regressed(&self) -> bool {
+        self.checks.iter().any(regressed)
+    }
+
+    /// Of a comparison alone: one check for each pair of variants.
+    pub fn of_comparison(comparison: &Comparison, indecisive: Indecisive) -> Gate {
+        Gate::of(regression::checks(comparison, indecisive))
+    }
+}
+
+fn regressed(check: &Check) -> bool {
+    check.name == REGRESSION && check.verdict == GateVerdict::Fail
+}
+
+impl Check {
+    /// What the verdict does to the command.
+    pub(super) fn counts(&self) -> GateVerdict {
+        self.counts_as.unwrap_or(self.verdict)
+    }
+
+    /// With what becomes of it where it is indecisive.
+    fn counted(self, indecisive: Indecisive) -> Check {
+        let counts_as = match (self.verdict, indecisive) {
+            (GateVerdict::Indecisive, Indecisive::Pass) => Some(GateVerdict::Pass),
+            (GateVerdict::Indecisive, Indecisive::Fail) => Some(GateVerdict::Fail),
+            _ => None,
+        };
+        Check { counts_as, ..self }
+    }
+}
+
+impl Report {
+    /// Adds what the variants are in comparison with a reference, and what that means for
+    /// the gate: one check `regression` for each pair of variants.
+    pub fn compared(&mut self, comparison: Comparison, indecisive: Indecisive) {
+        let mut checks = std::mem::take(&mut self.gate.checks);
+        checks.retain(|check| check.name != REGRESSION);
+        checks.extend(regression::checks(&comparison, indecisive));
+        self.gate = Gate::of(checks);
+        self.comparison = Some(comparison);
+    }
+}
+
+/// The most characters of a name in a reason.
+const NAME_SHOWN: usize = 80;
+
+/// Text of others, as a reason has it: between backticks, which renderings find again, and
+/// with nothing in it that could end them.
+fn named(text: &str) -> String {
+    let text = line(&bounded(text, NAME_SHOWN)).replace('`', "'");
+    format!("`{text}`")
 }
 
 /// Whether what a judge looks at reaches its threshold. `None` where it has none.
@@ -129,6 +203,7 @@ fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
         name: format!("judge:{key}"),
         variant: variant.name.clone(),
         verdict,
+        counts_as: None,
         reason,
         fix: fixes.into_iter().flatten().next(),
     })
