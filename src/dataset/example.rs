@@ -106,6 +106,11 @@ impl MatchMode {
             MatchMode::Strict => "strict",
         }
     }
+
+    /// Whether the order of the calls matters.
+    pub fn is_ordered(self) -> bool {
+        matches!(self, MatchMode::InOrder | MatchMode::Strict)
+    }
 }
 
 /// A tool call as an expectation describes it: the name, and what must hold of arguments.

@@ -1,5 +1,7 @@
 //! Whether a call, an argument, or a text is as a pattern describes it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::address::addresses;
@@ -56,12 +58,16 @@ impl ArgumentMatcher {
     }
 }
 
+/// The addresses that the argument `name` holds; `None` where it is not one that holds
+/// people, or holds something else.
+pub(crate) fn people(name: &str, value: &Value) -> Option<BTreeSet<String>> {
+    let is_people = |known: &&str| name.eq_ignore_ascii_case(known);
+    ADDRESSES.iter().find(is_people)?;
+    addresses(value)
+}
+
 fn equal(name: &str, expected: &Value, found: &Value) -> bool {
-    if ADDRESSES
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
-        && let (Some(expected), Some(found)) = (addresses(expected), addresses(found))
-    {
+    if let (Some(expected), Some(found)) = (people(name, expected), people(name, found)) {
         return expected == found;
     }
     same(expected, found)

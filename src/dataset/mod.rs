@@ -25,7 +25,7 @@ mod yaml;
 
 pub use error::{Found, LoadError, LoadErrors, Place, Problem};
 pub use example::{ArgumentMatcher, CallPattern, Criterion, Dataset, Example, Expect, MatchMode};
-pub(crate) use matcher::same;
+pub(crate) use matcher::{people, same};
 pub use read::Limits;
 pub use scenario::{Episode, EpisodeStep, On, Person, Rule, RuleAnswer, Scenario, StatedExpect};
 pub use summary::Summary;

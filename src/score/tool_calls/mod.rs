@@ -88,33 +88,16 @@ pub struct Names {
 pub fn check(expect: &Expect, run: &Run) -> ToolCallCheck {
     let patterns = expect.tool_calls.as_deref().unwrap_or_default();
     let all = calls(run);
-    let counts = |call: &Call| {
-        !call.is_bookkeeping() || patterns.iter().any(|pattern| is_named(pattern, call))
-    };
     let made: Vec<&Call> = all
         .iter()
-        .filter(|call| call.was_made() && counts(call))
+        .filter(|call| counts(patterns, call))
         .collect();
-
-    // Beyond the bound, calls stay without a partner: missing on one side, extra on the other.
-    let fits: Fits = patterns
-        .iter()
-        .take(MOST_CALLS)
-        .map(|pattern| {
-            made.iter()
-                .take(MOST_CALLS)
-                .map(|call| fit(pattern, call))
-                .collect()
-        })
-        .collect();
-    let ordered = matches!(expect.mode, MatchMode::InOrder | MatchMode::Strict);
-    let kept = if ordered {
-        in_order(&fits)
-    } else {
-        vec![false; fits.len()]
-    };
-    let mut assigned = assign(&fits, &kept);
-    assigned.resize(patterns.len(), None);
+    let ordered = expect.mode.is_ordered();
+    let Partners {
+        fits,
+        kept,
+        assigned,
+    } = Partners::find(patterns, &made, ordered);
 
     let mut check = ToolCallCheck {
         mode: expect.mode,
@@ -162,6 +145,71 @@ pub fn check(expect: &Expect, run: &Run) -> ToolCallCheck {
         }
     }
     check
+}
+
+/// Whether a call was made, and can stand for an expectation or be one too many.
+fn counts(patterns: &[CallPattern], call: &Call) -> bool {
+    call.was_made()
+        && (!call.is_bookkeeping() || patterns.iter().any(|pattern| is_named(pattern, call)))
+}
+
+/// Which expected call is which of the calls made.
+struct Partners {
+    fits: Fits,
+    /// The expectations that are met in the expected order; none where there is no order.
+    kept: Vec<bool>,
+    /// For each expectation the place of its call among those made.
+    assigned: Vec<Option<usize>>,
+}
+
+impl Partners {
+    fn find(patterns: &[CallPattern], made: &[&Call], ordered: bool) -> Partners {
+        // Beyond the bound, calls stay without a partner: missing on one side, extra on the
+        // other.
+        let fits: Fits = patterns
+            .iter()
+            .take(MOST_CALLS)
+            .map(|pattern| {
+                made.iter()
+                    .take(MOST_CALLS)
+                    .map(|call| fit(pattern, call))
+                    .collect()
+            })
+            .collect();
+        let kept = if ordered {
+            in_order(&fits)
+        } else {
+            vec![false; fits.len()]
+        };
+        let mut assigned = assign(&fits, &kept);
+        assigned.resize(patterns.len(), None);
+        Partners {
+            fits,
+            kept,
+            assigned,
+        }
+    }
+}
+
+/// The calls of a run in the order of the conversation, each with the expectation that it
+/// stands for: the one that [`check`] holds it against.
+pub(crate) fn paired<'p, 'r>(
+    patterns: &'p [CallPattern],
+    mode: MatchMode,
+    run: &'r Run,
+) -> Vec<(Call<'r>, Option<&'p CallPattern>)> {
+    let calls = calls(run);
+    let places = 0..calls.len();
+    let places: Vec<usize> = places.filter(|&at| counts(patterns, &calls[at])).collect();
+    let made: Vec<&Call> = places.iter().map(|&at| &calls[at]).collect();
+    let mut partners: Vec<Option<&CallPattern>> = vec![None; calls.len()];
+    let found = Partners::find(patterns, &made, mode.is_ordered());
+    for (pattern, at) in patterns.iter().zip(found.assigned) {
+        if let Some(at) = at {
+            partners[places[at]] = Some(pattern);
+        }
+    }
+    calls.into_iter().zip(partners).collect()
 }
 
 fn is_named(pattern: &CallPattern, call: &Call) -> bool {
