@@ -1,5 +1,6 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
+mod behaviour;
 mod calibrate;
 mod rescore;
 mod run;
@@ -12,6 +13,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::behaviour::{AcceptArgs, HistoryArgs, LookedAt, ReviewChangesArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
@@ -94,6 +96,21 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof label before-change\n  mailproof label before-change --by ana --limit 50 -o judges/calibration/ours.jsonl\n  mailproof calibrate response_criteria --items judges/calibration/ours.jsonl"
     )]
     Label(LabelArgs),
+    /// Accept what an experiment did as the right behaviour, kept in ./snapshots
+    #[command(
+        after_help = "Examples:\n  mailproof accept before-change\n  mailproof accept before-change -a workflow@rules --example invoice-question"
+    )]
+    Accept(AcceptArgs),
+    /// Walk through what an experiment did otherwise than accepted
+    #[command(
+        after_help = "Examples:\n  mailproof review-changes\n  mailproof review-changes after-change --check"
+    )]
+    ReviewChanges(ReviewChangesArgs),
+    /// Show a figure over the experiments under ./reports
+    #[command(
+        after_help = "Examples:\n  mailproof history\n  mailproof history triage.accuracy -a workflow@rules -n 50"
+    )]
+    History(HistoryArgs),
     /// List the experiments under ./reports
     #[command(after_help = "Example:\n  mailproof list --json")]
     List,

@@ -1,12 +1,15 @@
 //! The shell: the edge where clock, environment, files, and signals enter.
 
+mod accept;
 mod args;
+mod ask;
 mod calibrate;
 mod completions;
 mod config;
 mod doctor;
 mod environment;
 mod exit;
+mod history;
 mod import;
 mod init;
 mod label;
@@ -17,8 +20,10 @@ mod report;
 mod rescore;
 mod respond;
 mod results;
+mod review_changes;
 mod run;
 mod show;
+mod snapshots;
 mod talk;
 mod threads;
 mod validate;
@@ -48,6 +53,9 @@ pub fn main() -> ExitCode {
         Verb::Threads(args) => threads::run(&talk, &args),
         Verb::Respond(args) => respond::run(&talk, &args),
         Verb::Label(args) => label::run(&talk, &args),
+        Verb::Accept(args) => accept::run(&talk, &args),
+        Verb::ReviewChanges(args) => review_changes::run(&talk, &args),
+        Verb::History(args) => history::run(&talk, &args),
         Verb::List => list::run(&talk),
         Verb::Validate(args) => validate::run(&talk, &args),
         Verb::Import(args) => import::run(&talk, &args),

@@ -130,7 +130,7 @@ fn left_behind(number: u32) -> String {
 ///
 /// # Errors
 /// It is not there, or is another by now.
-fn dataset(experiment: &Experiment, given: &[PathBuf]) -> Result<Dataset, Failure> {
+pub fn dataset(experiment: &Experiment, given: &[PathBuf]) -> Result<Dataset, Failure> {
     let recorded = &experiment.dataset;
     let paths = match given {
         [] => recorded.paths.iter().map(PathBuf::from).collect(),

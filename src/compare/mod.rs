@@ -5,6 +5,7 @@
 //! are paired by id, and whatever is claimed is claimed of examples, never of attempts.
 //! `docs/statistics.md` has the rule in words.
 
+pub mod behaviour;
 mod beside;
 mod comparison;
 mod differences;
@@ -15,7 +16,6 @@ mod pairing;
 mod reference;
 mod results;
 mod verdict;
-
 
 pub use beside::{Beside, Besides, Journal, Wanted};
 pub use comparison::{

@@ -61,9 +61,9 @@ impl ArgumentMatcher {
 /// The addresses that the argument `name` holds; `None` where it is not one that holds
 /// people, or holds something else.
 pub(crate) fn people(name: &str, value: &Value) -> Option<BTreeSet<String>> {
-    let is_people = |known: &&str| name.eq_ignore_ascii_case(known);
-    ADDRESSES.iter().find(is_people)?;
-    addresses(value)
+    let mut known = ADDRESSES.iter();
+    let is_people = known.any(|known| name.eq_ignore_ascii_case(known));
+    is_people.then(|| addresses(value)).flatten()
 }
 
 fn equal(name: &str, expected: &Value, found: &Value) -> bool {

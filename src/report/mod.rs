@@ -32,6 +32,7 @@ mod figures;
 mod fold;
 mod gate;
 mod histogram;
+pub mod history;
 mod incident;
 mod json;
 mod judges;

@@ -3,31 +3,22 @@
 //! Answers are lines, at a terminal as in a file: what is typed is what is tested. The end
 //! of the input is as good as `quit`.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{BufRead, Write};
 
 use super::gather::{Gathered, Sheetful, Task};
 use super::sheet::Sheet;
+use crate::cli::ask::{Asking, folded};
 use crate::cli::exit::Failure;
 use crate::judge::Verdict;
 use crate::judge::definition::Definition;
-use crate::report::escape;
 
-/// The most bytes of one line that are read.
-const LINE: u64 = 1 << 16;
 /// The most characters of a reason.
 const REASON: usize = 2_000;
 
 const KEYS: &str = "p pass · f fail · c cannot tell · s skip · u undo · r rubric · q quit";
 
-/// Where answers come from, and where questions go.
-pub struct Dialogue<I, O> {
-    pub input: I,
-    pub output: O,
-    /// Rows of the terminal, after which to wait; `None` where nobody looks on.
-    pub page: Option<usize>,
-    /// Columns to fold to.
-    pub width: usize,
-}
+/// Asks one person.
+pub struct Dialogue<I, O>(pub Asking<I, O>);
 
 /// What a person may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +66,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
         let open: Vec<&Task> = gathered.tasks.iter().filter(is_open).collect();
         let (all, done) = (gathered.tasks.len(), gathered.tasks.len() - open.len());
         if open.is_empty() {
-            return self.say(&format!("all {all} are labelled")).map_err(broken);
+            return self.0.say(&format!("all {all} are labelled"));
         }
         // What was done with each before: whether it got a label.
         let mut past: Vec<bool> = Vec::new();
@@ -88,9 +79,7 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
                 Step::Undo => match past.pop() {
                     Some(true) => sheet.take_back()?,
                     Some(false) => {}
-                    None => self
-                        .say("nothing to undo in this sitting")
-                        .map_err(broken)?,
+                    None => self.0.say("nothing to undo in this sitting")?,
                 },
                 Step::Quit => break,
             }
@@ -110,22 +99,22 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
             shown,
             statement,
         } = sheetful;
-        let rule = "─".repeat(self.width.saturating_sub(place.len() + 4));
+        let rule = self.0.rule(place);
         // Only headings stand at the margin.
         let shown = shown.trim_end().replace("\n# ", "\n\n# ");
-        let text = format!("── {place} {rule}\n{shown}");
-        if !self.show(&text).map_err(broken)? {
+        let text = format!("{rule}\n{shown}");
+        if !self.show(&text)? {
             return Ok(Step::Quit);
         }
         loop {
             let asked = format!("\nStatement: {statement}\n{KEYS}");
-            self.say(&asked).map_err(broken)?;
-            let Some(line) = self.line("> ").map_err(broken)? else {
+            self.0.say(&asked)?;
+            let Some(line) = self.0.line("> ")? else {
                 return Ok(Step::Quit);
             };
             match Answer::read(&line) {
                 Some(Answer::Label(label)) => {
-                    let Some(reason) = self.line("why? ").map_err(broken)? else {
+                    let Some(reason) = self.0.line("why? ")? else {
                         return Ok(Step::Quit);
                     };
                     let reason = reason.trim().chars().take(REASON).collect();
@@ -136,82 +125,20 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
                 Some(Answer::Undo) => return Ok(Step::Undo),
                 Some(Answer::Quit) => return Ok(Step::Quit),
                 Some(Answer::Rubric) => {
-                    if !self.show(definition.rubric.trim_end()).map_err(broken)? {
+                    if !self.show(definition.rubric.trim_end())? {
                         return Ok(Step::Quit);
                     }
                 }
-                None => self.say("say one of the letters").map_err(broken)?,
+                None => self.0.say("say one of the letters")?,
             }
         }
     }
 
     /// Text that others wrote, folded, a page at a time; whether to go on.
-    fn show(&mut self, text: &str) -> io::Result<bool> {
-        let lines = folded(text, self.width);
-        // The statement and the prompt go below the last page.
-        let page = self
-            .page
-            .map_or(usize::MAX, |rows| rows.saturating_sub(8).max(5));
-        let mut pages = lines.chunks(page).peekable();
-        while let Some(lines) = pages.next() {
-            for line in lines {
-                writeln!(self.output, "{line}")?;
-            }
-            if pages.peek().is_some() && self.line("(Enter for more) ")?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn show(&mut self, text: &str) -> Result<bool, Failure> {
+        let lines = folded(text, self.0.width);
+        self.0.show(&lines)
     }
-
-    fn say(&mut self, text: &str) -> io::Result<()> {
-        for line in folded(text, self.width) {
-            writeln!(self.output, "{line}")?;
-        }
-        Ok(())
-    }
-
-    /// The next line of the input; `None` at its end.
-    fn line(&mut self, prompt: &str) -> io::Result<Option<String>> {
-        write!(self.output, "{prompt}")?;
-        self.output.flush()?;
-        let mut bytes = Vec::new();
-        let read = (&mut self.input).take(LINE).read_until(b'\n', &mut bytes)?;
-        if bytes.last() != Some(&b'\n') && read as u64 == LINE {
-            self.input.skip_until(b'\n')?;
-        }
-        if self.page.is_none() {
-            // Nobody pressed Enter that would have ended the line.
-            writeln!(self.output)?;
-        }
-        Ok((read > 0).then(|| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-}
-
-/// Lines of at most `width` columns, with nothing in them that a terminal would act on. What
-/// continues a line stands as far in as it began.
-fn folded(text: &str, width: usize) -> Vec<String> {
-    let mut folded = Vec::new();
-    for line in escape::lines(text).lines() {
-        let indent: String = line
-            .chars()
-            .take_while(|c| *c == ' ')
-            .take(width / 2)
-            .collect();
-        let options = textwrap::Options::new(width)
-            .initial_indent(&indent)
-            .subsequent_indent(&indent);
-        let words = line.trim_start();
-        match words.is_empty() {
-            true => folded.push(String::new()),
-            false => folded.extend(textwrap::wrap(words, options).into_iter().map(String::from)),
-        }
-    }
-    folded
-}
-
-fn broken(error: io::Error) -> Failure {
-    Failure::internal(format!("cannot ask: {error}"))
 }
 
 #[cfg(test)]
@@ -230,25 +157,5 @@ mod tests {
         ] {
             assert_eq!(Answer::read(text), answer, "{text:?}");
         }
-    }
-
-    #[test]
-    fn what_is_shown_is_folded_where_it_began_and_cannot_steer_the_terminal() {
-        let text =
-            "# The email\n  From: anna\u{1b}[2J\n\n  one two three four five six\n    \u{202e}deep";
-        assert_eq!(
-            folded(text, 20),
-            [
-                "# The email",
-                "  From: anna\\u{1b}",
-                "  [2J",
-                "",
-                "  one two three four",
-                "  five six",
-                "    \\u{202e}deep",
-            ]
-        );
-        let long = folded(&"x".repeat(50), 20);
-        assert!(long.iter().all(|line| line.len() <= 20), "{long:?}");
     }
 }

@@ -9,7 +9,6 @@ mod gather;
 mod sheet;
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,6 +16,7 @@ use serde_json::json;
 
 use super::REPORTS;
 use super::args::{LabelArgs, Talk};
+use super::ask::Asking;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::talk::{print, say};
@@ -74,14 +74,7 @@ pub fn run(talk: &Talk, args: &LabelArgs) -> Result<Exit, Failure> {
         say(talk, &escape::line(note));
     }
 
-    let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let page = interactive.then(|| console::Term::stderr().size());
-    let dialogue = Dialogue {
-        input: io::stdin().lock(),
-        output: anstream::stderr().lock(),
-        page: page.map(|(rows, _)| usize::from(rows)),
-        width: page.map_or(80, |(_, columns)| usize::from(columns).clamp(40, 80)),
-    };
+    let dialogue = Dialogue(Asking::process());
     let before = sheet.mine();
     dialogue.run(&gathered, definition, &mut sheet)?;
     let summary = Summary::new(&gathered, &sheet, &who);

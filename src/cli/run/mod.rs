@@ -27,6 +27,7 @@ use super::exit::{Exit, Failure};
 use super::models::{self, Models, Parts};
 use super::progress::Display;
 use super::results::{self, Following, Outputs};
+use super::snapshots;
 use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
@@ -164,7 +165,8 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         recording: recording.map(|recording| (&**recording, replayed.as_ref())),
     };
     let following = Following::start(&folder);
-    let summary = carry_out(talk, opened, plan, dataset, casts, &sources, bounds)?;
+    let variants = plan.variants.clone();
+    let summary = carry_out(talk, opened, plan, Arc::clone(&dataset), casts, &sources, bounds)?;
     if let Some(recording) = recording {
         recording::finish(recording, &args, summary.because)?;
     }
@@ -174,6 +176,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;
     say_where(talk, &folder, &summary);
+    snapshots::say_changes(talk, &folder, &variants, &dataset, &redactor);
     Ok(exit(&summary).min(results::exit(&report)))
 }
 

@@ -1,0 +1,105 @@
+use super::*;
+
+fn past(name: &str, day: i8, dataset: &str, attempts: u64) -> Past {
+    Past {
+        experiment: name.into(),
+        created: format!("2026-03-{day:02}T10:00:00Z").parse().unwrap(),
+        attempts,
+        planned: 40,
+        dataset: "mail".into(),
+        dataset_hash: dataset.repeat(64),
+        examples_hash: "e".into(),
+        suites: vec![Suite::Triage],
+    }
+}
+
+fn history(key: &str) -> History {
+    History {
+        key: key.into(),
+        experiments: vec![
+            past("first", 2, "a", 40),
+            past("second", 3, "a", 40),
+            past("third", 4, "a", 12),
+            past("other emails", 5, "b", 40),
+            past("\u{1b}[2J\u{202e}hostile", 6, "a", 40),
+        ],
+        variants: vec![
+            Series {
+                variant: "workflow@rules".into(),
+                values: vec![Some(0.5), Some(0.75), None, Some(0.9), Some(1.0)],
+            },
+            Series {
+                variant: "hitl@rules".into(),
+                values: vec![None, Some(0.25), None, None, Some(0.25)],
+            },
+            Series {
+                variant: "new@rules".into(),
+                values: vec![None, None, None, Some(0.5), None],
+            },
+        ],
+    }
+}
+
+const OPTIONS: HistoryOptions = HistoryOptions {
+    width: 80,
+    color: false,
+    ascii: false,
+};
+
+#[test]
+fn a_figure_is_drawn_over_experiments_and_what_cannot_be_compared_is_marked() {
+    insta::assert_snapshot!(render(&history("pass_rate"), OPTIONS), @"");
+}
+
+#[test]
+fn a_terminal_that_knows_ascii_alone_gets_no_more() {
+    let options = HistoryOptions {
+        ascii: true,
+        ..OPTIONS
+    };
+    let text = render(&history("latency_ms.p50"), options);
+    let trends: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("@rules"))
+        .filter_map(|line| line.split("  ").filter(|it| !it.is_empty()).nth(1))
+        .collect();
+    insta::assert_snapshot!(trends.join("\n"), @"");
+}
+
+#[test]
+fn changes_are_from_the_last_that_is_about_the_same() {
+    let history = history("pass_rate");
+    let change = |index: usize| row(&history, &history.variants[index], false)[3].clone();
+    // The one between had other emails.
+    assert_eq!(change(0), "+25.0");
+    assert_eq!(change(1), "+0.0");
+    assert_eq!(change(2), "–");
+}
+
+#[test]
+fn values_are_shown_in_their_unit() {
+    for (key, value, text, change) in [
+        ("pass_rate", 0.915, "91.5%", "+91.5"),
+        ("triage.cost", 0.25, "0.250", "+0.250"),
+        ("latency_ms.p50", 12.34, "12.3 ms", "+12.3 ms"),
+        ("cost_usd", 1.5, "$1.50", "+$1.50"),
+    ] {
+        assert_eq!(shown(key, value), text, "{key}");
+        assert_eq!(difference(key, value), change, "{key}");
+    }
+    assert_eq!(difference("cost_usd", -1.5), "-$1.50");
+    assert_eq!(difference("pass_rate", -0.1), "-10.0");
+}
+
+#[test]
+fn a_long_history_keeps_its_end() {
+    let mut history = history("pass_rate");
+    history.experiments = (0..50).map(|_| past("same", 2, "a", 40)).collect();
+    history.variants = vec![Series {
+        variant: "workflow@rules".into(),
+        values: (0..50).map(|it| Some(f64::from(it) / 50.0)).collect(),
+    }];
+    let drawn = sparkline(&history, &history.variants[0], false);
+    assert_eq!(drawn.chars().count(), DRAWN + 1);
+    assert!(drawn.starts_with("…▁") && drawn.ends_with('█'), "{drawn}");
+}
