@@ -13,13 +13,22 @@ use super::{
 };
 use crate::experiment::{CaseKind, EndReason};
 
+pub(super) mod compare;
 mod judges;
 
 /// The most characters of one name, comment, or error.
 const TEXT_SHOWN: usize = 400;
 
 pub fn render(report: &Report) -> String {
-    let mut sections = vec![headline(report), variants(report)];
+    let mut sections = vec![headline(report)];
+    if let Some(comparison) = &report.comparison {
+        sections.push(format!(
+            "## Against {}\n\n{}",
+            quote(&comparison.reference.experiment),
+            compare::section(comparison)
+        ));
+    }
+    sections.push(variants(report));
     sections.extend(judges::judges(report));
     sections.extend(judges::criteria(report));
     sections.extend(costs(report));

@@ -26,6 +26,7 @@ use crate::run::{Cost, Outcome, Usage};
 
 mod asked;
 mod circumstances;
+pub mod compare;
 mod cost;
 pub mod escape;
 mod figures;
@@ -66,9 +67,11 @@ pub use learning::{
     CheckReport, CurvePoint, EpisodeChanges, HitlReport, LearningReport, MemoryReport,
     NamespaceChange,
 };
+pub use markdown::compare::render as comparison_markdown;
 pub use markdown::render as markdown;
 pub use metrics::{Estimate, Metrics};
 pub use svg::render as svg;
+pub use terminal::compare::render as comparison_terminal;
 pub use terminal::render as terminal;
 pub use trajectory::{TrajectoryOptions, render as trajectory, render_run as run};
 

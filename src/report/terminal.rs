@@ -12,6 +12,7 @@ use super::{
 };
 use crate::experiment::CaseKind;
 
+pub(super) mod compare;
 mod judges;
 
 /// Of each list, how many entries; `report.json` and `report.md` have more.
@@ -32,7 +33,12 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
         width: width.clamp(WIDTHS.0, WIDTHS.1),
         color,
     };
-    let mut sections = vec![page.headline(report), page.variants(report)];
+    let mut sections = vec![page.headline(report)];
+    if let Some(comparison) = &report.comparison {
+        sections.push(page.compared(comparison));
+        sections.extend(page.compared_where(comparison));
+    }
+    sections.push(page.variants(report));
     sections.extend(page.judges(report));
     sections.extend(page.criteria(report));
     sections.extend(page.costs(report));

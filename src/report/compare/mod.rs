@@ -1,0 +1,458 @@
+//! The words and figures that every rendering of a comparison shares.
+//!
+//! Text of others goes through `quote`, which each rendering brings. A change is told in
+//! points of a hundred and as candidate − reference: a minus is for the worse.
+
+mod beside;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+
+use crate::compare::{
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Pair, Resource, ResourceChange,
+    Verdict,
+};
+
+use super::escape::shell;
+use super::figures::{count, duration, percentage, plural};
+use super::people::Table;
+
+pub use beside::{Beside, BesideOptions, render as beside};
+
+/// Format of a comparison as JSON.
+pub const FORMAT: &str = "mailproof.comparison/1";
+
+/// The verdict as the first word of a comparison.
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Worse => "WORSE",
+        Verdict::Better => "BETTER",
+        Verdict::Equivalent => "NO WORSE",
+        Verdict::CannotTell => "CANNOT TELL",
+    }
+}
+
+/// The verdict in a table: a sign beside the word, so that colour is never needed.
+pub(super) fn verdict_cell(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Worse => "▼ worse",
+        Verdict::Better => "▲ better",
+        Verdict::Equivalent => "= no worse",
+        Verdict::CannotTell => "? cannot tell",
+    }
+}
+
+/// `−6.2` or `+0.4`: a change of a share, in points.
+pub(super) fn points(change: f64) -> String {
+    let shown = format!("{:.1}", (change * 100.0).abs());
+    match shown.as_str() {
+        "0.0" => shown,
+        _ if change < 0.0 => format!("−{shown}"),
+        _ => format!("+{shown}"),
+    }
+}
+
+/// `5 points`: a distance, in points.
+fn distance(share: f64) -> String {
+    let points = share * 100.0;
+    let shown = match (points - points.round()).abs() < 0.05 {
+        true => format!("{:.0}", points.round()),
+        false => format!("{points:.1}"),
+    };
+    let s = if shown == "1" { "" } else { "s" };
+    format!("{shown} point{s}")
+}
+
+fn interval(difference: &Difference) -> String {
+    match (difference.low, difference.high) {
+        (Some(low), Some(high)) => format!("{} to {}", points(low), points(high)),
+        (Some(low), None) => format!("{} or more", points(low)),
+        (None, Some(high)) => format!("{} or less", points(high)),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+fn probability(p: Option<f64>) -> String {
+    match p {
+        None => "–".to_owned(),
+        Some(p) if p < 0.001 => "<0.001".to_owned(),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
+/// The pair and the measure that the verdict of the whole rests on.
+fn deciding(comparison: &Comparison) -> Option<(&Pair, &KeyChange)> {
+    let all = comparison.pairs.iter().flat_map(|pair| {
+        let keys = pair.keys.iter().filter(|key| key.gates);
+        keys.map(move |key| (pair, key))
+    });
+    all.filter(|(_, key)| key.verdict == comparison.verdict)
+        .min_by(|(_, one), (_, other)| {
+            let one = one.difference.effect;
+            one.total_cmp(&other.difference.effect)
+        })
+}
+
+/// Did anything get worse? One sentence, the verdict first.
+pub(crate) fn headline(comparison: &Comparison, quote: impl Fn(&str) -> String) -> String {
+    let word = verdict_word(comparison.verdict);
+    let against = match &comparison.reference.file {
+        Some(file) => quote(file),
+        None => quote(&comparison.reference.experiment),
+    };
+    let margin = distance(comparison.rule.margin);
+    let Some((pair, key)) = deciding(comparison) else {
+        return format!(
+            "{word}: against {against} there is nothing to compare under a measure that gates"
+        );
+    };
+    let who = quote(&pair.candidate);
+    let measure = key.measure;
+    let difference = &key.difference;
+    match comparison.verdict {
+        Verdict::Worse => {
+            let mut text = format!(
+                "{word}: {who} went from {} to {} of {measure} against {against} ({} points; {})",
+                percentage(key.reference),
+                percentage(key.candidate),
+                points(difference.effect),
+                interval(difference),
+            );
+            if let Some((tag, group)) = worsened(&pair.tags).first() {
+                text.push_str(&format!(
+                    "; most of all where the tag is {}: {} to {}, {}",
+                    quote(tag),
+                    percentage(group.reference),
+                    percentage(group.candidate),
+                    plural(group.pairs, "example"),
+                ));
+            }
+            text
+        }
+        Verdict::Better => format!(
+            "{word}: {who} gained {} points of {measure} against {against} ({}), and no drop of \
+             {margin} is left possible",
+            points(difference.effect),
+            interval(difference),
+        ),
+        Verdict::Equivalent => format!(
+            "{word}: against {against} a drop of {margin} is ruled out for {measure} of {}",
+            match comparison.pairs.len() {
+                1 => who,
+                pairs => plural(pairs as u64, "variant"),
+            },
+        ),
+        Verdict::CannotTell => format!(
+            "{word}: whether {who} dropped by {margin} of {measure} against {against}; {}",
+            too_few_of(key, comparison.rule.margin),
+        ),
+    }
+}
+
+/// What would have been seen, and how many examples it would take to see the margin.
+fn too_few_of(key: &KeyChange, margin: f64) -> String {
+    let examples = plural(key.pairs, "example");
+    let Some(mde) = key.difference.mde else {
+        return format!("{examples} are too few to say anything");
+    };
+    let mut text = format!(
+        "with {examples} only a drop of {} or more would be found four times in five",
+        distance(mde)
+    );
+    if mde > margin && margin > 0.0 {
+        // The detectable drop shrinks with the square root of the examples.
+        let needed = key.pairs as f64 * (mde / margin).powi(2);
+        text.push_str(&format!(
+            "; for {} it takes about {}",
+            distance(margin),
+            count(two_digits(needed))
+        ));
+    }
+    text
+}
+
+/// Rounded up to two digits: nobody knows the third.
+fn two_digits(number: f64) -> u64 {
+    let unit = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
+    ((number / unit).ceil() * unit) as u64
+}
+
+/// Groups whose pass rate fell, the largest fall first.
+pub(super) fn worsened(groups: &BTreeMap<String, GroupChange>) -> Vec<(&str, &GroupChange)> {
+    let mut worse: Vec<(&str, &GroupChange)> = groups
+        .iter()
+        .map(|(name, group)| (name.as_str(), group))
+        .filter(|(_, group)| group.candidate < group.reference)
+        .collect();
+    worse.sort_by(|(_, one), (_, other)| {
+        let by_effect = one.difference.effect.total_cmp(&other.difference.effect);
+        by_effect.then(other.pairs.cmp(&one.pairs))
+    });
+    worse
+}
+
+/// `reference → candidate`, one line.
+pub(super) fn pair_title(pair: &Pair, quote: impl Fn(&str) -> String) -> String {
+    let who = match pair.reference == pair.candidate {
+        true => quote(&pair.candidate),
+        false => format!("{} → {}", quote(&pair.reference), quote(&pair.candidate)),
+    };
+    format!(
+        "{who}: {}, {}",
+        verdict_cell(pair.verdict),
+        plural(pair.shared, "shared case")
+    )
+}
+
+/// A row a measure.
+pub(super) fn keys(pair: &Pair) -> Table {
+    let headers = vec![
+        "measure".to_owned(),
+        "verdict".to_owned(),
+        "reference".to_owned(),
+        "candidate".to_owned(),
+        "points".to_owned(),
+        "interval".to_owned(),
+        "p".to_owned(),
+        "would show".to_owned(),
+        "pairs".to_owned(),
+    ];
+    let rows = pair.keys.iter().map(|key| {
+        let difference = &key.difference;
+        vec![
+            match key.gates {
+                true => format!("{} *", key.measure),
+                false => key.measure.to_string(),
+            },
+            verdict_cell(key.verdict).to_owned(),
+            percentage(key.reference),
+            percentage(key.candidate),
+            points(difference.effect),
+            interval(difference),
+            probability(difference.p_adjusted.or(difference.p_worse)),
+            difference
+                .mde
+                .map_or("–".to_owned(), |mde| format!("{:.1}", mde * 100.0)),
+            count(key.pairs),
+        ]
+    });
+    (headers, rows.collect())
+}
+
+/// What the table of measures means.
+pub(super) fn legend(comparison: &Comparison) -> String {
+    let rule = &comparison.rule;
+    format!(
+        "* decides: worse where the drop is no chance (p, one-sided, adjusted among what decides, under {}) and {} \
+         or more; no worse where such a drop is ruled out. Bounds hold one by one at {:.0}%. \"Would show\" is the \
+         smallest drop, in points, that so many pairs show four times in five. Measures without * decide \
+         nothing and are not adjusted for being many.",
+        rule.alpha,
+        distance(rule.margin),
+        (1.0 - rule.alpha) * 100.0,
+    )
+}
+
+/// One line of a group that got worse.
+pub(super) fn group(
+    kind: &str,
+    name: &str,
+    group: &GroupChange,
+    quote: impl Fn(&str) -> String,
+) -> String {
+    format!(
+        "{kind} {}: {} → {} ({} points), {}, {} worse and {} better",
+        quote(name),
+        percentage(group.reference),
+        percentage(group.candidate),
+        points(group.difference.effect),
+        plural(group.pairs, "example"),
+        group.worse,
+        group.better,
+    )
+}
+
+/// One line of an example that flipped.
+pub(super) fn flip(flip: &Flip, quote: impl Fn(&str) -> String) -> String {
+    let sign = match flip.effect() < 0.0 {
+        true => '▼',
+        false => '▲',
+    };
+    let mut text = format!(
+        "{sign} {}: {}/{} → {}/{} passed",
+        quote(&flip.example),
+        flip.reference_passed,
+        flip.reference_scored,
+        flip.candidate_passed,
+        flip.candidate_scored,
+    );
+    let changes: Vec<String> = flip
+        .changes
+        .iter()
+        .map(|(measure, change)| format!("{measure} {}", points(*change)))
+        .collect();
+    if !changes.is_empty() {
+        text.push_str(&format!("; {}", changes.join(", ")));
+    }
+    let tags: Vec<String> = flip.tags.iter().take(4).map(|tag| quote(tag)).collect();
+    if !tags.is_empty() {
+        text.push_str(&format!(" ({})", tags.join(", ")));
+    }
+    text
+}
+
+/// How many examples flipped which way.
+pub(super) fn flips_heading(pair: &Pair) -> String {
+    let worse = pair.flips.iter().filter(|flip| flip.effect() < 0.0).count();
+    match pair.flips.len() {
+        0 => "No example flipped".to_owned(),
+        all => format!(
+            "{}: {worse} for the worse, {} for the better",
+            plural(all as u64, "flip"),
+            all - worse
+        ),
+    }
+}
+
+/// How many cases are flaky.
+pub(super) fn flaky_heading(pair: &Pair) -> String {
+    let cases = plural(pair.flaky.len() as u64, "case");
+    format!("{cases} with both outcomes among the attempts of one side:")
+}
+
+/// One line of an example whose attempts differ.
+pub(super) fn flaky(flaky: &Flaky, quote: impl Fn(&str) -> String) -> String {
+    format!(
+        "{}: {}/{} → {}/{} passed",
+        quote(&flaky.example),
+        flaky.reference_passed,
+        flaky.reference_scored,
+        flaky.candidate_passed,
+        flaky.candidate_scored,
+    )
+}
+
+/// What an attempt takes, in one line each.
+pub(super) fn resource(change: &ResourceChange) -> String {
+    let (name, show): (_, fn(f64) -> String) = match change.resource {
+        Resource::LatencyMs => ("time of an attempt", duration),
+        Resource::CostUsd => ("cost of an attempt", |usd| format!("${usd:.5}")),
+        Resource::Tokens => (
+            "tokens of an attempt",
+            |tokens| count(tokens.round() as u64),
+        ),
+    };
+    let mut text = format!(
+        "{name}: {} → {}",
+        show(change.reference),
+        show(change.candidate)
+    );
+    if change.reference > 0.0 {
+        let share = (change.candidate / change.reference - 1.0) * 100.0;
+        text.push_str(&format!(" ({share:+.0}%)").replace('-', "−"));
+    }
+    if let (Some(low), Some(high)) = (change.low, change.high)
+        && low <= 0.0
+        && high >= 0.0
+    {
+        text.push_str(", which may be chance");
+    }
+    text
+}
+
+/// Ids and variants that only one side has.
+pub(super) fn one_sided(comparison: &Comparison, quote: impl Fn(&str) -> String) -> Vec<String> {
+    let list = |names: &[String], all: u64| {
+        let shown: Vec<String> = names.iter().take(5).map(|name| quote(name)).collect();
+        match all > shown.len() as u64 {
+            true => format!(
+                "{} and {} more",
+                shown.join(", "),
+                count(all - shown.len() as u64)
+            ),
+            false => shown.join(", "),
+        }
+    };
+    let mut lines = Vec::new();
+    for (side, names) in [
+        ("reference", &comparison.only_reference),
+        ("candidate", &comparison.only_candidate),
+    ] {
+        if !names.is_empty() {
+            lines.push(format!(
+                "only in the {side}: {}",
+                list(names, names.len() as u64)
+            ));
+        }
+    }
+    for pair in &comparison.pairs {
+        for (side, names, all) in [
+            ("reference", &pair.only_reference, pair.only_reference_count),
+            ("candidate", &pair.only_candidate, pair.only_candidate_count),
+        ] {
+            if all > 0 {
+                lines.push(format!(
+                    "{} only in the {side}'s {}, not compared: {}",
+                    plural(all, "case"),
+                    quote(if side == "reference" {
+                        &pair.reference
+                    } else {
+                        &pair.candidate
+                    }),
+                    list(names, all)
+                ));
+            }
+        }
+    }
+    lines
+}
+
+/// A comparison as JSON: what stands in `docs/comparison.schema.json`.
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    /// `mailproof.comparison/1`.
+    format: &'static str,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+}
+
+/// The comparison as JSON, with the name of its format.
+pub fn json(comparison: &Comparison) -> String {
+    let document = Document {
+        format: FORMAT,
+        comparison,
+    };
+    let mut text = serde_json::to_string_pretty(&document).expect("measures are names");
+    text.push('\n');
+    text
+}
+
+/// The JSON Schema of [`json`], as published in `docs/comparison.schema.json`.
+pub fn schema() -> Schema {
+    schemars::schema_for!(Document<'_>)
+}
+
+/// How to see both trajectories of an example.
+pub(super) fn read_both(comparison: &Comparison, pair: &Pair, example: &str) -> String {
+    let side = |experiment: &str, variant: &str| shell(&format!("{experiment}/{variant}"));
+    match &comparison.reference.file {
+        // A reference file holds no trajectories.
+        Some(_) => format!(
+            "`mailproof show {} {}` shows what was done",
+            side(&comparison.candidate.experiment, &pair.candidate),
+            shell(example)
+        ),
+        None => format!(
+            "`mailproof compare {} {} --example {}` shows both side by side",
+            side(&comparison.reference.experiment, &pair.reference),
+            side(&comparison.candidate.experiment, &pair.candidate),
+            shell(example)
+        ),
+    }
+}

@@ -1,0 +1,306 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::fixture::{hostile, too_few, unchanged, worse};
+use super::*;
+use crate::email::Triage;
+use crate::experiment::{Attempt, CaseKey, CaseKind};
+use crate::message::{Message, ToolCall, ToolStatus};
+use crate::report::{comparison_markdown, comparison_terminal};
+use crate::run::{Outcome, Run, Usage};
+use crate::score::{Feedback, Key, Score};
+
+#[test]
+fn the_first_screen_says_what_got_worse_and_where() {
+    assert_snapshot!(comparison_terminal(&worse(), 80, false));
+}
+
+#[test]
+fn what_did_not_change_takes_few_lines() {
+    assert_snapshot!(comparison_terminal(&unchanged(), 100, false));
+}
+
+#[test]
+fn too_few_examples_are_told_with_what_they_would_show() {
+    assert_snapshot!(comparison_terminal(&too_few(), 80, false));
+}
+
+#[test]
+fn a_pull_request_reads_the_answer_first() {
+    assert_snapshot!(comparison_markdown(&worse()));
+}
+
+#[test]
+fn colour_says_nothing_that_words_do_not() {
+    for comparison in [worse(), unchanged(), too_few(), hostile()] {
+        let plain = comparison_terminal(&comparison, 80, false);
+        let coloured = comparison_terminal(&comparison, 80, true);
+        assert_ne!(plain, coloured);
+        assert_eq!(console::strip_ansi_codes(&coloured), plain);
+    }
+}
+
+#[test]
+fn hostile_names_harm_nothing() {
+    let text = comparison_terminal(&hostile(), 80, false);
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    let text = comparison_markdown(&hostile());
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    for (place, _) in text.match_indices("<img") {
+        let before = &text[..place];
+        let line = before.rsplit('\n').next().unwrap();
+        assert!(line.contains("`"), "not in a code span: {line}");
+    }
+    assert!(text.contains("<img"), "the name is shown");
+}
+
+#[test]
+fn json_carries_the_name_of_its_format() {
+    let text = json(&worse());
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["format"], FORMAT);
+    assert_eq!(value["verdict"], "worse");
+    assert_eq!(value["pairs"][0]["keys"][0]["measure"], "pass_rate");
+    assert_eq!(value["pairs"][0]["keys"][0]["effect"], -0.08);
+}
+
+#[test]
+fn points_have_a_sign_unless_they_are_none() {
+    for (change, shown) in [
+        (0.0, "0.0"),
+        (-0.0001, "0.0"),
+        (0.1234, "+12.3"),
+        (-0.05, "−5.0"),
+        (1.0, "+100.0"),
+    ] {
+        assert_eq!(points(change), shown, "{change}");
+    }
+}
+
+#[test]
+fn examples_needed_grow_with_the_square_of_what_is_to_be_seen() {
+    let key = too_few().pairs[0].keys[0].clone();
+    // 10 × (0.384 ÷ 0.05)² = 589.8
+    assert!(too_few_words(&key).ends_with("for 5 points it takes about 590"));
+}
+
+fn too_few_words(key: &KeyChange) -> String {
+    too_few_of(key, 0.05)
+}
+
+fn attempt(calls: &[(&str, serde_json::Value, ToolStatus)], passed: bool) -> Attempt<Run> {
+    let calls: Vec<(ToolCall, ToolStatus)> = calls
+        .iter()
+        .enumerate()
+        .map(|(number, (name, arguments, status))| {
+            let call = ToolCall {
+                id: format!("call-{number}"),
+                name: (*name).to_owned(),
+                arguments: arguments.clone(),
+            };
+            (call, *status)
+        })
+        .collect();
+    let mut messages = vec![Message::assistant(
+        "a",
+        "",
+        calls.iter().map(|(call, _)| call.clone()).collect(),
+    )];
+    messages.extend(
+        calls
+            .iter()
+            .map(|(call, status)| Message::tool(format!("t-{}", call.id), call, *status, "done")),
+    );
+    Attempt {
+        case: CaseKey {
+            variant: 0,
+            position: 0,
+            repeat: 0,
+            example: "invoice-question".into(),
+        },
+        kind: CaseKind::Example,
+        split: None,
+        cluster: None,
+        tags: Vec::new(),
+        expected: Some(Triage::Respond),
+        found: Some(Triage::Respond),
+        outcome: Outcome::Finished,
+        error: None,
+        feedback: vec![Feedback {
+            key: Key::ToolCallsExact,
+            score: Score::from(passed),
+            comment: (!passed).then(|| "write_email to the wrong address".to_owned()),
+            checks: Vec::new(),
+        }],
+        judged: Vec::new(),
+        notes: Vec::new(),
+        memory: Vec::new(),
+        learning: None,
+        usage: Usage::default(),
+        latency_ms: 1200.0,
+        runs: vec![Run {
+            outcome: Outcome::Finished,
+            error: None,
+            triage: Some(Triage::Respond),
+            reasoning: None,
+            messages,
+            steps: Vec::new(),
+            usage: Usage::default(),
+            latency_ms: 1200.0,
+            pauses: Vec::new(),
+            memory: None,
+            prompts: Vec::new(),
+        }],
+        ablation: Vec::new(),
+    }
+}
+
+fn two() -> (Attempt<Run>, Attempt<Run>) {
+    use ToolStatus::{Denied, Executed};
+    let mail = |to: &str, content: &str| json!({"to": to, "subject": "Re: Invoice 1042", "content": content});
+    let reference = attempt(
+        &[
+            (
+                "check_calendar_availability",
+                json!({"day": "2026-03-03"}),
+                Executed,
+            ),
+            (
+                "write_email",
+                mail(
+                    "ana@northwind.example",
+                    "Dear Ana,\n\ninvoice 1042 was paid on Monday.\n\nSam",
+                ),
+                Executed,
+            ),
+            ("done", json!({}), Executed),
+        ],
+        true,
+    );
+    let candidate = attempt(
+        &[
+            (
+                "Write_Email",
+                mail(
+                    "ana@northwind.test",
+                    "Dear Ana,\n\nI will look at invoice 1042.\n\nSam",
+                ),
+                Executed,
+            ),
+            (
+                "question",
+                json!({"content": "Was it paid?\u{1b}[2J"}),
+                Denied,
+            ),
+            ("done", json!({}), Executed),
+        ],
+        false,
+    );
+    (reference, candidate)
+}
+
+fn aside(width: usize, color: bool) -> String {
+    let (reference, candidate) = two();
+    let beside = Beside {
+        example: "invoice-question",
+        reference_name: "before/workflow@rules",
+        candidate_name: "after/workflow@rules",
+        reference: Some(&reference),
+        candidate: Some(&candidate),
+    };
+    super::beside(&beside, BesideOptions { width, color })
+}
+
+#[test]
+fn two_attempts_are_aligned_by_what_was_called() {
+    assert_snapshot!(aside(80, false));
+}
+
+#[test]
+fn with_room_the_calls_stand_in_two_columns() {
+    assert_snapshot!(aside(110, false));
+}
+
+#[test]
+fn the_signs_say_what_the_colours_do() {
+    assert_eq!(
+        console::strip_ansi_codes(&aside(80, true)),
+        aside(80, false)
+    );
+    assert!(!aside(80, false).contains('\u{1b}'));
+}
+
+#[test]
+fn an_attempt_that_one_side_has_not_is_said() {
+    let (reference, _) = two();
+    let beside = Beside {
+        example: "invoice-question",
+        reference_name: "before/workflow@rules",
+        candidate_name: "after/workflow@rules",
+        reference: Some(&reference),
+        candidate: None,
+    };
+    let options = BesideOptions {
+        width: 80,
+        color: false,
+    };
+    let text = super::beside(&beside, options);
+    assert!(
+        text.contains("after/workflow@rules: no such attempt"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_largest_fall_comes_first() {
+    let pair = &worse().pairs[0];
+    let names: Vec<&str> = worsened(&pair.tags)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["security", "billing"]);
+    assert!(worsened(&BTreeMap::new()).is_empty());
+}
+
+/// JSON must be what its published schema says. `UPDATE_SCHEMAS=1` publishes anew.
+#[test]
+fn the_published_schema_is_that_of_a_comparison() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/comparison.schema.json");
+    let mut text = serde_json::to_string_pretty(&schema()).unwrap();
+    text.push('\n');
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == text,
+        "{} is not the schema of a comparison: run the tests with UPDATE_SCHEMAS=1",
+        path.display()
+    );
+    let schema = serde_json::to_value(schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for comparison in [worse(), unchanged(), too_few(), hostile()] {
+        let value = serde_json::from_str(&json(&comparison)).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
+
+#[test]
+fn words_that_changed_together_stand_together() {
+    for (old, new, shown) in [
+        ("was paid on Monday.", "was paid", "was paid [−on Monday.−]"),
+        ("one two three", "one 2 3", "one [−two three−]{+2 3+}"),
+        ("same", "same", "same"),
+        ("", "new", "{+new+}"),
+        ("a\n\nb", "a\n\nc", "a\n\n[−b−]{+c+}"),
+    ] {
+        assert_eq!(super::beside::marked(old, new), shown, "{old:?} {new:?}");
+    }
+}
