@@ -1,6 +1,7 @@
 //! The command line: verbs, flags, and the environment variable behind each flag.
 
 mod behaviour;
+mod asking;
 mod calibrate;
 mod rescore;
 mod run;
@@ -13,6 +14,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use self::asking::{Limits, Panel, Recordings};
 pub use self::behaviour::{AcceptArgs, HistoryArgs, LookedAt, ReviewChangesArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::rescore::RescoreArgs;

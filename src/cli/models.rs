@@ -175,11 +175,11 @@ impl Models {
 /// What holds for all models of a command.
 pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
     Terms {
-        in_flight: asked.max_concurrency.unwrap_or(CONCURRENCY),
-        max_retries: asked.max_retries.unwrap_or(MAX_RETRIES),
+        in_flight: asked.limits.max_concurrency.unwrap_or(CONCURRENCY),
+        max_retries: asked.limits.max_retries.unwrap_or(MAX_RETRIES),
         asked: Rates {
-            requests_per_minute: asked.rpm,
-            tokens_per_minute: asked.tpm,
+            requests_per_minute: asked.limits.rpm,
+            tokens_per_minute: asked.limits.tpm,
             max_concurrency: None,
         },
         otherwise: Rates {
@@ -189,7 +189,7 @@ pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
         },
         offline: asked.reach.offline,
         prices: Prices::with(config.prices.clone().unwrap_or_default()),
-        budget: asked.budget_usd.map(|limit| Budget::new(limit, Cost::ZERO)),
+        budget: asked.limits.budget_usd.map(|limit| Budget::new(limit, Cost::ZERO)),
         halt,
     }
 }

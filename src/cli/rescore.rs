@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use super::exit::{Exit, Failure};
 use super::models::{self, Models};
 use super::progress::Display;
 use super::results::{self, Outputs};
+use super::run::recording::{self, Prompts};
 use super::run::{files, money, peak_memory_mb, settings, stop_asked};
 use super::talk::{say, warn};
 use super::validate::load;
@@ -28,16 +30,22 @@ use crate::experiment::{
     AskedModel, Choices, ExperimentName, Grid, Header as Experiment, JudgePlan, Plan, Variant,
 };
 use crate::judge::bench::{Judge, Judges};
+use crate::model::record::{Recording, Unused};
 use crate::model::rules;
+use crate::redact::Redactor;
 use crate::report::escape;
 use crate::run::{Cost, ModelRole};
+
+/// How long calls may take to be given up.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
     let mut asked = args.choices();
     let config = Config::read(asked.config.as_deref()).map_err(Failure::usage)?;
     config.complete(&mut asked);
-    // What the configuration limits is an experiment.
-    asked.budget_usd = args.budget_usd;
+    // What the configuration limits and records is an experiment.
+    asked.limits.budget_usd = args.limits.budget_usd;
+    asked.recordings = args.recordings.clone();
     let outputs = Outputs::parse(&asked.output)?;
     let name: ExperimentName = args.experiment.parse().map_err(Failure::usage)?;
     let folder = name.folder(Path::new(REPORTS));
@@ -47,7 +55,14 @@ pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
     let experiment = journal.header().clone();
     let dataset = Arc::new(dataset(&experiment, &args.dataset)?);
     let seated = match args.scorers.judges() {
-        true => Seated::call(&experiment, &dataset, &asked, &config, &environment)?,
+        true => Seated::call(
+            &experiment,
+            &dataset,
+            &asked,
+            &config,
+            &environment,
+            &redactor,
+        )?,
         false => Seated::of(&experiment),
     };
     if args.scorers == Scorers::Judges && seated.plans.is_empty() {
@@ -55,7 +70,7 @@ pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
             "no judge has anything to ask: name one with `--judge`, or leave out `--scorers judges`",
         ));
     }
-    let concurrency = asked.max_concurrency.unwrap_or(models::CONCURRENCY);
+    let concurrency = asked.limits.max_concurrency.unwrap_or(models::CONCURRENCY);
     if let Some(models) = seated.models.as_ref().filter(|_| seated.is_live()) {
         files::allow((concurrency.get() as u64).saturating_mul(models.accounts() as u64))?;
     }
@@ -74,6 +89,11 @@ pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
         models: seated.asked.clone(),
     };
     let layer = Writer::create(&folder, &header, Arc::clone(&redactor));
+    if let (Err(_), Some(recording)) = (&layer, &seated.recording) {
+        recording
+            .finish(Unused::Kept)
+            .map_err(Failure::from_error)?;
+    }
     let layer = layer.map_err(Failure::from_error)?;
     let number = layer.number();
     let halt = seated.models.as_ref().map(|models| models.halt.clone());
@@ -91,7 +111,13 @@ pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
         progress: watch::Sender::default(),
     };
     let cases = Grid::of(&experiment).map_or(0, |grid| grid.cases());
-    let layer = match carry_out(talk, rescoring, cases)? {
+    let rescored = carry_out(talk, rescoring, cases);
+    if let Some(recording) = &seated.recording {
+        recording
+            .finish(Unused::Kept)
+            .map_err(Failure::from_error)?;
+    }
+    let layer = match rescored? {
         Rescored::Complete(layer) => layer,
         Rescored::Cancelled => {
             say(talk, &left_behind(number));
@@ -178,6 +204,7 @@ struct Seated {
     examined: Vec<(Judge, Vec<String>)>,
     /// `None` where nobody is asked.
     models: Option<Models>,
+    recording: Option<Arc<Recording>>,
 }
 
 impl Seated {
@@ -191,6 +218,7 @@ impl Seated {
             judges: vec![Arc::default(); experiment.variants.len()],
             examined: Vec::new(),
             models: None,
+            recording: None,
         }
     }
 
@@ -201,6 +229,7 @@ impl Seated {
         asked: &args::Choices,
         config: &Config,
         environment: &Environment,
+        redactor: &Arc<Redactor>,
     ) -> Result<Seated, Failure> {
         let base = Choices::of(experiment);
         let mut judges = base.judging.clone();
@@ -220,6 +249,7 @@ impl Seated {
         let panels = || plan.judges.iter().flat_map(|judge| &judge.panels);
         let wanted = panels().flat_map(|panel| &panel.models);
         let wanted = wanted.map(|name| (name.as_str(), ModelRole::Judge));
+        let wanted = wanted.filter(|_| !asked.recordings.asks_nobody());
         let models = Models::in_roles(wanted, &choices.catalog, asked, config, environment)?;
         if models.budget.is_some() {
             money::can_be_limited(&money::told(&plan, dataset, &models, &choices))?;
@@ -239,6 +269,15 @@ impl Seated {
             )));
         }
 
+        let replayed = recording::replayed(&asked.recordings)?;
+        let then = Prompts {
+            date: experiment.date,
+            seed: experiment.seed,
+        };
+        let prompts = Prompts::of(replayed.as_ref(), then);
+        let recording =
+            recording::open(&asked.recordings, false, prompts, &Zoned::now(), redactor)?;
+
         let definitions = &choices.judging.definitions;
         let mut seated = Seated {
             plans: plan.judges.clone(),
@@ -247,17 +286,21 @@ impl Seated {
             judges: Vec::new(),
             examined: Vec::new(),
             models: None,
+            recording: None,
         };
         for variant in &plan.variants {
             let judges = settings::judges_of(&plan, variant, definitions, |name| {
-                let model = models.get(name, ModelRole::Judge);
-                Ok::<_, Failure>(model.expect("every model of the panels was opened"))
-            })?;
+                let (catalog, file) = (&choices.catalog, variant.file_name());
+                let recording = recording.as_ref();
+                recording::model(recording, &models, catalog, &file, name, ModelRole::Judge)
+            });
+            let judges = judges.map_err(Failure::from_error)?;
             seated.judge_models.push(variant.judge_models.clone());
             seated.judges.push(Arc::new(judges));
         }
         seated.examine(&plan);
         seated.models = Some(models);
+        seated.recording = recording;
         Ok(seated)
     }
 
@@ -318,7 +361,8 @@ fn carry_out(talk: &Talk, rescoring: Rescoring, cases: u64) -> Result<Rescored, 
         display.finish().await;
         rescored
     });
-    // Calls under way are of no use any more.
-    runtime.shutdown_background();
+    // Calls under way are of no use any more. When they are gone, a recording can be put in
+    // order.
+    runtime.shutdown_timeout(PATIENCE);
     rescored.map_err(Failure::from_error)
 }

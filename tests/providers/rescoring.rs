@@ -5,27 +5,44 @@ use serde_json::{Value, json};
 use super::configured::Place;
 use super::server::{Answer, Asked, Server};
 
-/// A judge that finds everything well, and quotes what stands in every email.
+/// Everything is well, with a quote that stands in every email.
+fn pass() -> Answer {
+    let verdict = json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
+    let message = json!({ "role": "assistant", "content": verdict.to_string() });
+    let body = json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 },
+    });
+    Answer::json(200, &body)
+}
+
 fn content() -> Server {
-    Server::start(|_| {
-        let verdict =
-            json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
-        let message = json!({ "role": "assistant", "content": verdict.to_string() });
-        let body = json!({
-            "id": "c", "object": "chat.completion", "created": 1, "model": "m",
-            "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
-            "usage": { "prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18 },
-        });
-        Answer::json(200, &body)
-    })
+    Server::start(|_| pass())
+}
+
+/// A configuration whose model `m` is at `server`, or nowhere.
+fn config(server: Option<&Server>) -> String {
+    let url = server.map(|server| format!("base_url: \"{}/v1\", ", server.origin));
+    format!(
+        "models:\n  m: {{ model: \"openai:m\", {}max_tokens: 100 }}\nmax_retries: 0\n",
+        url.unwrap_or_default()
+    )
+}
+
+/// How often a canary was judged.
+fn canaries(server: &Server) -> usize {
+    let asked = server.asked();
+    asked.iter().filter(|asked| is_canary(asked)).count()
+}
+
+fn is_canary(asked: &Asked) -> bool {
+    asked.body.to_string().contains("ferrybank.example")
 }
 
 /// Some mails that nobody judged, and a model `m` at `server`.
 fn unjudged(server: &Server, more: &str) -> Place {
-    let url = format!("{}/v1", server.origin);
-    let place = Place::new(&format!(
-        "models:\n  m: {{ model: \"openai:m\", base_url: \"{url}\", max_tokens: 100 }}\nmax_retries: 0\n{more}"
-    ));
+    let place = Place::new(&format!("{}{more}", config(Some(server))));
     let run = [
         "run", "response", "-a", "workflow", "--split", "dev", "--limit", "30",
     ];
@@ -122,4 +139,68 @@ fn what_ends_the_judging_leaves_no_layer_to_show() {
         let refused = place.run(&["report", "it", "--layer", "1"]);
         assert_eq!(refused.code, 2, "{refused:?}");
     }
+}
+
+#[test]
+fn what_a_judge_said_of_stored_attempts_is_paid_once() {
+    let server = content();
+    let place = unjudged(&server, "");
+    let rescore = ["rescore", "it", "--judge-model", "m"];
+    let run = |more: &[&str]| place.run(&[&rescore[..], more].concat());
+    // An account that stops working in the middle of it: what was answered is kept.
+    let stopping = Server::start(|asked| match is_canary(asked) {
+        true => pass(),
+        false => Answer::json(401, &json!({ "error": { "message": "no" } })),
+    });
+    place.configure(&config(Some(&stopping)));
+    let told = run(&["--record", "rec"]);
+    assert_eq!(told.code, 2, "{told:?}");
+    assert!(canaries(&stopping) > 4);
+
+    place.configure(&config(Some(&server)));
+    let refused = run(&["--record", "rec"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("holds a recording"), "{refused:?}");
+    let told = run(&["--replay", "rec", "--record", "rec"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let asked = server.asked().len();
+    assert!(asked > 20, "{asked}");
+    assert_eq!(canaries(&server), 0, "they were answered before");
+
+    // From here on nobody is asked, and without an address or a key nobody could be.
+    place.configure(&config(None));
+    let told = run(&["--replay", "rec", "-j", "1"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert_eq!(server.asked().len(), asked);
+    let attempts = |number: u32| -> Vec<String> {
+        let layer = place.read(&format!("reports/it/layers/{number}.jsonl"));
+        let attempts = layer.lines().filter(|line| line.starts_with("{\"attempt"));
+        attempts.map(str::to_owned).collect()
+    };
+    assert_eq!(attempts(2).len(), attempts(3).len());
+    assert_eq!(attempts(2), attempts(3));
+    // Other votes are other calls, which are not there.
+    let told = run(&["--replay", "rec", "--judge-votes", "2"]);
+    assert_eq!(told.code, 5, "{told:?}");
+    assert!(told.stderr.contains("no recorded answer"), "{told:?}");
+}
+
+#[test]
+fn what_a_judge_said_of_labelled_items_is_paid_once() {
+    let server = content();
+    let place = Place::new(&config(Some(&server)));
+    let calibrate = ["calibrate", "response_criteria", "--judge-model", "m"];
+    let run = |more: &[&str]| place.run(&[&calibrate[..], more].concat());
+    let told = run(&["--record", "rec", "--json"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let asked = server.asked().len();
+    assert!(asked > 150, "{asked}");
+    place.configure(&config(None));
+    let again = run(&["--replay", "rec", "--json", "-j", "1"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(again.stdout, told.stdout);
+    assert_eq!(server.asked().len(), asked);
+    // What the configuration records is a run.
+    place.configure(&format!("{}replay: rec\n", config(None)));
+    assert_ne!(run(&[]).code, 0, "there is no key");
 }

@@ -1,13 +1,11 @@
 //! The flags of `mailproof rescore`.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Choices, JudgeChoice, Reach, parse_budget, parse_concurrency, parse_votes};
+use super::{Choices, JudgeChoice, Limits, Panel, Reach, Recordings};
 use crate::experiment::layer::Scorers;
-use crate::run::Cost;
 
 #[derive(Debug, Args)]
 pub struct RescoreArgs {
@@ -32,46 +30,12 @@ pub struct RescoreArgs {
         help_heading = "Judges"
     )]
     pub judge: Vec<JudgeChoice>,
-    /// Model of the judges; repeatable: a panel that votes together; default: as in the run
-    #[arg(
-        long,
-        env = "MAILPROOF_JUDGE_MODEL",
-        value_name = "PROVIDER:NAME",
-        value_delimiter = ',',
-        help_heading = "Judges"
-    )]
-    pub judge_model: Vec<String>,
-    /// Votes of each model on every statement; default: as in the run
-    #[arg(long, env = "MAILPROOF_JUDGE_VOTES", value_name = "N", value_parser = parse_votes, help_heading = "Judges")]
-    pub judge_votes: Option<u32>,
-    /// A judge's definition, in the place of the built-in one of the same key; repeatable
-    #[arg(
-        long,
-        env = "MAILPROOF_JUDGE_FILE",
-        value_name = "FILE",
-        help_heading = "Judges"
-    )]
-    pub judge_file: Vec<PathBuf>,
-    /// Attempts that are looked at at once [default: 16]
-    #[arg(short = 'j', long, env = "MAILPROOF_MAX_CONCURRENCY", value_name = "N", value_parser = parse_concurrency, help_heading = "Limits")]
-    pub max_concurrency: Option<NonZeroUsize>,
-    /// The most US dollars that this may spend; where more would be, it stops with exit code 102
-    #[arg(long, env = "MAILPROOF_BUDGET_USD", value_name = "USD", value_parser = parse_budget, help_heading = "Limits")]
-    pub budget_usd: Option<Cost>,
-    /// How often a model call is sent again after failures that may pass [default: 5]
-    #[arg(
-        long,
-        env = "MAILPROOF_MAX_RETRIES",
-        value_name = "N",
-        help_heading = "Limits"
-    )]
-    pub max_retries: Option<u32>,
-    /// Requests in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_RPM", value_name = "N", help_heading = "Limits")]
-    pub rpm: Option<NonZeroU32>,
-    /// Tokens in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_TPM", value_name = "N", help_heading = "Limits")]
-    pub tpm: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub panel: Panel,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[command(flatten)]
+    pub recordings: Recordings,
     #[command(flatten)]
     pub reach: Reach,
     /// Write a report; the format by extension: .json, .md, .svg; repeatable
@@ -86,14 +50,8 @@ impl RescoreArgs {
         Choices {
             config: self.config.clone(),
             judge: self.judge.clone(),
-            judge_model: self.judge_model.clone(),
-            judge_votes: self.judge_votes,
-            judge_file: self.judge_file.clone(),
-            max_concurrency: self.max_concurrency,
-            budget_usd: self.budget_usd,
-            max_retries: self.max_retries,
-            rpm: self.rpm,
-            tpm: self.tpm,
+            panel: self.panel.clone(),
+            limits: self.limits.clone(),
             reach: self.reach.clone(),
             output: self.output.clone(),
             ..Choices::default()

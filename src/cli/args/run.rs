@@ -1,6 +1,5 @@
 //! The flags of `mailproof run`.
 
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,11 +8,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Reach, parse_budget, parse_concurrency, parse_duration, parse_rate};
+use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_rate};
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
 use crate::judge::JudgeKey;
-use crate::run::Cost;
 use crate::score::Suite;
 
 #[derive(Debug, Args)]
@@ -132,35 +130,14 @@ pub struct Choices {
         help_heading = "Judges"
     )]
     pub judge: Vec<JudgeChoice>,
-    /// Model of the judges; repeatable: a panel that votes together; default: the agent's
-    #[arg(
-        long,
-        env = "MAILPROOF_JUDGE_MODEL",
-        value_name = "PROVIDER:NAME",
-        value_delimiter = ',',
-        help_heading = "Judges"
-    )]
-    pub judge_model: Vec<String>,
-    /// Votes of each model on every statement [default: what the judge's definition says: 1]
-    #[arg(long, env = "MAILPROOF_JUDGE_VOTES", value_name = "N", value_parser = parse_votes, help_heading = "Judges")]
-    pub judge_votes: Option<u32>,
-    /// A judge's definition, in the place of the built-in one of the same key; repeatable
-    #[arg(
-        long,
-        env = "MAILPROOF_JUDGE_FILE",
-        value_name = "FILE",
-        help_heading = "Judges"
-    )]
-    pub judge_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub panel: Panel,
     /// Attempts per example [default: 1]
     #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
     /// Everything random is drawn from it [default: 0]
     #[arg(long, env = "MAILPROOF_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// Cases in flight [default: 16]
-    #[arg(short = 'j', long, env = "MAILPROOF_MAX_CONCURRENCY", value_name = "N", value_parser = parse_concurrency, help_heading = "Limits")]
-    pub max_concurrency: Option<NonZeroUsize>,
     /// The first N examples, in dataset order
     #[arg(
         long,
@@ -212,42 +189,12 @@ pub struct Choices {
     /// How long the whole run may take; what is left then is for --resume
     #[arg(long, env = "MAILPROOF_RUN_TIMEOUT", value_name = "DURATION", value_parser = parse_duration, help_heading = "Limits")]
     pub run_timeout: Option<Duration>,
-    /// The most US dollars that an experiment may spend, over all its sittings; a run that would
-    /// spend more stops, with exit code 102
-    #[arg(long, env = "MAILPROOF_BUDGET_USD", value_name = "USD", value_parser = parse_budget, help_heading = "Limits")]
-    pub budget_usd: Option<Cost>,
-    /// How often a model call is sent again after failures that may pass [default: 5]
-    #[arg(
-        long,
-        env = "MAILPROOF_MAX_RETRIES",
-        value_name = "N",
-        help_heading = "Limits"
-    )]
-    pub max_retries: Option<u32>,
-    /// Requests in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_RPM", value_name = "N", help_heading = "Limits")]
-    pub rpm: Option<NonZeroU32>,
-    /// Tokens in a minute, at each provider account
-    #[arg(long, env = "MAILPROOF_TPM", value_name = "N", help_heading = "Limits")]
-    pub tpm: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub limits: Limits,
     #[command(flatten)]
     pub reach: Reach,
-    /// Keep what models are asked and answer in this folder
-    #[arg(
-        long,
-        env = "MAILPROOF_RECORD",
-        value_name = "DIR",
-        help_heading = "Recordings"
-    )]
-    pub record: Option<PathBuf>,
-    /// Answer from this recording and ask no model; with --record, ask for what is not in it
-    #[arg(
-        long,
-        env = "MAILPROOF_REPLAY",
-        value_name = "DIR",
-        help_heading = "Recordings"
-    )]
-    pub replay: Option<PathBuf>,
+    #[command(flatten)]
+    pub recordings: Recordings,
     /// Write a report; the format by extension: .json, .md, .svg; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,

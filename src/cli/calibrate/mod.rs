@@ -13,9 +13,10 @@ use super::args::{CalibrateArgs, Choices, Talk};
 use super::config::{Config, DEFAULT_PATH};
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
-use super::models::{CONCURRENCY, terms};
+use super::models::{CONCURRENCY, Models};
 use super::progress;
 use super::results;
+use super::run::recording::{self, Prompts};
 use super::run::{money, settings};
 use super::talk::{print, say, warn, width};
 use super::validate::load;
@@ -27,21 +28,24 @@ use crate::judge::calibration::record::{FOLDER, file_name, to_json};
 use crate::judge::calibration::{Measured, Rated, measure, rated};
 use crate::judge::definition::Definitions;
 use crate::judge::subject::Question;
-use crate::model::catalog::{self, Catalog, Connected, Terms};
-use crate::model::halt::Halt;
-use crate::model::rules;
+use crate::model::catalog::Catalog;
+use crate::model::record::{Recording, Unused};
+use crate::model::{Model, rules};
+use crate::redact::Redactor;
 use crate::report::escape;
 use crate::run::ModelRole;
 
 /// With a smaller share of items judged, those that are left may be the easy ones, and
 /// nothing is recorded.
 const LEAST_COVERAGE: f64 = 0.95;
+/// Stands in the place of a variant in a recording.
+const RECORDED_AS: &str = "calibration";
 
 pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let asked = asked(&args, &config);
     let mut definitions = Definitions::embedded();
-    for file in &asked.judge_file {
+    for file in &asked.panel.judge_file {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
     }
     let definition = Arc::clone(definitions.get(args.judge));
@@ -54,33 +58,30 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         .map_err(Failure::usage)?;
 
     let environment = asked.reach.environment(&config)?;
-    let redactor = environment.redactor();
-    let (catalog, halt) = (config.catalog(), Halt::default());
-    let terms = terms(&asked, &config, halt.clone());
-    let connected = open(&names, &catalog, &terms, &environment)?;
-    if terms.budget.is_some() {
-        money::can_be_limited(&unlimited(&names, &catalog, &connected))?;
-    }
+    let redactor = Arc::new(environment.redactor());
+    let catalog = config.catalog();
+    let bench = Bench::open(&names, &catalog, &asked, &config, &environment, &redactor)?;
     let judge = Judge {
-        votes: asked.judge_votes.unwrap_or(definition.votes),
-        panel: names
-            .iter()
-            .map(|name| connected.get(name, ModelRole::Judge))
-            .map(|model| model.expect("each was opened"))
-            .collect(),
+        votes: asked.panel.judge_votes.unwrap_or(definition.votes),
+        panel: bench.panel,
         definition,
     };
 
-    let models = names.iter().map(|name| catalog.full_name(name)).collect();
-    let at_once = asked.max_concurrency.unwrap_or(CONCURRENCY).get();
+    let full = names.iter().map(|name| catalog.full_name(name)).collect();
+    let at_once = asked.limits.max_concurrency.unwrap_or(CONCURRENCY).get();
     let bar = progress::bar(talk, items.len() as u64);
     let date = Zoned::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
-    let work = measure(&judge, models, &items, at_once, date, || bar.inc(1));
+    let work = measure(&judge, full, &items, at_once, date, || bar.inc(1));
     let mut measured = runtime.block_on(work);
     measured.details.left_out = left_out;
     bar.finish_and_clear();
-    if let Some(halted) = halt.reason() {
+    if let Some(recording) = &bench.recording {
+        recording
+            .finish(Unused::Kept)
+            .map_err(Failure::from_error)?;
+    }
+    if let Some(halted) = bench.models.halt.reason() {
         warn(&format!("stopped: {}", escape::lines(&halted.reason)));
         warn("nothing is recorded: a judge is measured on all items or on none");
         return Ok(halted.because.into());
@@ -116,19 +117,15 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
 /// What the flags say, completed by the configuration.
 fn asked(args: &CalibrateArgs, config: &Config) -> Choices {
     let mut asked = Choices {
-        judge_model: args.judge_model.clone(),
-        judge_votes: args.judge_votes,
-        judge_file: args.judge_file.clone(),
-        max_concurrency: args.max_concurrency,
-        max_retries: args.max_retries,
-        rpm: args.rpm,
-        tpm: args.tpm,
+        panel: args.panel.clone(),
+        limits: args.limits.clone(),
         reach: args.reach.clone(),
         ..Choices::default()
     };
     config.complete(&mut asked);
-    // What the configuration limits is an experiment.
-    asked.budget_usd = args.budget_usd;
+    // What the configuration limits and records is an experiment.
+    asked.limits.budget_usd = args.limits.budget_usd;
+    asked.recordings = args.recordings.clone();
     asked
 }
 
@@ -178,7 +175,7 @@ fn labelled(args: &CalibrateArgs, panel: &[String]) -> Result<(Vec<Item>, u64), 
 /// The names of the models that judge: those that were chosen, those of the definition, or
 /// the agent's.
 fn panel(asked: &Choices, defined: &[String]) -> Result<Vec<String>, Failure> {
-    match (&asked.judge_model[..], defined, &asked.model[..]) {
+    match (&asked.panel.judge_model[..], defined, &asked.model[..]) {
         ([], [], []) => Ok(vec![rules::NAME.to_owned()]),
         ([], [], [one]) => Ok(vec![one.clone()]),
         ([], [], _) => Err(Failure::usage(
@@ -189,22 +186,65 @@ fn panel(asked: &Choices, defined: &[String]) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn open(
-    names: &[String],
-    catalog: &Catalog,
-    terms: &Terms,
-    environment: &Environment,
-) -> Result<Connected, Failure> {
-    let wanted = names.iter().map(|name| (name.as_str(), ModelRole::Judge));
-    catalog::open(catalog, wanted, terms, |name| environment.get(name)).map_err(Failure::usage)
+/// The models of a panel, ready to be asked, or to answer from a recording.
+struct Bench {
+    models: Models,
+    recording: Option<Arc<Recording>>,
+    panel: Vec<Arc<dyn Model>>,
+}
+
+impl Bench {
+    fn open(
+        names: &[String],
+        catalog: &Catalog,
+        asked: &Choices,
+        config: &Config,
+        environment: &Environment,
+        redactor: &Arc<Redactor>,
+    ) -> Result<Bench, Failure> {
+        let wanted = names.iter().map(|name| (name.as_str(), ModelRole::Judge));
+        let wanted = wanted.filter(|_| !asked.recordings.asks_nobody());
+        let models = Models::in_roles(wanted, catalog, asked, config, environment)?;
+        if models.budget.is_some() {
+            money::can_be_limited(&unlimited(names, catalog, &models))?;
+        }
+        let replayed = recording::replayed(&asked.recordings)?;
+        let now = Zoned::now();
+        let today = Prompts {
+            date: now.date(),
+            seed: 0,
+        };
+        let prompts = Prompts::of(replayed.as_ref(), today);
+        let recording = recording::open(&asked.recordings, false, prompts, &now, redactor)?;
+        let panel = names.iter().map(|name| {
+            let role = ModelRole::Judge;
+            recording::model(
+                recording.as_ref(),
+                &models,
+                catalog,
+                RECORDED_AS,
+                name,
+                role,
+            )
+        });
+        Ok(Bench {
+            panel: panel
+                .collect::<Result<_, _>>()
+                .map_err(Failure::from_error)?,
+            models,
+            recording,
+        })
+    }
 }
 
 /// The models whose calls have no worst cost.
-fn unlimited(names: &[String], catalog: &Catalog, connected: &Connected) -> Forecast {
+fn unlimited(names: &[String], catalog: &Catalog, models: &Models) -> Forecast {
     let mut forecast = Forecast::default();
     for name in names {
-        let worth = connected.worth(name, ModelRole::Judge);
-        let worth = worth.expect("each was opened");
+        // What is not opened is not asked, and costs nothing.
+        let Some(worth) = models.worth(name, ModelRole::Judge) else {
+            continue;
+        };
         let full = catalog.full_name(name);
         match worth.price {
             None => forecast.unpriced.insert(full),

@@ -291,12 +291,13 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
         let items: Vec<(Rated, Question)> = items.collect();
         let asked = asked(&args, &Config::default());
         let names = panel(&asked, &definition.panel).unwrap();
-        let terms = terms(&asked, &Config::default(), Halt::default());
-        let catalog = Catalog::default();
-        let connected = open(&names, &catalog, &terms, &Environment::process()).unwrap();
+        let environment = Environment::process();
+        let redactor = Arc::new(environment.redactor());
+        let (catalog, config) = (Catalog::default(), Config::default());
+        let bench = Bench::open(&names, &catalog, &asked, &config, &environment, &redactor);
         let judge = Judge {
             votes: definition.votes,
-            panel: vec![connected.get(rules::NAME, ModelRole::Judge).unwrap()],
+            panel: bench.unwrap().panel,
             definition,
         };
         let path = folder.join(file_name(&judge.binding(names.clone())));

@@ -169,10 +169,10 @@ impl Config {
         many(&mut choices.agent, &self.agent);
         many(&mut choices.model, &self.model);
         many(&mut choices.judge, &self.judge);
-        many(&mut choices.judge_model, &self.judge_model);
-        many(&mut choices.judge_file, &self.judge_file);
+        many(&mut choices.panel.judge_model, &self.judge_model);
+        many(&mut choices.panel.judge_file, &self.judge_file);
         one(
-            &mut choices.judge_votes,
+            &mut choices.panel.judge_votes,
             self.judge_votes.as_ref().map(|votes| votes.0),
         );
         many(&mut choices.example, &self.example);
@@ -185,7 +185,7 @@ impl Config {
         one(&mut choices.repeat, self.repeat.as_ref().map(|n| n.0));
         one(&mut choices.seed, self.seed);
         one(
-            &mut choices.max_concurrency,
+            &mut choices.limits.max_concurrency,
             self.max_concurrency.as_ref().map(|n| n.0),
         );
         one(&mut choices.limit, self.limit);
@@ -199,15 +199,15 @@ impl Config {
             &mut choices.run_timeout,
             self.run_timeout.as_ref().map(|time| time.0),
         );
-        one(&mut choices.max_retries, self.max_retries);
+        one(&mut choices.limits.max_retries, self.max_retries);
         one(
-            &mut choices.budget_usd,
+            &mut choices.limits.budget_usd,
             self.budget_usd.as_ref().map(|usd| usd.0),
         );
         self.reach(&mut choices.reach);
         one(&mut choices.max_steps, self.max_steps.as_ref().map(|n| n.0));
-        one(&mut choices.record, self.record.clone());
-        one(&mut choices.replay, self.replay.clone());
+        one(&mut choices.recordings.record, self.record.clone());
+        one(&mut choices.recordings.replay, self.replay.clone());
         one(
             &mut choices.min_pass_rate,
             self.min_pass_rate.as_ref().map(|rate| rate.0),

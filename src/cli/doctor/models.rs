@@ -52,7 +52,7 @@ impl<'a> Models<'a> {
             ];
             let others = others.into_iter();
             names.extend(others.filter_map(|(name, role)| Some((name.as_deref()?, role))));
-            let judges = asked.judge_model.iter();
+            let judges = asked.panel.judge_model.iter();
             names.extend(judges.map(|name| (name.as_str(), ModelRole::Judge)));
         }
         let mut roles: Vec<(String, Vec<ModelRole>)> = Vec::new();

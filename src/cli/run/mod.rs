@@ -4,7 +4,7 @@ mod describe;
 pub mod email;
 pub mod files;
 pub mod money;
-mod recording;
+pub mod recording;
 pub mod settings;
 mod thread;
 
@@ -48,7 +48,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     config.complete(&mut args.choices);
     if let Some(file) = &args.email {
         // What the configuration limits is an experiment.
-        args.choices.budget_usd = None;
+        args.choices.limits.budget_usd = None;
         return match &args.thread {
             Some(thread) => thread::run(talk, file, thread, &args, &config),
             None => email::run(talk, file, &args, &config),
@@ -71,7 +71,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         Some(header) => Choices::of(header),
         None => settings::defaults(),
     };
-    let replayed = recording::replayed(&args)?;
+    let recordings = args.choices.recordings.clone();
+    recording::can_prune(&recordings, args.prune)?;
+    let replayed = recording::replayed(&recordings)?;
     if let Some(info) = &replayed {
         base.seed = recording::seed(info, &args, recorded.as_ref())?;
     }
@@ -106,7 +108,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     for left_out in &plan.left_out {
         warn(&left_out.to_string());
     }
-    let parts = match recording::asks_nobody(&args) {
+    let parts = match args.choices.recordings.asks_nobody() {
         true => Vec::new(),
         false => settings::judged_parts(&choices, &plan),
     };
@@ -121,7 +123,11 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         print(&describe(talk, &plan, &forecast()))?;
         return Ok(Exit::Ok);
     }
-    let concurrency = args.choices.max_concurrency.unwrap_or(models::CONCURRENCY);
+    let concurrency = args
+        .choices
+        .limits
+        .max_concurrency
+        .unwrap_or(models::CONCURRENCY);
     if parts.iter().any(Parts::is_live) {
         let cases = concurrency.get() as u64;
         files::allow(match plan.judges.is_empty() {
@@ -133,7 +139,11 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
 
     let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
     // Before the journal: where the recording cannot be used, no experiment is begun.
-    let recording = recording::open(&args, date, &plan, &now, &redactor)?;
+    let prompts = recording::Prompts {
+        date,
+        seed: plan.seed,
+    };
+    let recording = recording::open(&recordings, args.resume, prompts, &now, &redactor)?;
     let opened = open(&args, recorded, &plan, &dataset, &now, date, &redactor);
     let opened = opened.and_then(|opened| {
         money::go_on(&models, opened.spent)?;
@@ -168,7 +178,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let variants = plan.variants.clone();
     let summary = carry_out(talk, opened, plan, Arc::clone(&dataset), casts, &sources, bounds)?;
     if let Some(recording) = recording {
-        recording::finish(recording, &args, summary.because)?;
+        recording::finish(recording, args.prune, summary.because)?;
     }
 
     let mut report = following.finish()?;

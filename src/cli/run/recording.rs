@@ -1,30 +1,53 @@
-//! Recordings of a run: which are read, which are written, and what they decide.
+//! Recordings of a command: which are read, which are written, and what they decide.
 
 use std::sync::Arc;
 
 use jiff::Zoned;
 use jiff::civil::Date;
 
-use super::super::args::RunArgs;
+use super::super::args::{Recordings, RunArgs};
 use super::super::exit::Failure;
+use super::super::models::Models;
 use super::super::talk::warn;
-use crate::experiment::{EndReason, Header, Plan, RecordingUse};
-use crate::model::record::{Info, Options, Recording, Unused};
+use crate::experiment::{EndReason, Header, RecordingUse};
+use crate::model::Model;
+use crate::model::catalog::Catalog;
+use crate::model::record::{Info, Options, RecordError, Recording, Unused};
 use crate::redact::Redactor;
+use crate::run::ModelRole;
 
-/// Whether every answer is to come from a recording.
-pub fn asks_nobody(args: &RunArgs) -> bool {
-    args.choices.replay.is_some() && args.choices.record.is_none()
+/// What the prompts that are recorded were made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Prompts {
+    pub date: Date,
+    pub seed: u64,
 }
 
-/// What the recording to replay was made with.
-pub fn replayed(args: &RunArgs) -> Result<Option<Info>, Failure> {
-    if args.prune && (args.choices.replay.is_none() || args.choices.record.is_none()) {
+impl Prompts {
+    /// Of a command whose prompts depend on neither: what the recording says that it answers
+    /// from, so that it answers on any day, or else `otherwise`.
+    pub fn of(replayed: Option<&Info>, otherwise: Prompts) -> Prompts {
+        replayed.map_or(otherwise, |info| Prompts {
+            date: info.date,
+            seed: info.seed,
+        })
+    }
+}
+
+/// # Errors
+/// Pruning was asked for where nothing can be pruned.
+pub fn can_prune(recordings: &Recordings, prune: bool) -> Result<(), Failure> {
+    if prune && (recordings.replay.is_none() || recordings.record.is_none()) {
         return Err(Failure::usage(
             "`--prune` drops what a run did not use of a recording that it adds to: give `--replay DIR --record DIR` with it",
         ));
     }
-    let folder = args.choices.replay.as_deref();
+    Ok(())
+}
+
+/// What the recording to replay was made with.
+pub fn replayed(recordings: &Recordings) -> Result<Option<Info>, Failure> {
+    let folder = recordings.replay.as_deref();
     folder
         .map(Info::read)
         .transpose()
@@ -49,28 +72,54 @@ pub fn date(resumed: Option<&Header>, replayed: Option<&Info>, today: Date) -> D
     resumed.or(replayed.map(|info| info.date)).unwrap_or(today)
 }
 
-/// Opens what the run reads and writes of recordings; `None` where that is nothing.
+/// Opens what a command reads and writes of recordings; `None` where that is nothing.
+/// `resume` where it goes on with an experiment, whose calls may be there already.
 pub fn open(
-    args: &RunArgs,
-    date: Date,
-    plan: &Plan,
+    recordings: &Recordings,
+    resume: bool,
+    prompts: Prompts,
     now: &Zoned,
     redactor: &Arc<Redactor>,
 ) -> Result<Option<Arc<Recording>>, Failure> {
-    let (replay, record) = (args.choices.replay.clone(), args.choices.record.clone());
+    let Recordings { replay, record } = recordings.clone();
     if replay.is_none() && record.is_none() {
         return Ok(None);
     }
     let recording = Recording::open(Options {
         replay,
         record,
-        resume: args.resume,
-        date,
-        seed: plan.seed,
+        resume,
+        date: prompts.date,
+        seed: prompts.seed,
         created: now.timestamp(),
         redactor: Arc::clone(redactor),
     });
     recording.map(Some).map_err(Failure::from_error)
+}
+
+/// A model that was opened, or what is recorded of it for `variant`, a part of a file's name.
+///
+/// # Errors
+/// What is recorded of it cannot be read.
+///
+/// # Panics
+/// Where it was not opened, and nothing is recorded.
+pub fn model(
+    recording: Option<&Arc<Recording>>,
+    models: &Models,
+    catalog: &Catalog,
+    variant: &str,
+    name: &str,
+    role: ModelRole,
+) -> Result<Arc<dyn Model>, RecordError> {
+    let model = models.get(name, role);
+    match recording {
+        None => Ok(model.expect("every model of the choices was opened")),
+        Some(recording) => {
+            let settings = catalog.settings(name, role);
+            recording.model(model, variant, role, name, &settings, models.halt.clone())
+        }
+    }
 }
 
 /// What became of the calls so far.
@@ -82,8 +131,8 @@ pub fn used(recording: &Recording, replayed: Option<&Info>) -> RecordingUse {
 }
 
 /// Puts what was recorded in order, when no call is in flight any more.
-pub fn finish(recording: &Recording, args: &RunArgs, because: EndReason) -> Result<(), Failure> {
-    let unused = match (args.prune, because) {
+pub fn finish(recording: &Recording, prune: bool, because: EndReason) -> Result<(), Failure> {
+    let unused = match (prune, because) {
         (true, EndReason::Complete) => Unused::Dropped,
         (true, _) => {
             warn("nothing was pruned: a run that is not complete does not tell what is unused");

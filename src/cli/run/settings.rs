@@ -15,6 +15,7 @@ use super::super::config::{Config, DEFAULT_PATH, OneOrMany};
 use super::super::exit::Failure;
 use super::super::models::{Models, Parts};
 use super::super::results;
+use super::recording;
 use crate::agent::prompts::Preferences;
 use crate::agent::tools::Tool;
 use crate::agent::{self, Agent, AgentKind, Behaviour, Settings};
@@ -115,7 +116,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
 /// Who is to judge: `base`, with what the flags say, completed by `config`, in its place.
 pub fn judging(base: Judging, asked: &args::Choices, config: &Config) -> Result<Judging, Failure> {
     let mut definitions = base.definitions;
-    for file in &asked.judge_file {
+    for file in &asked.panel.judge_file {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
     }
     let config_path = asked.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
@@ -130,11 +131,11 @@ pub fn judging(base: Judging, asked: &args::Choices, config: &Config) -> Result<
             [] => base.judges,
             chosen => Some(judges(chosen)?),
         },
-        models: match &asked.judge_model[..] {
+        models: match &asked.panel.judge_model[..] {
             [] => base.models,
             models => panel(models)?,
         },
-        votes: asked.judge_votes.or(base.votes),
+        votes: asked.panel.judge_votes.or(base.votes),
         thresholds,
         trust: config.trust_uncalibrated_judges.unwrap_or(base.trust),
         definitions,
@@ -343,15 +344,14 @@ pub fn casts(
         let kind = kind.expect("variants are made of the agents chosen");
         let parts = Parts::new(&variant.model, choices);
         let named = |name: &str, role| {
-            let halt = models.halt.clone();
-            let model = models.get(name, role);
-            match recording {
-                None => Ok(model.expect("every model of the choices was opened")),
-                Some(recording) => {
-                    let settings = choices.catalog.settings(name, role);
-                    recording.model(model, &variant.file_name(), role, name, &settings, halt)
-                }
-            }
+            recording::model(
+                recording,
+                models,
+                &choices.catalog,
+                &variant.file_name(),
+                name,
+                role,
+            )
         };
         let part = |role| named(parts.name(role), role);
         let definitions = &choices.judging.definitions;
