@@ -5,6 +5,7 @@ use serde_json::Value;
 use similar::{ChangeTag, DiffOp, TextDiff, capture_diff_slices};
 use textwrap::{Options, WordSeparator};
 
+use crate::compare::Beside;
 use crate::experiment::{Attempt, Verdict as Passed};
 use crate::judge::Judged;
 use crate::message::{ToolStatus, visible};
@@ -28,36 +29,34 @@ const HEADING: Style = Style::new().bold();
 const GONE: Style = AnsiColor::Red.on_default();
 const NEW: Style = AnsiColor::Green.on_default();
 
-/// An attempt of the reference beside one of the candidate.
 #[derive(Clone, Copy, Debug)]
-pub struct Beside<'a> {
-    pub example: &'a str,
-    /// `EXPERIMENT/VARIANT`.
-    pub reference_name: &'a str,
-    pub candidate_name: &'a str,
-    /// `None` where that side has no such attempt.
-    pub reference: Option<&'a Attempt<Run>>,
-    pub candidate: Option<&'a Attempt<Run>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct BesideOptions {
+pub struct BesideOptions<'a> {
+    /// The experiment of the reference, or its file.
+    pub reference: &'a str,
+    /// The candidate's experiment.
+    pub candidate: &'a str,
     pub width: usize,
     pub color: bool,
 }
 
 /// Lays both attempts out, aligned by what was called: `−` is the reference's alone, `+` the
 /// candidate's, and `~` differs. From 100 columns on, calls stand in two columns.
-pub fn render(beside: &Beside<'_>, options: BesideOptions) -> String {
+pub fn render(beside: &Beside, options: BesideOptions<'_>) -> String {
     let mut page = Page {
         width: options.width.clamp(40, 200),
         color: options.color,
         text: String::new(),
     };
-    page.heading(&format!("{}", line(&bounded(beside.example, 100))));
-    page.entry("− ", &side(beside.reference_name, beside.reference), GONE);
-    page.entry("+ ", &side(beside.candidate_name, beside.candidate), NEW);
-    let (Some(reference), Some(candidate)) = (beside.reference, beside.candidate) else {
+    page.heading(&line(&bounded(&beside.example, 100)));
+    let (reference, candidate) = (beside.reference.as_ref(), beside.candidate.as_ref());
+    let name = |experiment: &str, variant: &str| format!("{experiment}/{variant}");
+    let names = [
+        name(options.reference, &beside.reference_variant),
+        name(options.candidate, &beside.candidate_variant),
+    ];
+    page.entry("− ", &side(&names[0], reference), GONE);
+    page.entry("+ ", &side(&names[1], candidate), NEW);
+    let (Some(reference), Some(candidate)) = (reference, candidate) else {
         page.plain("only one side has the attempt: there is nothing to align");
         return page.text;
     };

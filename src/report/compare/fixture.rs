@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::compare::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Measure, Pair, Resource,
-    ResourceChange, Rule, Side, Verdict,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Measure, Noise, NoiseChange, Pair,
+    Resource, ResourceChange, Rule, Side, Verdict,
 };
 use crate::experiment::CaseKind;
 use crate::score::Key;
@@ -96,6 +96,7 @@ fn pair(variant: &str, verdict: Verdict, keys: Vec<KeyChange>) -> Pair {
         splits: BTreeMap::new(),
         flips: Vec::new(),
         flaky: Vec::new(),
+        noise: Vec::new(),
         resources: Vec::new(),
     }
 }
@@ -194,11 +195,29 @@ pub(crate) fn too_few() -> Comparison {
     pair.flips = vec![flip("newsletter", &[], 1, 0)];
     pair.flaky = vec![Flaky {
         example: "invoice".to_owned(),
+        kind: CaseKind::Example,
         reference_passed: 1,
         reference_scored: 3,
         candidate_passed: 2,
         candidate_scored: 3,
     }];
+    let noise = |agent, judge| Noise {
+        examples: 10,
+        agent,
+        judge,
+    };
+    pair.noise = vec![
+        NoiseChange {
+            measure: Measure::PassRate,
+            reference: Some(noise(0.0667, None)),
+            candidate: Some(noise(0.0444, None)),
+        },
+        NoiseChange {
+            measure: Measure::Key(Key::ResponseCriteria),
+            reference: None,
+            candidate: Some(noise(0.0444, Some(0.01))),
+        },
+    ];
     pair.only_candidate = vec!["new-one".to_owned()];
     pair.only_candidate_count = 1;
     let mut comparison = comparison(Verdict::CannotTell, vec![pair]);

@@ -9,21 +9,19 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::compare::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Pair, Resource, ResourceChange,
-    Verdict,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Noise, NoiseChange, Pair,
+    Resource, ResourceChange, Verdict, worst_first,
 };
 
 use super::escape::shell;
 use super::figures::{count, duration, percentage, plural};
 use super::people::Table;
 
-pub use beside::{Beside, BesideOptions, render as beside};
+pub use beside::{BesideOptions, render as beside};
 
 /// Format of a comparison as JSON.
 pub const FORMAT: &str = "mailproof.comparison/1";
@@ -124,7 +122,7 @@ pub(crate) fn headline(comparison: &Comparison, quote: impl Fn(&str) -> String) 
                 points(difference.effect),
                 interval(difference),
             );
-            if let Some((tag, group)) = worsened(&pair.tags).first() {
+            if let Some((tag, group)) = worst_first(&pair.tags).first() {
                 text.push_str(&format!(
                     "; most of all where the tag is {}: {} to {}, {}",
                     quote(tag),
@@ -181,20 +179,6 @@ fn too_few_of(key: &KeyChange, margin: f64) -> String {
 fn two_digits(number: f64) -> u64 {
     let unit = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
     ((number / unit).ceil() * unit) as u64
-}
-
-/// Groups whose pass rate fell, the largest fall first.
-pub(super) fn worsened(groups: &BTreeMap<String, GroupChange>) -> Vec<(&str, &GroupChange)> {
-    let mut worse: Vec<(&str, &GroupChange)> = groups
-        .iter()
-        .map(|(name, group)| (name.as_str(), group))
-        .filter(|(_, group)| group.candidate < group.reference)
-        .collect();
-    worse.sort_by(|(_, one), (_, other)| {
-        let by_effect = one.difference.effect.total_cmp(&other.difference.effect);
-        by_effect.then(other.pairs.cmp(&one.pairs))
-    });
-    worse
 }
 
 /// `reference → candidate`, one line.
@@ -335,6 +319,23 @@ pub(super) fn flaky(flaky: &Flaky, quote: impl Fn(&str) -> String) -> String {
         flaky.reference_scored,
         flaky.candidate_passed,
         flaky.candidate_scored,
+    )
+}
+
+/// How much attempts at one example differ, in one line.
+pub(super) fn noise(change: &NoiseChange) -> String {
+    let side = |noise: Option<Noise>| match noise {
+        None => "not tried twice".to_owned(),
+        Some(Noise { agent, judge, .. }) => match judge {
+            None => format!("{agent:.3}"),
+            Some(judge) => format!("{agent:.3} by the agent and {judge:.3} by votes"),
+        },
+    };
+    format!(
+        "variance of {} between attempts at one case: {} → {}",
+        change.measure,
+        side(change.reference),
+        side(change.candidate)
     )
 }
 

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,6 +6,7 @@ use serde_json::json;
 
 use super::fixture::{hostile, too_few, unchanged, worse};
 use super::*;
+use crate::compare::Beside;
 use crate::email::Triage;
 use crate::experiment::{Attempt, CaseKey, CaseKind};
 use crate::message::{Message, ToolCall, ToolStatus};
@@ -85,11 +85,11 @@ fn points_have_a_sign_unless_they_are_none() {
 fn examples_needed_grow_with_the_square_of_what_is_to_be_seen() {
     let key = too_few().pairs[0].keys[0].clone();
     // 10 × (0.384 ÷ 0.05)² = 589.8
-    assert!(too_few_words(&key).ends_with("for 5 points it takes about 590"));
-}
-
-fn too_few_words(key: &KeyChange) -> String {
-    too_few_of(key, 0.05)
+    let words = too_few_of(&key, 0.05);
+    assert!(
+        words.ends_with("for 5 points it takes about 590"),
+        "{words}"
+    );
 }
 
 fn attempt(calls: &[(&str, serde_json::Value, ToolStatus)], passed: bool) -> Attempt<Run> {
@@ -203,16 +203,31 @@ fn two() -> (Attempt<Run>, Attempt<Run>) {
     (reference, candidate)
 }
 
+fn told(
+    reference: Option<Attempt<Run>>,
+    candidate: Option<Attempt<Run>>,
+    width: usize,
+    color: bool,
+) -> String {
+    let beside = Beside {
+        example: "invoice-question".to_owned(),
+        reference_variant: "workflow@rules".to_owned(),
+        candidate_variant: "workflow@rules".to_owned(),
+        reference,
+        candidate,
+    };
+    let options = BesideOptions {
+        reference: "before",
+        candidate: "after",
+        width,
+        color,
+    };
+    super::beside(&beside, options)
+}
+
 fn aside(width: usize, color: bool) -> String {
     let (reference, candidate) = two();
-    let beside = Beside {
-        example: "invoice-question",
-        reference_name: "before/workflow@rules",
-        candidate_name: "after/workflow@rules",
-        reference: Some(&reference),
-        candidate: Some(&candidate),
-    };
-    super::beside(&beside, BesideOptions { width, color })
+    told(Some(reference), Some(candidate), width, color)
 }
 
 #[test]
@@ -237,33 +252,11 @@ fn the_signs_say_what_the_colours_do() {
 #[test]
 fn an_attempt_that_one_side_has_not_is_said() {
     let (reference, _) = two();
-    let beside = Beside {
-        example: "invoice-question",
-        reference_name: "before/workflow@rules",
-        candidate_name: "after/workflow@rules",
-        reference: Some(&reference),
-        candidate: None,
-    };
-    let options = BesideOptions {
-        width: 80,
-        color: false,
-    };
-    let text = super::beside(&beside, options);
+    let text = told(Some(reference), None, 80, false);
     assert!(
         text.contains("after/workflow@rules: no such attempt"),
         "{text}"
     );
-}
-
-#[test]
-fn the_largest_fall_comes_first() {
-    let pair = &worse().pairs[0];
-    let names: Vec<&str> = worsened(&pair.tags)
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(names, ["security", "billing"]);
-    assert!(worsened(&BTreeMap::new()).is_empty());
 }
 
 /// JSON must be what its published schema says. `UPDATE_SCHEMAS=1` publishes anew.

@@ -90,6 +90,7 @@ pub fn pair(candidate: &str, verdict: Verdict, effect: f64) -> Pair {
             flip("notice-1", [0, 1]),
         ],
         flaky: Vec::new(),
+        noise: Vec::new(),
         resources: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! A comparison for a pull request: the answer first, figures folded.
 
 use super::{fold, owned_table, quote};
-use crate::compare::{Comparison, Pair};
+use crate::compare::{Comparison, Pair, worst_first};
 use crate::report::compare;
 use crate::report::escape::xml;
 
@@ -54,7 +54,7 @@ fn pair_where(comparison: &Comparison, pair: &Pair, several: bool) -> Option<Str
     }
     let mut lines = Vec::new();
     for (kind, groups) in [("tag", &pair.tags), ("split", &pair.splits)] {
-        for (name, group) in compare::worsened(groups).into_iter().take(GROUPS) {
+        for (name, group) in worst_first(groups).into_iter().take(GROUPS) {
             lines.push(format!("- {}", compare::group(kind, name, group, quote)));
         }
     }
@@ -101,7 +101,9 @@ fn figures(pair: &Pair) -> String {
     let lines: Vec<String> = pair
         .resources
         .iter()
-        .map(|change| format!("- {}", compare::resource(change)))
+        .map(compare::resource)
+        .chain(pair.noise.iter().map(compare::noise))
+        .map(|line| format!("- {line}"))
         .collect();
     if !lines.is_empty() {
         parts.push(lines.join("\n"));

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::{LISTED, Page, WIDTHS, quote};
-use crate::compare::{Comparison, Pair, Verdict};
+use crate::compare::{Comparison, Pair, Verdict, worst_first};
 use crate::report::compare;
 
 /// Groups that got worse, of each kind.
@@ -84,7 +84,7 @@ impl Page {
         let mut text = self.heading(&title);
         let groups = [("tag", &pair.tags), ("split", &pair.splits)];
         for (kind, groups) in groups {
-            for (name, group) in compare::worsened(groups).into_iter().take(GROUPS) {
+            for (name, group) in worst_first(groups).into_iter().take(GROUPS) {
                 let line = compare::group(kind, name, group, quote);
                 text.push('\n');
                 text.push_str(&self.fold("  ", "    ", &line));
@@ -119,6 +119,10 @@ impl Page {
             for change in &pair.resources {
                 text.push('\n');
                 text.push_str(&self.fold("  ", "    ", &compare::resource(change)));
+            }
+            for change in &pair.noise {
+                text.push('\n');
+                text.push_str(&self.fold("  ", "    ", &compare::noise(change)));
             }
             if !pair.flaky.is_empty() {
                 text.push('\n');
