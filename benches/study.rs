@@ -282,9 +282,9 @@ fn study_family(world: &World, comparisons: usize) {
 }
 
 /// What a comparison that may stop early came to: the decision, and at which look.
-fn in_sequence(samples: &[Sample], seed: u64) -> (Decision, usize) {
+fn in_sequence(samples: &[Sample], seed: u64, margin: f64) -> (Decision, usize) {
     let looks = samples[0].attempts.len();
-    let mut sequential = Sequential::new(ALPHA, looks as u32, samples.len(), MARGIN, seed);
+    let mut sequential = Sequential::new(ALPHA, looks as u32, samples.len(), margin, seed);
     for look in 1..=looks {
         let means: Vec<_> = samples.iter().map(|sample| sample.means(look)).collect();
         let pairs: Vec<Paired> = samples
@@ -310,7 +310,10 @@ fn study_sequential(world: &World, comparisons: usize) {
                 .map(|decision| (decision, world.attempts)),
         )
     };
-    let early = |drop| tally(simulate(world, comparisons, 1, drop, in_sequence).into_iter());
+    let early = |drop| {
+        let ask = |samples: &[Sample], seed| in_sequence(samples, seed, MARGIN);
+        tally(simulate(world, comparisons, 1, drop, ask).into_iter())
+    };
     let mdes = simulate(world, comparisons / 10, 0, 0.0, |samples, seed| {
         mde(world, &samples[0].difference(seed))
     });
@@ -329,6 +332,13 @@ fn study_sequential(world: &World, comparisons: usize) {
             );
         }
     }
+}
+
+/// What a comparison in looks calls worse although nothing changed, without a margin.
+fn study_looks(world: &World, comparisons: usize) {
+    let ask = |samples: &[Sample], seed| in_sequence(samples, seed, 0.0);
+    let tally = tally(simulate(world, comparisons, 0, 0.0, ask).into_iter());
+    println!("| {} | {} |", world.name, percent(tally.worse));
 }
 
 struct Tally {
@@ -392,14 +402,20 @@ fn main() {
         "\n| setting | truth | decided by | worse | all clear | cannot tell | attempts | saved |"
     );
     println!("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |");
-    for world in [
+    let sequential = [
         World::new("170 emails × 5", 170, 5, 0.2),
         clustered(World::new("170 emails in clusters × 5", 170, 5, 0.2)),
         World {
             keys: 4,
             ..World::new("170 emails × 5, 4 keys", 170, 5, 0.2)
         },
-    ] {
-        study_sequential(&world, comparisons);
+    ];
+    for world in &sequential {
+        study_sequential(world, comparisons);
+    }
+    println!("\n| setting | false alarms over five looks, margin 0 |");
+    println!("| --- | ---: |");
+    for world in &sequential {
+        study_looks(world, comparisons);
     }
 }

@@ -191,3 +191,293 @@ pub(super) fn quantile_above(alpha: f64) -> f64 {
     );
     -Normal::standard().inverse_cdf(alpha)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn paired<'a>(
+        sides: &'a [Vec<f64>; 2],
+        clusters: Option<&'a [u32]>,
+        single: bool,
+    ) -> Paired<'a> {
+        Paired {
+            reference: &sides[0],
+            candidate: &sides[1],
+            clusters,
+            single,
+        }
+    }
+
+    /// So many examples of which `worse` failed and `better` passed anew; the others passed.
+    fn flipped(examples: usize, worse: usize, better: usize) -> [Vec<f64>; 2] {
+        let side = |failed: std::ops::Range<usize>| {
+            let passed = |i| f64::from(u8::from(!failed.contains(&i)));
+            (0..examples).map(passed).collect()
+        };
+        [side(worse..worse + better), side(0..worse)]
+    }
+
+    #[test]
+    fn flips_are_tested_as_statsmodels_and_scipy_do() {
+        // statsmodels 0.15: `mcnemar([[0, b], [c, 0]], exact=True)`, and scipy 1.17:
+        // `binomtest(c, b+c, alternative="greater")`, b better and c worse.
+        for ((examples, worse, better), p_worse, p_better, p) in [
+            ((21, 1, 7), 0.99609375, 0.03515625, 0.0703125),
+            (
+                (161, 6, 16),
+                0.9915497303009033,
+                0.026239395141601562,
+                0.052478790283203125,
+            ),
+            ((10, 5, 0), 0.03125, 1.0, 0.0625),
+            ((50, 12, 12), 0.5805901288986206, 0.5805901288986206, 1.0),
+            (
+                (500, 90, 40),
+                6.857534222587716e-06,
+                0.9999970618050718,
+                1.3715068445175432e-05,
+            ),
+            ((170, 0, 0), 1.0, 1.0, 1.0),
+        ] {
+            let sides = flipped(examples, worse, better);
+            let found = difference(paired(&sides, None, true), 0).unwrap();
+            assert_eq!(found.method, Method::McNemar);
+            assert_eq!(found.units, examples);
+            for (found, expected) in [
+                (found.p_worse, p_worse),
+                (found.p_better, p_better),
+                (found.p(), p),
+            ] {
+                assert!((found - expected).abs() < 1e-10, "{examples}: {found}");
+            }
+            let effect = (better as f64 - worse as f64) / examples as f64;
+            assert!((found.effect - effect).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn the_method_fits_what_was_measured() {
+        let singles = flipped(40, 6, 6);
+        let pairs: Vec<u32> = (0..40).map(|i| i / 2).collect();
+        let own: Vec<u32> = (0..40).collect();
+        let tens: Vec<u32> = (0..40).map(|i| i / 10).collect();
+        for (case, sides, clusters, single, method, units) in [
+            ("single attempts", &singles, None, true, Method::McNemar, 40),
+            (
+                "clusters of one each",
+                &singles,
+                Some(&own[..]),
+                true,
+                Method::McNemar,
+                40,
+            ),
+            ("repeats", &singles, None, false, Method::Resampled, 40),
+            (
+                "shared clusters",
+                &singles,
+                Some(&pairs),
+                true,
+                Method::Score,
+                20,
+            ),
+            (
+                "few clusters",
+                &singles,
+                Some(&tens),
+                true,
+                Method::FewClusters,
+                4,
+            ),
+            (
+                "few repeats that differ",
+                &flipped(40, 5, 4),
+                None,
+                false,
+                Method::Score,
+                40,
+            ),
+            (
+                "nothing differs",
+                &flipped(40, 0, 0),
+                None,
+                false,
+                Method::Unvaried,
+                40,
+            ),
+            (
+                "nothing differs between clusters",
+                &flipped(40, 0, 0),
+                Some(&pairs),
+                true,
+                Method::Unvaried,
+                20,
+            ),
+            (
+                "all differ alike",
+                &flipped(40, 40, 0),
+                None,
+                false,
+                Method::Unvaried,
+                40,
+            ),
+        ] {
+            let found = difference(paired(sides, clusters, single), 0).unwrap();
+            assert_eq!((found.method, found.units), (method, units), "{case}");
+        }
+        let none = [vec![], vec![]];
+        assert_eq!(difference(paired(&none, None, true), 0), None);
+    }
+
+    #[test]
+    fn an_unchanged_agent_leaves_open_what_its_units_leave_open() {
+        let pairs: Vec<u32> = (0..100).map(|i| i / 2).collect();
+        let sides = flipped(100, 0, 0);
+        for (case, clusters, single, bound) in [
+            // z²/(n + z²)
+            (
+                "single",
+                None,
+                true,
+                2.705543454095404 / 102.705543454095404,
+            ),
+            (
+                "repeats",
+                None,
+                false,
+                2.705543454095404 / 102.705543454095404,
+            ),
+            (
+                "clusters",
+                Some(&pairs[..]),
+                true,
+                2.705543454095404 / 52.705543454095404,
+            ),
+        ] {
+            let found = difference(paired(&sides, clusters, single), 0).unwrap();
+            let Interval { low, high } = found.interval(0.05);
+            assert!((high - bound).abs() < 1e-9, "{case}: {high}");
+            assert!((low + bound).abs() < 1e-9, "{case}: {low}");
+            assert_eq!((found.effect, found.p()), (0.0, 1.0), "{case}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_claimed_of_few_clusters() {
+        let sides = flipped(40, 40, 0);
+        let tens: Vec<u32> = (0..40).map(|i| i / 10).collect();
+        let found = difference(paired(&sides, Some(&tens), true), 0).unwrap();
+        assert_eq!(found.effect, -1.0);
+        let Interval { low, high } = found.interval(0.05);
+        assert_eq!((found.p_worse, low, high), (1.0, -1.0, 1.0));
+        assert_eq!(found.mde(0.05, 0.05), None);
+    }
+
+    #[test]
+    fn a_bound_excludes_0_only_where_the_test_does() {
+        // Tango's bound alone would: its statistic of three flips of three is √3 > 1.645.
+        let three = difference(paired(&flipped(50, 3, 0), None, true), 0).unwrap();
+        assert!(three.p_worse > 0.12 && three.interval(0.05).high == 0.0);
+        let five = difference(paired(&flipped(50, 5, 0), None, true), 0).unwrap();
+        assert!(five.p_worse < 0.05 && five.interval(0.05).high < 0.0);
+        assert!(five.p_worse > 0.01 && five.interval(0.01).high >= 0.0);
+    }
+
+    #[test]
+    fn sharing_clusters_widens_and_repeating_narrows() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let clusters: Vec<u32> = (0..120).map(|i| i / 4).collect();
+        let side = |attempts: u32, random: &mut fastrand::Rng| -> Vec<f64> {
+            // Clusters of four that pass or fail together.
+            let groups: Vec<f64> = (0..30)
+                .map(|_| f64::from((0..attempts).filter(|_| random.bool()).count() as u32))
+                .collect();
+            let mean = |i: usize| groups[i / 4] / f64::from(attempts);
+            (0..120).map(mean).collect()
+        };
+        let mut width = |attempts, clusters| {
+            let sides = [side(attempts, &mut random), side(attempts, &mut random)];
+            let found = difference(paired(&sides, clusters, attempts == 1), 0).unwrap();
+            let Interval { low, high } = found.interval(0.05);
+            high - low
+        };
+        let (alone, together) = (width(1, None), width(1, Some(&clusters[..])));
+        let repeated = width(8, Some(&clusters[..]));
+        assert!(together > 1.5 * alone, "{alone} {together}");
+        assert!(repeated < 0.7 * together, "{together} {repeated}");
+    }
+
+    fn scores() -> impl Strategy<Value = Vec<(u8, u8, u32)>> {
+        prop::collection::vec((0u8..=3, 0u8..=3, 0u32..12), 1..40)
+    }
+
+    fn sides(scores: &[(u8, u8, u32)]) -> ([Vec<f64>; 2], Vec<u32>) {
+        let side =
+            |of: fn(&(u8, u8, u32)) -> u8| scores.iter().map(|s| f64::from(of(s)) / 3.0).collect();
+        (
+            [side(|s| s.0), side(|s| s.1)],
+            scores.iter().map(|s| s.2).collect(),
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn bounds_hold_the_effect_and_grow_with_confidence(scores in scores(), shared: bool) {
+            let (sides, clusters) = sides(&scores);
+            let found = difference(paired(&sides, shared.then_some(&clusters[..]), false), 1).unwrap();
+            let (narrow, wide) = (found.interval(0.05), found.interval(0.005));
+            prop_assert!(-1.0 <= wide.low && wide.low <= narrow.low && narrow.low <= found.effect);
+            prop_assert!(found.effect <= narrow.high && narrow.high <= wide.high && wide.high <= 1.0);
+            prop_assert!(narrow.low < narrow.high);
+            if found.method != Method::FewClusters {
+                prop_assert!(found.p_worse + found.p_better >= 1.0);
+            }
+        }
+
+        #[test]
+        fn swapping_the_sides_swaps_what_is_said(scores in scores()) {
+            let (sides, clusters) = sides(&scores);
+            let swapped = [sides[1].clone(), sides[0].clone()];
+            let one = difference(paired(&sides, Some(&clusters), false), 1).unwrap();
+            let other = difference(paired(&swapped, Some(&clusters), false), 1).unwrap();
+            prop_assert_eq!(one.effect, -other.effect);
+            prop_assert_eq!(one.p_worse, other.p_better);
+            prop_assert_eq!((one.method, one.units), (other.method, other.units));
+            let mde = |d: &Difference| d.mde(0.05, 0.05).unwrap_or(1.0);
+            prop_assert!((mde(&one) - mde(&other)).abs() < 1e-3);
+            let (one, other) = (one.interval(0.05), other.interval(0.05));
+            // Bootstraps draw other units then, since units are drawn in the order of their gains.
+            prop_assert!((one.low + other.high).abs() < 0.15 && (one.high + other.low).abs() < 0.15);
+        }
+
+        #[test]
+        fn the_order_of_examples_changes_nothing(scores in scores(), turn in 0usize..40) {
+            let turn = turn % scores.len();
+            let mut turned = scores.clone();
+            turned.rotate_left(turn);
+            let ((first, clusters), (second, turned)) = (sides(&scores), sides(&turned));
+            let one = difference(paired(&first, Some(&clusters), false), 1);
+            prop_assert_eq!(one, difference(paired(&second, Some(&turned), false), 1));
+        }
+
+        #[test]
+        fn of_single_attempts_both_tests_are_one(worse in 0usize..9, better in 0usize..8) {
+            let sides = flipped(30, worse, better);
+            let flips = difference(paired(&sides, None, true), 0).unwrap();
+            let signs = difference(paired(&sides, None, false), 0).unwrap();
+            prop_assert!((flips.p_worse - signs.p_worse).abs() < 1e-9);
+            prop_assert!((flips.p_better - signs.p_better).abs() < 1e-9);
+        }
+
+        #[test]
+        fn one_more_loss_is_worse_news(worse in 0usize..20, better in 0usize..20) {
+            let of = |worse| difference(paired(&flipped(60, worse, better), None, true), 0).unwrap();
+            let (before, after) = (of(worse), of(worse + 1));
+            prop_assert!(after.effect < before.effect && after.p_worse <= before.p_worse);
+            let (before, after) = (before.interval(0.05), after.interval(0.05));
+            prop_assert!(after.low < before.low && after.high <= before.high);
+        }
+    }
+}

@@ -44,3 +44,70 @@ fn ascending(p: &[f64]) -> Vec<usize> {
     order.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn adjusted_values_equal_those_of_statsmodels() {
+        // statsmodels 0.15: `multipletests(p, 0.05, method="holm")[1]`.
+        for (p, adjusted) in [
+            (&[][..], &[][..]),
+            (&[0.9], &[0.9]),
+            (&[0.01, 0.04, 0.03, 0.005], &[0.03, 0.06, 0.06, 0.02]),
+            (&[0.02, 0.02, 0.02], &[0.06, 0.06, 0.06]),
+            (
+                &[0.5, 0.001, 0.2, 0.04, 0.012],
+                &[0.5, 0.005, 0.4, 0.12, 0.048],
+            ),
+            (&[0.0125, 0.017, 0.024, 0.06], &[0.05, 0.051, 0.051, 0.06]),
+        ] {
+            let found = holm(p);
+            assert_eq!(found.len(), adjusted.len());
+            for (found, adjusted) in found.iter().zip(adjusted) {
+                assert!((found - adjusted).abs() < 1e-12, "{p:?}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_level_of_a_bound_grows_with_each_yes_and_no_further() {
+        for (p, levels) in [
+            (&[0.5][..], &[0.05][..]),
+            (&[0.01, 0.02, 0.04], &[0.05 / 3.0, 0.05 / 2.0, 0.05]),
+            (&[0.04, 0.03, 0.001], &[0.025, 0.025, 0.05 / 3.0]),
+            (&[0.2, 0.3, 0.4], &[0.05 / 3.0; 3]),
+        ] {
+            assert_eq!(holm_levels(p, 0.05), levels, "{p:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_level_and_an_adjusted_value_say_the_same(
+            p in prop::collection::vec(0.0f64..=1.0, 1..8), alpha in 0.001f64..0.4
+        ) {
+            // Values near the level, where it matters.
+            let p: Vec<f64> = p.iter().map(|p| p * alpha).collect();
+            for ((p, adjusted), level) in p.iter().zip(holm(&p)).zip(holm_levels(&p, alpha)) {
+                prop_assert!(adjusted >= *p);
+                // Where a product is the level but for its rounding, either may be.
+                prop_assume!((adjusted - alpha).abs() > 1e-12);
+                prop_assert_eq!(adjusted <= alpha, *p <= level);
+            }
+        }
+
+        #[test]
+        fn the_order_of_questions_changes_nothing(
+            p in prop::collection::vec(0.0f64..=1.0, 1..8), turn in 0usize..8
+        ) {
+            let turn = turn % p.len();
+            let (mut turned, mut adjusted) = (p.clone(), holm(&p));
+            turned.rotate_left(turn);
+            adjusted.rotate_left(turn);
+            prop_assert_eq!(holm(&turned), adjusted);
+        }
+    }
+}

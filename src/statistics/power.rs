@@ -109,3 +109,86 @@ fn chance(planned: Planned, drop: f64, margin: f64, critical: &[u64]) -> f64 {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn planned(units: usize, churn: f64) -> Planned {
+        Planned { units, churn }
+    }
+
+    #[test]
+    fn the_drop_is_that_of_the_whole_trinomial_sum() {
+        // scipy 1.17: `optimize.brentq` for the drop at which the probabilities of all `(b, c)`
+        // with `binom.sf(c-1, b+c, .5) <= alpha` and `(c-b)/n >= margin` add up to 0.8, c being
+        // drawn with the share `churn/2 + drop` and b with `churn/2`.
+        for (units, churn, alpha, margin, drop) in [
+            (10, 1.0 / 12.0, 0.05, 0.05, 0.6671157),
+            (50, 0.1, 0.05, 0.05, 0.1978286),
+            (50, 0.1, 0.0125, 0.05, 0.2593639),
+            (120, 0.02, 0.05, 0.05, 0.0730582),
+            (120, 0.3, 0.05, 0.0, 0.1588593),
+        ] {
+            let found = detectable_drop(planned(units, churn), alpha, margin).unwrap();
+            assert!((found - drop).abs() < 2e-4, "{units} {churn}: {found}");
+        }
+    }
+
+    #[test]
+    fn for_many_units_the_drop_is_that_of_the_normal_approximation() {
+        // scipy 1.17: `optimize.brentq` for `d*sqrt(n) == max(z*sqrt(churn+d),
+        // margin*sqrt(n)) + norm.ppf(.8)*sqrt(churn+d-d*d)`.
+        for (units, alpha, margin, drop) in [
+            (2000, 0.05, 0.0, 0.0191846),
+            (2000, 0.05, 0.05, 0.0573875),
+            (5000, 0.05, 0.0, 0.0117527),
+            (5000, 0.01, 0.05, 0.0546350),
+        ] {
+            let found = detectable_drop(planned(units, 0.1), alpha, margin).unwrap();
+            assert!((found - drop).abs() < 2e-4, "{units} {margin}: {found}");
+        }
+    }
+
+    #[test]
+    fn both_ways_of_summing_up_meet_where_one_follows_the_other() {
+        for (churn, margin) in [(0.1, 0.0), (0.1, 0.05), (0.4, 0.0), (0.005, 0.05)] {
+            let exact = detectable_drop(planned(EXACT, churn), 0.05, margin).unwrap();
+            let normal = detectable_drop(planned(EXACT + 1, churn), 0.05, margin).unwrap();
+            assert!((exact - normal).abs() < 0.003, "{exact} {normal}");
+        }
+    }
+
+    #[test]
+    fn a_handful_of_units_finds_nothing() {
+        for (units, some) in [(0, false), (1, false), (4, false), (8, true), (10, true)] {
+            let found = detectable_drop(Planned::of(units, 0.0), 0.05, 0.05);
+            assert_eq!(found.is_some(), some, "{units}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_never_flipped_is_planned_to_flip_once() {
+        assert_eq!(Planned::of(8, 0.0), planned(8, 0.1));
+        assert_eq!(Planned::of(8, 0.05), planned(8, 0.4));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn more_churn_a_stricter_level_and_a_larger_margin_hide_larger_drops(
+            units in 20usize..300, churn in 0.01f64..0.3, more in 0.0f64..0.2
+        ) {
+            let drop = |churn, alpha, margin| {
+                detectable_drop(planned(units, churn), alpha, margin).unwrap_or(1.0)
+            };
+            let found = drop(churn, 0.05, 0.05);
+            // The search is to a ten-thousandth.
+            prop_assert!(drop(churn + more, 0.05, 0.05) >= found - 1e-3);
+            prop_assert!(drop(churn, 0.01, 0.05) >= found - 2e-4);
+            prop_assert!(drop(churn, 0.05, 0.05 + more) >= found - 2e-4);
+            prop_assert!(found >= 0.05);
+        }
+    }
+}

@@ -191,3 +191,188 @@ fn gains(paired: Paired<'_>) -> Vec<f64> {
 fn spent(alpha: f64, time: f64) -> f64 {
     2.0 * Normal::standard().sf(quantile_above(alpha / 2.0) / time.sqrt())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Takes all looks at one key, or until one stops; `at(look)` are the sides and clusters.
+    fn take(
+        mut sequential: Sequential,
+        at: impl Fn(u32) -> ([Vec<f64>; 2], Option<Vec<u32>>),
+    ) -> (Decision, u32) {
+        for look in 1.. {
+            let (sides, clusters) = at(look);
+            let paired = Paired {
+                reference: &sides[0],
+                candidate: &sides[1],
+                clusters: clusters.as_deref(),
+                single: false,
+            };
+            if let Next::Stop(decision) = sequential.look(&[paired]) {
+                return (decision, look);
+            }
+        }
+        unreachable!("the last look stops")
+    }
+
+    #[test]
+    fn the_level_is_spent_as_lan_and_demets_say() {
+        // scipy 1.17: `2*norm.sf(norm.ppf(1-a/2)/sqrt(t))`.
+        for (alpha, time, expected) in [
+            (0.05, 0.2, 1.1726446842521156e-05),
+            (0.05, 0.4, 0.0019419129967408483),
+            (0.05, 0.8, 0.028429630753072702),
+            (0.05, 1.0, 0.05),
+            (0.0125, 0.6, 0.0012618232262618786),
+        ] {
+            let found = spent(alpha, time);
+            assert!((found - expected).abs() < 1e-10, "{found}");
+        }
+    }
+
+    #[test]
+    fn a_clear_drop_stops_early_and_so_does_a_candidate_that_changed_nothing() {
+        let sequential = || Sequential::new(0.05, 5, 1, 0.05, 0);
+        let fails_of = |failing: usize| {
+            move |_| {
+                let passed = |i| f64::from(u8::from(i >= failing));
+                ([vec![1.0; 150], (0..150).map(passed).collect()], None)
+            }
+        };
+        assert_eq!(take(sequential(), fails_of(0)), (Decision::Equivalent, 1));
+        assert_eq!(take(sequential(), fails_of(60)), (Decision::Worse, 2));
+        // Sure to be there, and too small to matter: neither is said before the end.
+        assert_eq!(take(sequential(), fails_of(6)), (Decision::CannotTell, 5));
+    }
+
+    #[test]
+    fn ten_examples_cannot_tell_however_often_they_are_looked_at() {
+        let flat = |_| ([vec![1.0; 10], vec![1.0; 10]], None);
+        let sequential = Sequential::new(0.05, 3, 1, 0.05, 0);
+        assert_eq!(take(sequential, flat), (Decision::CannotTell, 3));
+    }
+
+    #[test]
+    fn all_keys_have_to_be_fine_and_one_can_be_worse() {
+        let flat = [vec![1.0; 200], vec![1.0; 200]];
+        let fallen = [vec![1.0; 200], vec![0.0; 200]];
+        let few = [vec![1.0; 10], vec![1.0; 10]];
+        let look = |keys: &[&[Vec<f64>; 2]]| {
+            let pairs: Vec<Paired> = keys
+                .iter()
+                .map(|sides| Paired {
+                    reference: &sides[0],
+                    candidate: &sides[1],
+                    clusters: None,
+                    single: true,
+                })
+                .collect();
+            Sequential::new(0.05, 1, keys.len(), 0.05, 0).look(&pairs)
+        };
+        assert_eq!(look(&[&flat, &flat]), Next::Stop(Decision::Equivalent));
+        assert_eq!(look(&[&flat, &few]), Next::Stop(Decision::CannotTell));
+        assert_eq!(look(&[&few, &fallen]), Next::Stop(Decision::Worse));
+    }
+
+    #[test]
+    fn over_every_assignment_of_signs_no_more_than_the_level_is_called_worse() {
+        // Seven clusters whose differences grow at each look by other amounts. Any of the 128
+        // assignments of their signs is as probable, if nothing changed.
+        let gains = [
+            [0.1, 0.5, 0.2, 0.6, 0.4, 0.1, 0.3],
+            [0.3, 0.2, 0.3, 0.5, 0.1, 0.4, 0.2],
+            [0.2, 0.3, 0.1, 0.4, 0.2, 0.5, 0.4],
+        ];
+        for alpha in [0.1, 0.3] {
+            let worse = (0u32..128)
+                .filter(|signs| {
+                    let at = |look: u32| {
+                        let gain = |unit: usize| gains[look as usize - 1][unit];
+                        let side = |up: bool| {
+                            let moved = |unit| signs >> unit & 1 == u32::from(up);
+                            let value = |unit| if moved(unit) { gain(unit) } else { 0.0 };
+                            // Two examples a cluster, which move alike.
+                            (0..14).map(|i| value(i % 7)).collect()
+                        };
+                        let clusters = (0..14).map(|i| i % 7).collect();
+                        ([side(false), side(true)], Some(clusters))
+                    };
+                    let sequential = Sequential::new(alpha, 3, 1, 0.0, 5);
+                    take(sequential, at).0 == Decision::Worse
+                })
+                .count();
+            // Drawn paths stand for all; the steps are of 1/128.
+            let share = worse as f64 / 128.0;
+            assert!(
+                share <= alpha + 0.01 && share > alpha / 3.0,
+                "{alpha}: {share}"
+            );
+        }
+    }
+
+    #[test]
+    fn examples_may_come_in_blocks() {
+        // Forty more at each look; the last of them fail.
+        let at = |look: u32| {
+            let count = 40 * look as usize;
+            let candidate = (0..count).map(|i| f64::from(u8::from(i % 4 > 0))).collect();
+            ([vec![1.0; count], candidate], None)
+        };
+        let (decision, look) = take(Sequential::new(0.05, 4, 1, 0.05, 0), at);
+        assert_eq!(decision, Decision::Worse);
+        assert!(look < 4, "{look}");
+    }
+
+    #[test]
+    #[should_panic(expected = "all looks were taken")]
+    fn no_look_is_taken_beyond_the_plan() {
+        let one = [1.0];
+        let paired = Paired {
+            reference: &one,
+            candidate: &one,
+            clusters: None,
+            single: true,
+        };
+        let mut sequential = Sequential::new(0.05, 1, 1, 0.05, 0);
+        sequential.look(&[paired]);
+        sequential.look(&[paired]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn units_add_up_to_what_their_examples_do(
+            scores in prop::collection::vec((0u8..=2, 0u8..=2, 0u32..5), 1..20)
+        ) {
+            let side = |of: fn(&(u8, u8, u32)) -> u8| -> Vec<f64> {
+                scores.iter().map(|s| f64::from(of(s)) / 2.0).collect()
+            };
+            let clusters: Vec<u32> = scores.iter().map(|s| s.2).collect();
+            let (reference, candidate) = (side(|s| s.0), side(|s| s.1));
+            let paired = Paired {
+                reference: &reference,
+                candidate: &candidate,
+                clusters: Some(&clusters),
+                single: false,
+            };
+            let all = gains(paired);
+            let total = |sides: &[f64]| sides.iter().sum::<f64>();
+            prop_assert_eq!(all.iter().sum::<f64>(), total(&candidate) - total(&reference));
+            // A unit keeps its place when others come after it, here without a difference.
+            let half = scores.len() / 2;
+            let first = gains(Paired {
+                reference: &reference[..half],
+                candidate: &candidate[..half],
+                clusters: Some(&clusters[..half]),
+                single: false,
+            });
+            let mut unchanged = candidate.clone();
+            unchanged[half..].copy_from_slice(&reference[half..]);
+            let later = gains(Paired { candidate: &unchanged, ..paired });
+            prop_assert_eq!(&later[..first.len()], &first[..]);
+            prop_assert!(later[first.len()..].iter().all(|&gain| gain == 0.0));
+        }
+    }
+}

@@ -110,3 +110,102 @@ pub fn variance_split(examples: &[Spread]) -> Option<VarianceSplit> {
         judge,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(scores: &[f64]) -> Spread {
+        let mut spread = Spread::default();
+        scores.iter().for_each(|&score| spread.add(score, 0.0));
+        spread
+    }
+
+    #[test]
+    fn the_parts_are_those_of_a_mixed_model() {
+        // statsmodels 0.15: `smf.mixedlm("y~1", df, groups=df.g).fit(reml=True)`, `cov_re` and
+        // `scale`, which equal the estimates by moments where all groups are alike in size.
+        let examples: Vec<Spread> = [
+            [1., 1., 0., 1.],
+            [0., 0., 0., 1.],
+            [1., 1., 1., 1.],
+            [0., 1., 0., 1.],
+            [1., 0., 1., 1.],
+            [0., 0., 0., 0.],
+        ]
+        .iter()
+        .map(|scores| spread(scores))
+        .collect();
+        let split = variance_split(&examples).unwrap();
+        assert!((split.between - 0.09027703).abs() < 1e-5, "{split:?}");
+        assert!((split.agent - 0.18055581).abs() < 1e-5, "{split:?}");
+        assert_eq!(split.judge, 0.0);
+        let counted: Vec<Spread> = [3, 1, 4, 2, 3, 0]
+            .map(|passed| Spread::of_passes(passed, 4))
+            .to_vec();
+        let counted = variance_split(&counted).unwrap();
+        assert!((counted.between - split.between).abs() < 1e-12);
+        assert!((counted.agent - split.agent).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_judge_takes_its_part_from_what_the_agent_would_be_blamed_for() {
+        // Two of four votes say nothing about the agent: (0.25 / 3) of variance a score.
+        assert_eq!(vote_variance(2, 4), Some(0.25 / 3.0));
+        assert_eq!(vote_variance(4, 4), Some(0.0));
+        assert_eq!(vote_variance(1, 1), None);
+        let judged = |judge: f64| {
+            let mut spread = Spread::default();
+            spread.add(0.25, judge);
+            spread.add(0.75, judge);
+            spread
+        };
+        let of = |judge| variance_split(&[judged(judge), judged(judge)]).unwrap();
+        for (judge, agent) in [(0.0, 0.125), (0.05, 0.075), (0.125, 0.0), (0.4, 0.0)] {
+            let split = of(judge);
+            assert!((split.agent - agent).abs() < 1e-12, "{split:?}");
+            assert!((split.judge + split.agent - 0.125).abs() < 1e-12);
+            // Both examples are alike.
+            assert_eq!(split.between, 0.0);
+        }
+    }
+
+    #[test]
+    fn what_is_known_once_or_of_one_example_is_not_split() {
+        let (once, twice) = (spread(&[1.0]), spread(&[1.0, 0.0]));
+        let none = Spread::default();
+        for (case, examples, some) in [
+            ("nothing", &[][..], false),
+            ("one example", &[twice], false),
+            ("one attempt each", &[once, once], false),
+            (
+                "one repeated, beside an unscored one",
+                &[twice, none],
+                false,
+            ),
+            ("one of two repeated", &[once, twice], true),
+        ] {
+            assert_eq!(variance_split(examples).is_some(), some, "{case}");
+        }
+    }
+
+    #[test]
+    fn drawn_scores_show_the_variances_they_were_drawn_with() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let examples: Vec<Spread> = (0..4_000)
+            .map(|_| {
+                // Of a mean of 0.5 ± 0.2, and of an agent that is ± 0.1 around it.
+                let mean = if random.bool() { 0.3 } else { 0.7 };
+                let mut spread = Spread::default();
+                for _ in 0..random.u32(1..4) {
+                    spread.add(mean + if random.bool() { 0.1 } else { -0.1 }, 0.004);
+                }
+                spread
+            })
+            .collect();
+        let split = variance_split(&examples).unwrap();
+        assert!((split.between - 0.04).abs() < 0.002, "{split:?}");
+        assert!((split.agent - 0.006).abs() < 0.001, "{split:?}");
+        assert!((split.judge - 0.004).abs() < 1e-9, "{split:?}");
+    }
+}

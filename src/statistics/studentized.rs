@@ -64,3 +64,58 @@ impl Studentized {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(count: usize, unit: impl Fn(usize) -> (f64, f64)) -> Vec<Unit> {
+        let unit = |i| {
+            let (gain, size) = unit(i);
+            Unit { gain, size }
+        };
+        (0..count).map(unit).collect()
+    }
+
+    #[test]
+    fn bounds_are_near_those_of_another_bootstrap() {
+        // numpy 2.4, `default_rng(1)`, 200,000 resamples of `(d, s)` by rows: `e - q*se`, q
+        // being the quantiles of `(m-e)/sqrt(n/(n-1)*((G-m*S)**2).sum()/S.sum()**2)`.
+        let graded = units(60, |i| (((i * 7 % 5) as f64 - 2.4) / 6.0, 1.0));
+        let clustered = units(60, |i| ((i * 7 % 5) as f64 - 3.0, (1 + i % 4) as f64));
+        for (units, low, high) in [
+            (graded, -0.1179727, -0.0153606),
+            (clustered, -0.5319457, -0.2747315),
+        ] {
+            let found = Studentized::new(&units, 5).unwrap().interval(0.05);
+            // The ends of 2,000 resamples are known to about a twentieth of the width.
+            let within = (high - low) / 15.0;
+            assert!((found.low - low).abs() < within, "{found:?}");
+            assert!((found.high - high).abs() < within, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn ten_units_must_differ_and_not_all_alike() {
+        let some = |differing, gain: fn(usize) -> f64| {
+            let units = units(40, |i| (if i < differing { gain(i) } else { 0.0 }, 1.0));
+            Studentized::new(&units, 0).is_some()
+        };
+        assert!(some(10, |_| 0.5) && !some(9, |_| 0.5));
+        assert!(some(40, |i| i as f64 / 40.0) && !some(40, |_| 0.5));
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let units = units(50, |i| (i as f64 / 50.0 - 0.3, 1.0));
+        let with_threads = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap()
+                .install(|| Studentized::new(&units, 3))
+        };
+        assert_eq!(with_threads(1), with_threads(4));
+        assert_ne!(with_threads(1), Studentized::new(&units, 4));
+    }
+}
