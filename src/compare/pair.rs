@@ -423,7 +423,7 @@ fn told(
         mde: of.mde(level, margin).filter(|_| known),
         method: match of.method {
             Method::McNemar => "exact McNemar test, Tango's interval",
-            Method::Resampled => "sign-flip test, studentized bootstrap or score interval",
+            Method::Resampled => "sign-flip test, studentized bootstrap and score interval",
             Method::Score => "sign-flip test, score interval",
             Method::Unvaried => {
                 "sign-flip test, Tango's interval over units that differ by nothing"
