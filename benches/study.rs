@@ -406,8 +406,8 @@ fn main() {
         World::new("170 emails × 5", 170, 5, 0.2),
         clustered(World::new("170 emails in clusters × 5", 170, 5, 0.2)),
         World {
-            keys: 4,
-            ..World::new("170 emails × 5, 4 keys", 170, 5, 0.2)
+            keys: 2,
+            ..World::new("170 emails × 5, 2 keys", 170, 5, 0.2)
         },
     ];
     for world in &sequential {

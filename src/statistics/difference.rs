@@ -2,7 +2,7 @@
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
-use super::paired::{Unit, variance};
+use super::paired::{Unit, moments};
 use super::power::{Planned, detectable_drop};
 use super::score::{Flips, score_interval, tango_interval};
 use super::signflip::sign_flip;
@@ -67,7 +67,7 @@ pub fn difference(paired: Paired<'_>, seed: u64) -> Option<Difference> {
     let effect = paired.effect()?;
     let units = paired.units();
     let count = units.len();
-    let variance = variance(&units, effect);
+    let (_, variance) = moments(units.iter().copied());
     let planned = Planned::of(count, variance);
     let gains = || units.iter().map(|unit| unit.gain);
 

@@ -19,7 +19,6 @@ mod quantile;
 mod score;
 mod sequential;
 mod signflip;
-mod spread;
 mod studentized;
 mod sum;
 
@@ -35,5 +34,4 @@ pub use paired::Paired;
 pub use passes::{pass_at_k, pass_hat_k};
 pub use quantile::quantile;
 pub use sequential::{Next, Sequential};
-pub use spread::{Spread, VarianceSplit, variance_split, vote_variance};
 pub use sum::FixedSum;

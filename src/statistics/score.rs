@@ -2,7 +2,7 @@
 
 use super::Interval;
 use super::interval::student_quantile;
-use super::paired::{Unit, mean, variance};
+use super::paired::{Unit, moments};
 
 /// Examples that got better, that got worse, and all of them. Fractions are allowed: what is
 /// as uncertain as that many examples.
@@ -72,9 +72,9 @@ fn score(Flips { better, worse, of }: Flips, difference: f64) -> f64 {
 /// still, or in none: `docs/statistics.md` has the study.
 pub(super) fn score_interval(units: &[Unit], z: f64) -> Interval {
     let count = units.len() as f64;
-    let mean = mean(units);
+    let (mean, variance) = moments(units.iter().copied());
     let t = student_quantile(z, count - 1.0);
-    let square = t * t * variance(units, mean);
+    let square = t * t * variance;
     let w = t * t / count;
     let (from_zero, left) = (mean.abs(), 1.0 - 2.0 * mean.abs());
     // Away from 0, and past 0 to as far on its other side, from where units break again.

@@ -132,6 +132,11 @@ impl Paths {
     /// Lets as many paths cross as may have by now, those with the largest drops, and says
     /// whether the one observed has.
     fn advance(&mut self, paired: Paired<'_>, spent: f64, seed: u64) -> bool {
+        let before = self.crossed.iter().filter(|&&crossed| crossed).count();
+        let may = ((spent * self.crossed.len() as f64 + 1e-9) as usize).saturating_sub(before);
+        if may == 0 || self.crossed[PATHS] {
+            return self.crossed[PATHS];
+        }
         let gains = gains(paired);
         let mut sums: Vec<(f64, usize)> = (0..=PATHS)
             .into_par_iter()
@@ -139,14 +144,11 @@ impl Paths {
             .map(|path| {
                 let mut random = SplitMix64::of(seed, path as u64);
                 let observed = path == PATHS;
-                // An even number of flips of the sign bit is none.
                 let bits = || if observed { 0 } else { random.next() };
                 (flipped_sum(&gains, bits), path)
             })
             .collect();
         sums.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let before = self.crossed.len() - sums.len();
-        let may = ((spent * self.crossed.len() as f64 + 1e-9) as usize).saturating_sub(before);
         // Paths that tie cross together or not at all.
         let mut crossing = 0;
         for tied in sums.chunk_by(|a, b| b.0 - a.0 <= TIE) {

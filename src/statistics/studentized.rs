@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::Interval;
 use super::bootstrap::{SplitMix64, resamples};
-use super::paired::{Unit, mean, variance};
+use super::paired::{Unit, moments};
 use super::quantile::quantile_of_sorted;
 
 /// Where fewer units than this differ, many resamples have hardly any that does, and their
@@ -28,22 +28,22 @@ pub(super) struct Studentized {
 impl Studentized {
     /// `None` where fewer than ten units differ, or all by the same.
     pub(super) fn new(units: &[Unit], seed: u64) -> Option<Self> {
-        let effect = mean(units);
-        let error = variance(units, effect).sqrt();
+        let (effect, variance) = moments(units.iter().copied());
+        let error = variance.sqrt();
         let differing = units.iter().filter(|unit| unit.gain != 0.0).count();
         if differing < FEWEST || error == 0.0 {
             return None;
         }
         let mut deviations: Vec<f64> = (0..resamples(units.len()) as u64)
             .into_par_iter()
-            .map_with(units.to_vec(), |drawn, resample| {
+            .map(|resample| {
                 let mut random = SplitMix64::of(seed, resample);
-                drawn.fill_with(|| units[random.below(units.len())]);
-                let mean = mean(drawn);
-                match (mean - effect, variance(drawn, mean).sqrt()) {
-                    // A resample of equal units lies infinitely many of its own errors away.
-                    (0.0, _) => 0.0,
-                    (away, error) => away / error,
+                let drawn = (0..units.len()).map(|_| units[random.below(units.len())]);
+                let (mean, variance) = moments(drawn);
+                match mean - effect {
+                    // A resample of equal units lies any number of its own errors away.
+                    0.0 => 0.0,
+                    away => (away / variance.sqrt()).clamp(f64::MIN, f64::MAX),
                 }
             })
             .collect();
