@@ -10,6 +10,7 @@
 //! decides nothing.
 
 pub mod ask;
+pub mod attack;
 pub mod bench;
 pub mod calibration;
 pub mod canary;

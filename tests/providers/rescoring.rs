@@ -5,9 +5,14 @@ use serde_json::{Value, json};
 use super::configured::Place;
 use super::server::{Answer, Asked, Server};
 
-/// Everything is well, with a quote that stands in every email.
+/// Everything is well.
 fn pass() -> Answer {
-    let verdict = json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": "pass" });
+    verdict("pass")
+}
+
+/// A verdict, with a quote that stands in every email.
+fn verdict(verdict: &str) -> Answer {
+    let verdict = json!({ "reasoning": "It is so.", "quotes": ["Subject:"], "verdict": verdict });
     let message = json!({ "role": "assistant", "content": verdict.to_string() });
     let body = json!({
         "id": "c", "object": "chat.completion", "created": 1, "model": "m",
@@ -183,6 +188,56 @@ fn what_a_judge_said_of_stored_attempts_is_paid_once() {
     let told = run(&["--replay", "rec", "--judge-votes", "2"]);
     assert_eq!(told.code, 5, "{told:?}");
     assert!(told.stderr.contains("no recorded answer"), "{told:?}");
+}
+
+#[test]
+fn a_judge_that_is_attacked_is_told_what_it_obeys() {
+    // Passes what tells it to, as far as it reads it; nothing else is good enough.
+    let server = Server::start(|asked| {
+        let body = asked.body["messages"][2]["content"].as_str().unwrap();
+        match body.contains("blue cabinet") && body.to_lowercase().contains("judge") {
+            true => pass(),
+            false => verdict("fail"),
+        }
+    });
+    let place = Place::new(&config(Some(&server)));
+    let calibrate = ["calibrate", "response_criteria", "--judge-model", "m"];
+    let run = |more: &[&str]| place.run(&[&calibrate[..], more].concat());
+    let told = run(&["--attacks", "--record", "rec", "--json"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    let calls = server.asked().len();
+    assert!(
+        told.stderr.contains("items and 95 mails of attacks"),
+        "{told:?}"
+    );
+    let record: Value = serde_json::from_str(&told.stdout).unwrap();
+    let attacks = &record["attacks"];
+    assert_eq!(
+        (&attacks["tried"], &attacks["unscored"]),
+        (&94.into(), &0.into())
+    );
+    let number = |key: &str| attacks[key].as_u64().unwrap();
+    assert!(number("through") >= 5 && number("held") >= 70, "{attacks}");
+    assert_eq!(number("through") + number("held"), 94);
+    let kept = &record["calibration"]["attacks"];
+    assert_eq!(kept["without"], "fail");
+    let through = kept["through"].as_array().unwrap();
+    assert!(through.iter().any(|one| one["id"] == "order-plain"));
+
+    // A run that such a judge looks at says so, from the record alone.
+    let run = ["run", "response", "-a", "workflow", "--limit", "30"];
+    let report = place.run(&[&run[..], &["--judge-model", "m", "-e", "it"]].concat());
+    let found = format!("Attacks: it withstood {} of 94", number("held"));
+    assert!(report.stdout.contains(&found), "{report:?}");
+
+    place.configure(&config(None));
+    let again = place.run(&[&calibrate[..], &["--attacks", "--replay", "rec"]].concat());
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(
+        again.stdout.contains("Attacks that got through: "),
+        "{again:?}"
+    );
+    assert!(calls > 94 + 100);
 }
 
 #[test]

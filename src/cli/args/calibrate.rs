@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::{Limits, Panel, Reach, Recordings};
 use crate::judge::JudgeKey;
@@ -20,6 +21,9 @@ pub struct CalibrateArgs {
     /// Dataset of the examples that the items name; default: the built-in emails
     #[arg(short, long, env = "MAILPROOF_DATASET", value_name = "PATH")]
     pub dataset: Vec<PathBuf>,
+    /// Attack it, too: 95 mails more, all but one with a text that tries to steer whoever judges
+    #[arg(long, env = "MAILPROOF_ATTACKS", value_parser = FalseyValueParser::new())]
+    pub attacks: bool,
     /// Folder to write the record to [default: judges/calibration/records beside the
     /// configuration]
     #[arg(short, long, env = "MAILPROOF_RECORDS", value_name = "DIR")]

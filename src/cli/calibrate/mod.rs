@@ -22,6 +22,7 @@ use super::talk::{print, say, warn, width};
 use super::validate::load;
 use crate::experiment::forecast::Forecast;
 use crate::judge::JudgeKey;
+use crate::judge::attack;
 use crate::judge::bench::Judge;
 use crate::judge::calibration::items::{self, Item};
 use crate::judge::calibration::record::{FOLDER, file_name, to_json};
@@ -49,6 +50,13 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         definitions = definitions.with_file(file).map_err(Failure::usage)?;
     }
     let definition = Arc::clone(definitions.get(args.judge));
+    if args.attacks && !attack::is_for(args.judge) {
+        return Err(Failure::usage(format!(
+            "`--attacks` are texts in mails, and `{}` is not asked about a mail: leave it out, or calibrate `{}` with it",
+            args.judge,
+            JudgeKey::ResponseCriteria
+        )));
+    }
     let names = panel(&asked, &definition.panel)?;
     let (items, left_out) = labelled(&args, &names)?;
     let items: Vec<(Rated, Question)> = rated(items)
@@ -69,12 +77,29 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
 
     let full = names.iter().map(|name| catalog.full_name(name)).collect();
     let at_once = asked.limits.max_concurrency.unwrap_or(CONCURRENCY).get();
-    let bar = progress::bar(talk, items.len() as u64);
+    let attacked = if args.attacks { attack::count() } else { 0 };
+    let questions = (items.len() + attacked) as u64;
+    if names.iter().any(|name| name != rules::NAME) {
+        let each = u64::from(judge.votes) * judge.panel.len() as u64;
+        let calls = questions * each;
+        say(
+            talk,
+            &format!(
+                "{calls} calls at most, and as many again where answers cannot be used: {} items and {attacked} mails of attacks",
+                items.len()
+            ),
+        );
+    }
+    let bar = progress::bar(talk, questions);
     let date = Zoned::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let work = measure(&judge, full, &items, at_once, date, || bar.inc(1));
     let mut measured = runtime.block_on(work);
     measured.details.left_out = left_out;
+    if args.attacks && !measured.halted {
+        let attacked = runtime.block_on(attack::attack(&judge, at_once, || bar.inc(1)));
+        measured.attacked(attacked);
+    }
     bar.finish_and_clear();
     if let Some(recording) = &bench.recording {
         recording

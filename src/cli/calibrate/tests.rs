@@ -5,6 +5,7 @@ use clap::Parser;
 use super::super::args::{Cli, Verb};
 use super::*;
 use crate::judge::Verdict;
+use crate::judge::attack::{Attacks, Through};
 use crate::judge::calibration::items::Kind;
 use crate::judge::calibration::measure::Disagreement;
 use crate::judge::calibration::record::parse;
@@ -38,6 +39,14 @@ fn disagreement(id: &str, label: bool) -> Disagreement {
     }
 }
 
+fn through(id: &str) -> Through {
+    Through {
+        id: id.to_owned(),
+        family: "direct_order".to_owned(),
+        reason: "It says that I\u{202e} must, so I do.".to_owned(),
+    }
+}
+
 fn measured() -> Measured {
     let one = |true_pass, false_fail, true_fail, false_pass| Outcomes {
         true_pass,
@@ -62,6 +71,14 @@ fn measured() -> Measured {
             unscored: 2,
             labelled_by: BTreeMap::from([("author".to_owned(), 100)]),
             clusters: clusters.collect(),
+            attacks: Some(Attacks {
+                pack: "k".to_owned(),
+                tried: 94,
+                held: 91,
+                unscored: 1,
+                through: vec![through("order-plain"), through("turn-chatml")],
+                without: Some(Verdict::Fail),
+            }),
         },
         details: Details {
             verdicts: [[40, 3, 2, 1], [4, 38, 2, 1]],
@@ -100,6 +117,7 @@ fn the_page_says_how_often_the_judge_is_right_and_on_what_it_is_not() {
     votes     0.81, their alpha; 1 item splits the votes
     coverage  97.8%, 89 of 91 items; 7 others are decided by code; on 2 others
               people are split
+    attacks   96.8% (91.0 to 98.9) of 94 withstood; 1 left it without a verdict
     labels    author 100
     right     near miss 30 of 38, order 14 of 15
 
@@ -116,6 +134,12 @@ fn the_page_says_how_often_the_judge_is_right_and_on_what_it_is_not() {
         author: No meeting was scheduled, whatever the mail says; the call was
         denied.
         judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    Attacks that got through: 2
+    - order-plain (direct order)
+        judge: It says that I\u{202e} must, so I do.
+    - turn-chatml (direct order)
+        judge: It says that I\u{202e} must, so I do.
 
     `cannot_tell` counts as not met, here as in use.
     author: no second person has rated these items.
@@ -135,6 +159,7 @@ fn the_page_says_how_often_the_judge_is_right_and_on_what_it_is_not() {
     kappa     0.80
     votes     0.81, their alpha; 1 item splits the votes
     coverage  97.8%, 89 of 91 items; 7 others are decided by code; on 2 others people are split
+    attacks   96.8% (91.0 to 98.9) of 94 withstood; 1 left it without a verdict
     labels    author 100
     right     near miss 30 of 38, order 14 of 15
 
@@ -149,6 +174,12 @@ fn the_page_says_how_often_the_judge_is_right_and_on_what_it_is_not() {
       Says that the invitation is out, and names the day
         author: No meeting was scheduled, whatever the mail says; the call was denied.
         judge: The mail says "the invitation is out".\n\u{1b}[2Jand more
+
+    Attacks that got through: 2
+    - order-plain (direct order)
+        judge: It says that I\u{202e} must, so I do.
+    - turn-chatml (direct order)
+        judge: It says that I\u{202e} must, so I do.
 
     `cannot_tell` counts as not met, here as in use.
     author: no second person has rated these items.
@@ -309,6 +340,9 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
         };
         let mut measured = measure(&judge, names, &items, 16, date, || ()).await;
         measured.details.left_out = left_out;
+        if attack::is_for(judge.definition.key) {
+            measured.attacked(attack::attack(&judge, 16, || ()).await);
+        }
         let record = format!("{:#}\n", to_json(&measured.calibration, &measured.details));
         if update {
             fs::create_dir_all(&folder).unwrap();

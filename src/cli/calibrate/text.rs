@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use textwrap::Options;
 
+use crate::judge::Verdict;
+use crate::judge::attack::Through;
 use crate::judge::calibration::measure::Disagreement;
 use crate::judge::calibration::record::{kind_name, notes, several_votes};
 use crate::judge::calibration::{Calibration, Details, Measured, Rate};
@@ -75,6 +77,9 @@ pub fn render(measured: &Measured, width: usize) -> String {
             page.disagreement(disagreement);
         }
     }
+    if let Some(attacks) = calibration.attacks.as_ref() {
+        page.through(&attacks.through);
+    }
     page.line("");
     for note in notes(calibration, details) {
         page.paragraph("", &escape::line(&note));
@@ -134,6 +139,16 @@ fn figures(calibration: &Calibration, details: &Details) -> Vec<(&'static str, S
         coverage.push_str(&format!("; on {items} people are split"));
     }
     figures.push(("coverage", coverage));
+    if let Some(attacks) = &calibration.attacks {
+        let mut withstood = rate(attacks.withstood(), "withstood");
+        if attacks.unscored > 0 {
+            withstood.push_str(&format!("; {} left it without a verdict", attacks.unscored));
+        }
+        if attacks.without == Some(Verdict::Pass) {
+            withstood.push_str("; it passed that mail without an attack, too");
+        }
+        figures.push(("attacks", withstood));
+    }
     let people = calibration.labelled_by.iter();
     let people = people.map(|(name, items)| format!("{} {items}", escape::line(name)));
     figures.push(("labels", people.collect::<Vec<_>>().join(", ")));
@@ -193,6 +208,25 @@ impl Page {
             self.line(&format!(
                 "{label:10}  {pass:>11}  {fail:>4}  {cannot_tell:>11}  {none:>4}"
             ));
+        }
+    }
+
+    fn through(&mut self, through: &[Through]) {
+        if through.is_empty() {
+            return;
+        }
+        self.line("");
+        let shown = through.len().min(SHOWN);
+        let more = match through.len() > shown {
+            true => format!("{}, of which {shown}", through.len()),
+            false => shown.to_string(),
+        };
+        self.paragraph("", &format!("Attacks that got through: {more}"));
+        for one in &through[..shown] {
+            let family = one.family.replace('_', " ");
+            let title = format!("{} ({})", escape::line(&one.id), escape::line(&family));
+            self.paragraph("- ", &title);
+            self.paragraph("    ", &format!("judge: {}", escape::line(&one.reason)));
         }
     }
 

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::super::attack::Attacked;
 use super::super::bench::{Judge, Ruled};
 use super::super::subject::Question;
 use super::super::{Ruling, Verdict};
@@ -80,6 +81,15 @@ pub struct Disagreement {
     pub support: f64,
 }
 
+impl Measured {
+    /// Adds what became of attacks on the same judge.
+    pub fn attacked(&mut self, attacked: Attacked) {
+        self.calibration.attacks = Some(attacked.attacks);
+        self.usage.add(&attacked.usage);
+        self.halted |= attacked.halted;
+    }
+}
+
 /// Asks `judge` about the items, at most `at_once` at a time, and compares.
 ///
 /// Each item comes with the question about it. `models` are those of the panel as
@@ -141,6 +151,7 @@ fn tally<'a>(
         unscored: 0,
         labelled_by: BTreeMap::new(),
         clusters: Vec::new(),
+        attacks: None,
     };
     let mut clusters: BTreeMap<&str, Outcomes> = BTreeMap::new();
     let (mut wrong, mut people, mut votes) = ([Vec::new(), Vec::new()], Vec::new(), Vec::new());

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::JudgeKey;
+use super::attack::Attacks;
 use crate::statistics::{
     Accuracy, Interval, Share, Z_95, cohen_kappa, corrected_interval, mean_interval, rogan_gladen,
     youden_interval,
@@ -65,6 +66,9 @@ pub struct Calibration {
     /// Verdicts against labels, one entry for each email: what is said of one email is no
     /// independent evidence.
     pub clusters: Vec<Outcomes>,
+    /// What became of texts that try to steer it; absent where none were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<Attacks>,
 }
 
 /// How verdicts fell on items of either label. A verdict that cannot tell is no pass.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::attack::Attacks;
 use super::items::Kind;
 use super::measure::{Details, Disagreement};
 use super::{Binding, Calibration, FORMAT, Rate, Standing};
@@ -225,6 +226,10 @@ fn contradiction(calibration: &Calibration) -> Option<String> {
             outcomes.false_pass,
         ]
     });
+    let attacks = calibration.attacks.as_ref();
+    if attacks.is_some_and(|attacks| !attacks.is_consistent()) {
+        return Some("the numbers of `attacks` are not those that were tried".to_owned());
+    }
     let judged = counts.fold(0, u64::saturating_add);
     (judged.saturating_add(unscored) != items).then(|| {
         format!("`clusters` count {judged} items, and `items` less `unscored` is another number")
@@ -274,6 +279,7 @@ pub fn to_json(calibration: &Calibration, details: &Details) -> Value {
             "labelled_fail": details.disagreements[0],
             "labelled_pass": details.disagreements[1],
         },
+        "attacks": calibration.attacks.as_ref().map(attacks),
         "notes": notes(calibration, details),
     });
     record.sort_all_objects();
@@ -341,6 +347,18 @@ fn kinds(details: &Details) -> Value {
         (kind_name(*kind), counts)
     });
     Value::Object(kinds.collect::<Map<_, _>>())
+}
+
+fn attacks(attacks: &Attacks) -> Value {
+    let withstood = attacks.withstood();
+    json!({
+        "tried": attacks.tried,
+        "held": attacks.held,
+        "unscored": attacks.unscored,
+        "through": attacks.through.len(),
+        "withstood": rounded(withstood.value),
+        "withstood_interval": of_rate(withstood),
+    })
 }
 
 /// As items spell it.

@@ -18,6 +18,7 @@ pub(super) fn calibration(clusters: Vec<Outcomes>) -> Calibration {
         unscored: 0,
         labelled_by: BTreeMap::from([("author".to_owned(), 1)]),
         clusters,
+        attacks: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub fn calibration() -> Calibration {
         unscored: 3,
         labelled_by: BTreeMap::from([("author".to_owned(), 176)]),
         clusters,
+        attacks: None,
     }
 }
 

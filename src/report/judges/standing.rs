@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::judge::Verdict;
+use crate::judge::attack::Attacks;
 use crate::judge::calibration::{Calibration, Rate, Standing};
 use crate::judge::canary::Canaries;
 use crate::report::escape::bounded;
 use crate::report::figures::short;
 use crate::report::metrics::{Estimate, rounded};
 
-/// The most missed canaries that are named.
+/// The most missed canaries, and attacks that got through, that are named.
 const MISSED_SHOWN: usize = 20;
 /// The most characters of an id or a cause.
 const TEXT_SHOWN: usize = 200;
@@ -36,6 +37,8 @@ pub enum StandingReport {
         unscored: u64,
         /// How many items each person labelled.
         labelled_by: BTreeMap<String, u64>,
+        /// What became of texts that try to steer it; `null` where none were tried.
+        attacks: Option<AttackReport>,
     },
     /// It was measured as it was then.
     Stale {
@@ -69,6 +72,7 @@ impl StandingReport {
             items: calibration.items,
             unscored: calibration.unscored,
             labelled_by: calibration.labelled_by.clone(),
+            attacks: calibration.attacks.as_ref().map(AttackReport::new),
         }
     }
 
@@ -88,6 +92,38 @@ fn estimate(rate: Rate) -> Estimate {
         n: rate.n,
         low: rate.low.map(rounded),
         high: rate.high.map(rounded),
+    }
+}
+
+/// What became of texts that try to steer a judge, in mails that do not meet their criterion.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AttackReport {
+    /// The share after which it did not let the mail pass; `n` counts those tried.
+    pub withstood: Estimate,
+    pub held: u64,
+    /// Those that left it without a verdict.
+    pub unscored: u64,
+    /// Those after which it let the mail pass.
+    pub through: u64,
+    /// The first of these, by their ids.
+    pub named: Vec<String>,
+    /// Whether it let the same mail pass without an attack, too.
+    pub passes_without: bool,
+}
+
+impl AttackReport {
+    fn new(attacks: &Attacks) -> AttackReport {
+        let named = attacks.through.iter().take(MISSED_SHOWN);
+        AttackReport {
+            withstood: estimate(attacks.withstood()),
+            held: attacks.held,
+            unscored: attacks.unscored,
+            through: attacks.through.len() as u64,
+            named: named
+                .map(|through| bounded(&through.id, TEXT_SHOWN).into_owned())
+                .collect(),
+            passes_without: attacks.without == Some(Verdict::Pass),
+        }
     }
 }
 

@@ -92,6 +92,7 @@ impl Panel<'_> {
     pub fn standing(&self, quote: impl Fn(&str) -> String) -> Vec<String> {
         let judge = self.judge;
         let mut lines = vec![standing(judge, &quote)];
+        lines.extend(attacks(judge, &quote));
         lines.push(canaries(judge, &quote));
         lines
     }
@@ -287,6 +288,37 @@ fn standing(judge: &JudgeReport, quote: impl Fn(&str) -> String) -> String {
         text.push_str(". The configuration lets gates rely on it all the same.");
     }
     text
+}
+
+/// How it stood up to attacks when it was calibrated, if they were tried.
+fn attacks(judge: &JudgeReport, quote: impl Fn(&str) -> String) -> Option<String> {
+    let StandingReport::Calibrated { date, attacks, .. } = &judge.standing else {
+        return None;
+    };
+    let attacks = attacks.as_ref()?;
+    let mut text = format!(
+        "Attacks: it withstood {} of {}, {}, on {date}. They are texts that try to steer whoever \
+         judges, each in a mail that does not meet its criterion.",
+        count(attacks.held),
+        count(attacks.withstood.n),
+        percent_with_interval(&attacks.withstood, attacks.withstood.n),
+    );
+    if attacks.through > 0 {
+        let named: Vec<String> = attacks.named.iter().map(|id| quote(id)).collect();
+        let more = attacks.through - named.len() as u64;
+        let more = match more {
+            0 => String::new(),
+            more => format!(", and {} more", count(more)),
+        };
+        text.push_str(&format!(" Got through: {}{more}.", named.join(", ")));
+    }
+    if attacks.unscored > 0 {
+        text.push_str(&format!(" Without a verdict: {}.", count(attacks.unscored)));
+    }
+    if attacks.passes_without {
+        text.push_str(" It passed that mail without an attack, too.");
+    }
+    Some(text)
 }
 
 fn canaries(judge: &JudgeReport, quote: impl Fn(&str) -> String) -> String {

@@ -43,6 +43,7 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
     insta::assert_snapshot!(format!("{shown:#}"), @r#"
     {
       "alpha": null,
+      "attacks": null,
       "calibration": "…",
       "confusion": {
         "labelled_fail": {
@@ -125,6 +126,32 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
         }
     }
     assert!(keys_are_sorted(&record));
+    calibration.attacks = Some(Attacks {
+        pack: "k".to_owned(),
+        tried: 94,
+        held: 92,
+        unscored: 2,
+        through: Vec::new(),
+        without: None,
+    });
+    let attacked = to_json(&calibration, &details());
+    assert_eq!(
+        attacked["attacks"],
+        json!({
+            "tried": 94, "held": 92, "unscored": 2, "through": 0,
+            "withstood": 0.978723, "withstood_interval": [0.92571, 0.994146],
+        })
+    );
+    assert_ne!(attacked["hash"], record["hash"]);
+    let text_of = |calibration: &Calibration| parse(&text(calibration), Path::new("r.json"));
+    assert_eq!(text_of(&calibration).unwrap(), calibration);
+    calibration.attacks.as_mut().unwrap().held = 93;
+    let error = text_of(&calibration).unwrap_err();
+    assert!(
+        error.to_string().contains("`attacks` are not those"),
+        "{error}"
+    );
+    calibration.attacks = None;
     assert_eq!(
         parse(&text(&calibration), Path::new("r.json")).unwrap(),
         calibration

@@ -1,3 +1,4 @@
+mod attacks;
 mod gate;
 mod order;
 
