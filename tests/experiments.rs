@@ -1,5 +1,7 @@
 //! Whole experiments, through the program that users run.
 
+#[path = "experiments/ci.rs"]
+mod ci;
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]

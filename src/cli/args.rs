@@ -164,7 +164,8 @@ pub struct ReportArgs {
     /// newest
     #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
     pub layer: Option<u32>,
-    /// Also write it here; the format by extension: .json, .md, .svg; repeatable
+    /// Also write it here; the format by extension: .json, .md, .svg, .csv,
+    /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,
 }

@@ -4,6 +4,7 @@ mod accept;
 mod args;
 mod ask;
 mod calibrate;
+mod ci;
 mod completions;
 mod config;
 mod doctor;

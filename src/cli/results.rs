@@ -1,7 +1,7 @@
 //! From a journal to the files and the page that people read.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -11,13 +11,16 @@ use serde::de::IgnoredAny;
 
 use super::REPORTS;
 use super::args::Talk;
+use super::ci::{self, Origins};
 use super::exit::{Exit, Failure};
 use super::talk::{self, print, say, warn};
 use crate::experiment::ExperimentName;
 use crate::experiment::journal;
-use crate::experiment::layer::Scored;
+use crate::experiment::layer::{LayerError, Ordered, Scored};
 use crate::redact::Redactor;
-use crate::report::{self, Environment, Fold, Gate, GateVerdict, LayerReport, Report};
+use crate::report::{
+    self, Environment, Fold, FormError, Gate, GateVerdict, LayerReport, Report,
+};
 
 /// The forms a report can be written in, by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,24 +28,75 @@ pub enum Form {
     Json,
     Markdown,
     Svg,
+    Comment,
+    Junit,
+    Csv,
+    CodeQuality,
 }
 
 impl Form {
     fn of(path: &Path) -> Option<Form> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "json" => Some(Form::Json),
-            "md" => Some(Form::Markdown),
-            "svg" => Some(Form::Svg),
-            _ => None,
-        }
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        // The longer ending wins over the one within it.
+        let endings = [
+            (".codequality.json", Form::CodeQuality),
+            (".comment.md", Form::Comment),
+            (".junit.xml", Form::Junit),
+            (".json", Form::Json),
+            (".md", Form::Markdown),
+            (".svg", Form::Svg),
+            (".csv", Form::Csv),
+        ];
+        let ends = |(ending, _): &(&str, Form)| name.len() > ending.len() && name.ends_with(ending);
+        endings.into_iter().find(ends).map(|(_, form)| form)
     }
 
-    fn render(self, report: &Report, redactor: &Redactor) -> String {
+    fn write(self, source: &mut Shown<'_>, out: &mut dyn Write) -> Result<(), FormError> {
+        let (report, redactor) = (source.report, source.redactor);
         match self {
-            Form::Json => redactor.json(&report::json(report)).into_owned(),
-            Form::Markdown => redactor.text(&report::markdown(report)).into_owned(),
-            Form::Svg => redactor.text(&report::svg(report)).into_owned(),
+            Form::Json => write!(out, "{}", json(report, redactor))?,
+            Form::Markdown => write!(out, "{}", markdown(report, redactor))?,
+            Form::Svg => write!(out, "{}", redactor.text(&report::svg(report)))?,
+            Form::Comment => {
+                let markdown = markdown(report, redactor);
+                write!(out, "{}", report::github::comment(&markdown, report))?;
+            }
+            Form::Junit => report::junit::write(report, source.attempts()?, redactor, out)?,
+            Form::Csv => report::csv::write(report, source.attempts()?, redactor, out)?,
+            Form::CodeQuality => {
+                let origins = Origins::of(report);
+                let locate = |id: Option<&str>| origins.place(id);
+                report::gitlab::write(report, source.attempts()?, &locate, redactor, out)?;
+            }
         }
+        Ok(())
+    }
+}
+
+fn json(report: &Report, redactor: &Redactor) -> String {
+    redactor.json(&report::json(report)).into_owned()
+}
+
+fn markdown(report: &Report, redactor: &Redactor) -> String {
+    redactor.text(&report::markdown(report)).into_owned()
+}
+
+/// What is shown of an experiment: its report, and its attempts where a form asks for them.
+struct Shown<'a> {
+    folder: &'a Path,
+    report: &'a Report,
+    redactor: &'a Redactor,
+    attempts: Option<Ordered>,
+}
+
+impl Shown<'_> {
+    fn attempts(&mut self) -> Result<&mut Ordered, LayerError> {
+        if self.attempts.is_none() {
+            let layer = self.report.environment.layer.as_ref();
+            let number = layer.map_or(0, |layer| layer.number);
+            self.attempts = Some(Ordered::open(self.folder, Some(number))?);
+        }
+        Ok(self.attempts.as_mut().expect("just opened"))
     }
 }
 
@@ -55,7 +109,7 @@ impl Outputs {
         let parse = |path: &PathBuf| match Form::of(path) {
             Some(form) => Ok((path.clone(), form)),
             None => Err(Failure::usage(format!(
-                "cannot tell the format of `{}`: end it in .json, .md, or .svg",
+                "cannot tell the format of `{}`: end it in .json, .md, .svg, .junit.xml, .csv, .codequality.json, or .comment.md",
                 path.display()
             ))),
         };
@@ -205,8 +259,15 @@ pub fn write(
         ("report.svg", Form::Svg),
     ];
     let beside = standard.map(|(name, form)| (folder.join(name), form));
+    let mut source = Shown {
+        folder,
+        report,
+        redactor,
+        attempts: None,
+    };
     for (path, form) in beside.iter().chain(&outputs.0) {
-        replace(path, &form.render(report, redactor)).map_err(|error| {
+        let write = |file: &mut BufWriter<File>| form.write(&mut source, file);
+        replace_with(path, write).map_err(|error| {
             Failure::usage(format!("cannot write `{}`: {error}", path.display()))
         })?;
         if talk.verbose {
@@ -218,11 +279,23 @@ pub fn write(
 
 /// Replaces a file in one step: a reader meets the old text or the new one.
 pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    replace_with(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// The same, of what `write` writes.
+fn replace_with<E: From<std::io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<(), E> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&beside, path));
+    let make = || {
+        let mut file = BufWriter::with_capacity(256 * 1024, File::create(&beside)?);
+        write(&mut file)?;
+        file.flush()?;
+        Ok(fs::rename(&beside, path)?)
+    };
+    let written = make();
     if written.is_err() {
         // The first error says what went wrong; a left-over file is the lesser evil.
         let _ = fs::remove_file(&beside);
@@ -230,13 +303,17 @@ pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     written
 }
 
-/// Prints the report: JSON where asked for, else laid out for the terminal.
+/// Prints the report: JSON where asked for, else laid out for the terminal. Tells a pipeline
+/// that listens.
 pub fn show(talk: &Talk, report: &Report, redactor: &Redactor) -> Result<(), Failure> {
     if talk.json {
-        return print(&Form::Json.render(report, redactor));
+        print(&json(report, redactor))?;
+    } else {
+        let text = report::terminal(report, talk::width(), talk::color(talk));
+        print(&redactor.text(&text))?;
     }
-    let text = report::terminal(report, talk::width(), talk::color(talk));
-    print(&redactor.text(&text))
+    ci::announce(report, redactor);
+    Ok(())
 }
 
 /// What the report's verdict alone makes the command end with.

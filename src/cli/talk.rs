@@ -1,12 +1,15 @@
 //! What reaches the terminal: data to stdout, talk to stderr.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::panic::PanicHookInfo;
 
 use super::args::{Color, Talk};
+use super::ci;
 use super::environment::Environment;
 use super::exit::Failure;
+use crate::report::github;
 
 /// Applies `--color` to everything printed from here on.
 pub fn configure(talk: &Talk) {
@@ -29,7 +32,7 @@ pub fn say(talk: &Talk, line: &str) {
 /// A line that `--quiet` does not silence.
 pub fn warn(line: &str) {
     // Nobody is left to tell when stderr is closed.
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", for_log(line));
 }
 
 /// From here on, what a panic says is said without the secrets of `environment`: its message
@@ -59,13 +62,21 @@ fn panic_hook(environment: Environment, say: impl Fn(&str) + Send + Sync + 'stat
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     match stdout
-        .write_all(text.as_bytes())
+        .write_all(for_log(text).as_bytes())
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::internal(format!(
             "cannot write to stdout: {error}"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// Where GitHub reads what is printed, no text of others gives it orders.
+fn for_log(text: &str) -> Cow<'_, str> {
+    match ci::is_github(&Environment::process()) {
+        true => github::inert(text),
+        false => Cow::Borrowed(text),
     }
 }
 

@@ -195,7 +195,8 @@ pub struct Choices {
     pub reach: Reach,
     #[command(flatten)]
     pub recordings: Recordings,
-    /// Write a report; the format by extension: .json, .md, .svg; repeatable
+    /// Write a report; the format by extension: .json, .md, .svg, .csv,
+    /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Exit with 100 when a variant passes a smaller share of its scored attempts

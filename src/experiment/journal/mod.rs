@@ -24,7 +24,7 @@ use crate::judge::canary::Canaries;
 pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
 pub(super) use read::Lines;
-pub use read::{Entry, Reader, read_attempt};
+pub use read::{Entry, Picker, Reader, read_attempt};
 pub use write::Journal;
 pub(super) use write::json_line;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -201,9 +201,11 @@ impl Reader {
         let Some(&offset) = self.prompts.get(hash) else {
             return Ok(None);
         };
-        match line_at::<PromptContent, IgnoredAny>(&self.lines.path, offset)? {
+        let path = &self.lines.path;
+        let mut lines = Lines::open(path)?;
+        match lines.at::<Line<PromptContent, IgnoredAny>>(offset)? {
             Line::Prompt(StoredPrompt { content, .. }) => Ok(Some(content)),
-            _ => Err(not_there(&self.lines.path, offset)),
+            _ => Err(not_there(path, offset)),
         }
     }
 
@@ -259,30 +261,34 @@ pub fn read_attempt<R: DeserializeOwned>(
     path: &Path,
     offset: u64,
 ) -> Result<Attempt<R>, JournalError> {
-    match line_at::<IgnoredAny, Attempt<R>>(path, offset)? {
-        Line::Attempt(attempt) => Ok(attempt),
-        _ => Err(not_there(path, offset)),
-    }
+    Picker::open(path)?.attempt(offset)
 }
 
-fn line_at<P: DeserializeOwned, A: DeserializeOwned>(
-    path: &Path,
-    offset: u64,
-) -> Result<Line<P, A>, JournalError> {
-    let mut file = File::open(path).map_err(JournalError::io("open", path))?;
-    file.seek(SeekFrom::Start(offset))
-        .map_err(JournalError::io("read", path))?;
-    let mut lines = Lines {
-        input: BufReader::new(file),
-        path: path.to_owned(),
-        buffer: Vec::new(),
-        torn: false,
-        number: 0,
-        next: offset,
-    };
-    match lines.advance()? {
-        Some(_) => lines.parse().map_err(|_| not_there(path, offset)),
-        None => Err(not_there(path, offset)),
+/// Reads attempts again, each at the offset that a [`Reader`] found it at. Neighbours are
+/// best asked for one after the other.
+#[derive(Debug)]
+pub struct Picker {
+    lines: Lines,
+}
+
+impl Picker {
+    /// # Errors
+    /// Those of opening the journal.
+    pub fn open(path: &Path) -> Result<Picker, JournalError> {
+        let lines = Lines::open(path)?;
+        Ok(Picker { lines })
+    }
+
+    /// # Errors
+    /// [`JournalError::Corrupt`] where no attempt stands there, and those of reading.
+    pub fn attempt<R: DeserializeOwned>(
+        &mut self,
+        offset: u64,
+    ) -> Result<Attempt<R>, JournalError> {
+        match self.lines.at::<Line<IgnoredAny, Attempt<R>>>(offset)? {
+            Line::Attempt(attempt) => Ok(attempt),
+            _ => Err(not_there(&self.lines.path, offset)),
+        }
     }
 }
 
@@ -322,6 +328,11 @@ impl Lines {
         }
     }
 
+    /// Those of the file at `path`.
+    pub fn open(path: &Path) -> Result<Lines, JournalError> {
+        Ok(Lines::of(open(path)?, path))
+    }
+
     /// Reads the next whole line and returns its offset; `None` where there is none.
     pub fn advance(&mut self) -> Result<Option<u64>, JournalError> {
         // One huge line must not cost its size for the rest of the file.
@@ -347,6 +358,26 @@ impl Lines {
             return Err(self.corrupt("a line of more than 64 MiB"));
         }
         Ok(None)
+    }
+
+    /// The line that begins at `offset`, as it was found there before. Line numbers are lost.
+    pub fn at<T: DeserializeOwned>(&mut self, offset: u64) -> Result<T, JournalError> {
+        let position = self.next
+            + if self.torn {
+                self.buffer.len() as u64
+            } else {
+                0
+            };
+        // What is buffered stays where the line is near.
+        self.input
+            .seek_relative(offset.wrapping_sub(position).cast_signed())
+            .map_err(JournalError::io("read", &self.path))?;
+        self.torn = false;
+        self.next = offset;
+        match self.advance()? {
+            Some(_) => self.parse().map_err(|_| not_there(&self.path, offset)),
+            None => Err(not_there(&self.path, offset)),
+        }
     }
 
     pub fn path(&self) -> &Path {

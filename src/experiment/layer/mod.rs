@@ -6,6 +6,7 @@
 //! the journal, then an [`End`]. No trajectory is in it, so it is read side by side with its
 //! journal ([`Scored`]); without its end it is incomplete, and nothing is shown of it.
 
+mod ordered;
 mod read;
 mod write;
 
@@ -25,6 +26,7 @@ use crate::judge::canary::Canaries;
 use crate::run::{Cost, ModelRole, Outcome, Usage};
 use crate::score::{Feedback, Learning};
 
+pub use ordered::{Ordered, Place, Source};
 pub use read::Scored;
 pub use write::Writer;
 

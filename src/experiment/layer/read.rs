@@ -30,6 +30,8 @@ struct Layer {
     canaries: Vec<Canaries>,
     end: Option<End>,
     attempts: u64,
+    /// Where the scores read last stand, in bytes from the beginning of the file.
+    offset: u64,
 }
 
 impl Scored {
@@ -109,6 +111,12 @@ impl Scored {
             Some(layer) if layer.header.scorers.judges() => &layer.canaries,
             _ => self.journal.canaries(),
         }
+    }
+
+    /// Where the scores of the layer stand that were read last: bytes from the beginning of
+    /// its file. 0 where there is no layer.
+    pub(super) fn offset(&self) -> u64 {
+        self.layer.as_ref().map_or(0, |layer| layer.offset)
     }
 
     /// The next attempt with its scores; `None` at the end of both files.
@@ -204,6 +212,7 @@ impl Layer {
             canaries: Vec::new(),
             end: None,
             attempts: 0,
+            offset: 0,
         })
     }
 
@@ -233,7 +242,8 @@ impl Layer {
         if self.end.is_some() {
             return Ok(None);
         }
-        while self.lines.advance()?.is_some() {
+        while let Some(offset) = self.lines.advance()? {
+            self.offset = offset;
             match self.lines.parse::<Line<Scores>>()? {
                 Line::Header(_) => return Err(self.lines.corrupt("a second header").into()),
                 Line::Canaries(canaries) => self.canaries.push(canaries),
