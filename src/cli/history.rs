@@ -21,8 +21,9 @@ pub fn run(talk: &Talk, args: &HistoryArgs) -> Result<Exit, Failure> {
         );
     }
     // The newest first, the unreadable ones last.
-    let (readable, unreadable): (Vec<_>, Vec<_>) =
-        listed.into_iter().partition(|listed| listed.progress.is_ok());
+    let (readable, unreadable): (Vec<_>, Vec<_>) = listed
+        .into_iter()
+        .partition(|listed| listed.progress.is_ok());
     let mut told: Vec<(Past, Option<Report>)> = Vec::new();
     for listed in readable.into_iter().take(args.newest as usize) {
         match tell(&listed) {
@@ -75,7 +76,8 @@ fn tell(listed: &Listed) -> Result<(Past, Option<Report>), Failure> {
         planned: *planned,
         dataset: header.dataset.name.clone(),
         dataset_hash: header.dataset.hash.clone(),
-        examples_hash: header.examples_hash.clone(),
+        selection: header.selection.clone(),
+        seed: header.seed,
         suites: header.suites.clone(),
     };
     let report = match attempts >= planned {
@@ -109,7 +111,9 @@ fn history(args: &HistoryArgs, told: Vec<(Past, Option<Report>)>) -> Result<Hist
             let variant = report.variants.iter().find(|it| it.name == name)?;
             figure(variant, &args.key)
         };
-        told.iter().map(|(_, report)| of(report.as_ref()?)).collect()
+        told.iter()
+            .map(|(_, report)| of(report.as_ref()?))
+            .collect()
     };
     let variants: Vec<Series> = names
         .iter()
@@ -143,7 +147,9 @@ fn history(args: &HistoryArgs, told: Vec<(Past, Option<Report>)>) -> Result<Hist
 fn knows_utf8() -> bool {
     use std::io::{IsTerminal, stdout};
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    let locale = set("LC_ALL")
+        .or_else(|| set("LC_CTYPE"))
+        .or_else(|| set("LANG"));
     let names_utf8 = |locale: String| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")

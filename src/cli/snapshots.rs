@@ -69,9 +69,8 @@ impl Compared {
         for change in changes {
             accepted.accept(&change.id, change.merged(keep));
         }
-        let fails = |error| {
-            Failure::usage(format!("cannot write `{}`: {error}", self.path.display()))
-        };
+        let fails =
+            |error| Failure::usage(format!("cannot write `{}`: {error}", self.path.display()));
         fs::create_dir_all(FOLDER).map_err(fails)?;
         results::replace(&self.path, &redactor.text(&accepted.render())).map_err(fails)
     }
@@ -113,9 +112,8 @@ pub fn look(talk: &Talk, asked: &LookedAt, redactor: &Redactor) -> Result<Looked
             ),
         );
     }
-    let is_asked = |it: &SeenVariant| {
-        asked.variant.is_empty() || asked.variant.contains(&it.variant.name)
-    };
+    let is_asked =
+        |it: &SeenVariant| asked.variant.is_empty() || asked.variant.contains(&it.variant.name);
     let mut variants = Vec::new();
     for seen in seen.variants.into_iter().filter(is_asked) {
         if seen.spoiled > 0 {

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape::{bounded, line};
 use super::{Report, VariantReport, cost, figures, table};
-use crate::experiment::Suite;
+use crate::experiment::{Selection, Suite};
 use crate::run::Cost;
 
 /// The most experiments that a sparkline has room for; further ones are left out at its
@@ -17,7 +17,7 @@ const NAME_SHOWN: usize = 40;
 
 /// Eight heights, the lowest first.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const ASCII: [char; 8] = ['_', '.', ',', '-', '=', '+', '*', '#'];
+const ASCII: [char; 8] = ['_', ',', '-', '~', '=', '+', '*', '#'];
 
 /// A figure of every variant over experiments.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,8 +40,9 @@ pub struct Past {
     pub planned: u64,
     pub dataset: String,
     pub dataset_hash: String,
-    /// SHA-256 over the ids selected, in plan order.
-    pub examples_hash: String,
+    pub selection: Selection,
+    /// What a sample is drawn by.
+    pub seed: u64,
     pub suites: Vec<Suite>,
 }
 
@@ -58,16 +59,27 @@ impl Past {
         self.attempts >= self.planned
     }
 
-    /// Whether figures of both are about the same: what differs is the agents' doing.
-    fn is_comparable(&self, other: &Past) -> bool {
-        let about = |past: &Past| {
-            (
-                past.dataset_hash.clone(),
-                past.examples_hash.clone(),
-                past.suites.clone(),
-            )
-        };
-        about(self) == about(other)
+    /// Whether the figures of both under a key are of the same cases: what differs is then the
+    /// agents' doing.
+    fn is_comparable(&self, other: &Past, key: &str) -> bool {
+        self.dataset_hash == other.dataset_hash
+            && self.has_examples_of(other)
+            && self.suites_of(key) == other.suites_of(key)
+    }
+
+    fn has_examples_of(&self, other: &Past) -> bool {
+        let is_drawn = self.selection.sample.is_some();
+        self.selection == other.selection && (!is_drawn || self.seed == other.seed)
+    }
+
+    /// The suites whose cases have a say in the figure: those of examples, but for what is
+    /// counted over all attempts.
+    fn suites_of(&self, key: &str) -> Vec<Suite> {
+        let counts_all = key == "cost_usd" || key.starts_with("latency_ms");
+        let suites = self.suites.iter().copied();
+        suites
+            .filter(|suite| counts_all || matches!(suite, Suite::Triage | Suite::Response))
+            .collect()
     }
 }
 
@@ -127,7 +139,10 @@ pub fn render(history: &History, options: HistoryOptions) -> String {
         false => text.to_owned(),
     };
     let experiments = figures::plural(history.experiments.len() as u64, "experiment");
-    let mut text = format!("{}\n\n", bold(&format!("{} over {experiments}", line(&history.key))));
+    let mut text = format!(
+        "{}\n\n",
+        bold(&format!("{} over {experiments}", line(&history.key)))
+    );
     let rows: Vec<Vec<String>> = history
         .variants
         .iter()
@@ -142,14 +157,20 @@ pub fn render(history: &History, options: HistoryOptions) -> String {
     let mut before: Option<&Past> = None;
     for (index, past) in history.experiments.iter().enumerate() {
         let name = name(past);
-        let pad = " ".repeat(names - name.width());
-        let shown = format!(
-            "{:>number$}  {}  {name}{pad}  {}",
+        let head = format!(
+            "{:>number$}  {}  {name}",
             index + 1,
             past.created.strftime("%Y-%m-%d %H:%M"),
-            notes(past, before).join("; "),
         );
-        text.push_str(shown.trim_end());
+        let pad = names - name.width();
+        text.push_str(&head);
+        let notes = notes(&history.key, past, before).join("; ");
+        if head.width() + pad + 2 + notes.width() > options.width {
+            text.push_str(&format!("\n{}", " ".repeat(number + 2)));
+        } else if !notes.is_empty() {
+            text.push_str(&" ".repeat(pad + 2));
+        }
+        text.push_str(&notes);
         text.push('\n');
         before = Some(past);
     }
@@ -161,11 +182,11 @@ fn name(past: &Past) -> String {
 }
 
 /// What keeps an experiment from being compared with the one before.
-fn notes(past: &Past, before: Option<&Past>) -> Vec<String> {
+fn notes(key: &str, past: &Past, before: Option<&Past>) -> Vec<String> {
     let mut notes = Vec::new();
     if !past.is_finished() {
         notes.push(format!(
-            "unfinished: {} of {}, not shown",
+            "unfinished: {} of {}",
             figures::count(past.attempts),
             figures::plural(past.planned, "attempt")
         ));
@@ -179,11 +200,13 @@ fn notes(past: &Past, before: Option<&Past>) -> Vec<String> {
             "another dataset: {dataset} {}",
             line(&figures::short(&past.dataset_hash))
         ));
-    } else if past.examples_hash != before.examples_hash {
-        notes.push("other examples".to_owned());
     }
-    if past.suites != before.suites {
-        let suites: Vec<&str> = past.suites.iter().copied().map(Suite::name).collect();
+    if !past.has_examples_of(before) {
+        notes.push("another selection".to_owned());
+    }
+    let suites = past.suites_of(key);
+    if suites != before.suites_of(key) {
+        let suites: Vec<&str> = suites.into_iter().map(Suite::name).collect();
         notes.push(format!("other suites: {}", suites.join(", ")));
     }
     notes
@@ -197,7 +220,7 @@ fn row(history: &History, series: &Series, ascii: bool) -> Vec<String> {
     let before = newest.and_then(|(at, _)| {
         let past = &history.experiments;
         known()
-            .filter(|(other, _)| *other < at && past[*other].is_comparable(&past[at]))
+            .filter(|(other, _)| *other < at && past[*other].is_comparable(&past[at], &history.key))
             .last()
     });
     let change = match (newest, before) {
@@ -228,7 +251,7 @@ fn sparkline(history: &History, series: &Series, ascii: bool) -> String {
     let least = known().reduce(f64::min).unwrap_or(0.0);
     let most = known().reduce(f64::max).unwrap_or(0.0);
     let (heights, gap, more) = match ascii {
-        true => (ASCII, ' ', "~"),
+        true => (ASCII, '.', "<"),
         false => (BLOCKS, '·', "…"),
     };
     let mut line = String::new();
@@ -237,7 +260,7 @@ fn sparkline(history: &History, series: &Series, ascii: bool) -> String {
     }
     for (at, value) in values.iter().enumerate() {
         let past = &history.experiments[skipped..];
-        if at > 0 && !past[at].is_comparable(&past[at - 1]) {
+        if at > 0 && !past[at].is_comparable(&past[at - 1], &history.key) {
             line.push('|');
         }
         line.push(match value {
@@ -257,7 +280,7 @@ fn sparkline(history: &History, series: &Series, ascii: bool) -> String {
 fn shown(key: &str, value: f64) -> String {
     match key {
         "cost_usd" => match Cost::try_from(value) {
-            Ok(cost) => cost::usd(cost),
+            Ok(cost) => format!("${}", cost::usd(cost)),
             Err(_) => "–".to_owned(),
         },
         "triage.cost" => format!("{value:.3}"),

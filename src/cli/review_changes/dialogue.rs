@@ -12,8 +12,7 @@ use crate::cli::snapshots::Compared;
 use crate::redact::Redactor;
 use crate::report::escape;
 
-const KEYS: &str =
-    "a accept · b accept both · r reject · s skip · all accept this and the rest · q quit";
+const KEYS: &str = "a accept · b accept both · r reject · s skip · all accept all · q quit";
 
 /// What a person may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -157,7 +157,8 @@ fn outcome_text(outcome: &Outcome, experiment: &str) -> String {
 
 fn outcome_json(outcome: &Outcome) -> String {
     let rejected = outcome.rejected.iter();
-    let rejected = rejected.map(|(variant, example)| json!({ "variant": variant, "example": example }));
+    let rejected =
+        rejected.map(|(variant, example)| json!({ "variant": variant, "example": example }));
     let json = json!({
         "accepted": outcome.accepted,
         "rejected": rejected.collect::<Vec<_>>(),

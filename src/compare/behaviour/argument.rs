@@ -310,11 +310,7 @@ mod tests {
     fn what_is_cut_is_still_told_apart() {
         let long = |end: &str| shown(&format!("{}{end}", "x".repeat(300)), 10);
         assert_ne!(long("a"), long("b"));
-        assert!(
-            long("a").starts_with("xxxxxxxxxx… ("),
-            "{}",
-            long("a")
-        );
+        assert!(long("a").starts_with("xxxxxxxxxx… ("), "{}", long("a"));
         assert_eq!(shown("0123456789", 10), "0123456789");
     }
 

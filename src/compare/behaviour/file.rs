@@ -153,7 +153,9 @@ impl Snapshots {
             }
             if !line.starts_with(' ') {
                 if let Some(block) = block.take() {
-                    snapshots.take(block).map_err(|(at, why)| malformed(at, why))?;
+                    snapshots
+                        .take(block)
+                        .map_err(|(at, why)| malformed(at, why))?;
                 }
                 block = Some(Block::new(line, at));
                 continue;
@@ -175,7 +177,9 @@ impl Snapshots {
             }
         }
         if let Some(block) = block {
-            snapshots.take(block).map_err(|(at, why)| malformed(at, why))?;
+            snapshots
+                .take(block)
+                .map_err(|(at, why)| malformed(at, why))?;
         }
         Ok(snapshots)
     }

@@ -94,7 +94,10 @@ impl<'a> Camera<'a> {
                 for (number, (run, step)) in attempt.runs.iter().zip(&episode.steps).enumerate() {
                     let example = example(step.example);
                     let id = example.map(|it| shown(&it.id, LONGEST_NAME));
-                    page.line(0, format!("step {} ({})", number + 1, id.unwrap_or_default()));
+                    page.line(
+                        0,
+                        format!("step {} ({})", number + 1, id.unwrap_or_default()),
+                    );
                     let calls = step.expect.tool_calls.as_deref();
                     let mode = step.expect.mode.unwrap_or_default();
                     self.handled(&mut page, 1, run, &Task::new(example, calls, mode));
@@ -119,7 +122,10 @@ impl<'a> Camera<'a> {
         }
         let changed = attempt.memory.iter().map(|change| &change.namespace);
         for namespace in changed.collect::<BTreeSet<_>>() {
-            page.line(0, format!("remembers in {}", shown(namespace, LONGEST_NAME)));
+            page.line(
+                0,
+                format!("remembers in {}", shown(namespace, LONGEST_NAME)),
+            );
         }
         Snapshot(self.redactor.text(&page.lines.join("\n")).into_owned())
     }
@@ -137,7 +143,10 @@ impl<'a> Camera<'a> {
             let from = (!is_dated).then_some(self.date);
             let calls = paired(task.patterns, task.mode, run);
             for (call, pattern) in calls.iter().take(MOST_SHOWN) {
-                page.line(depth, format!("call {}: {}", name(&call.name), became(call)));
+                page.line(
+                    depth,
+                    format!("call {}: {}", name(&call.name), became(call)),
+                );
                 page.arguments(depth + 1, call, *pattern, from);
             }
             page.more(depth, "calls", calls.len().saturating_sub(MOST_SHOWN));
@@ -158,7 +167,11 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn new(example: Option<&'a Example>, calls: Option<&'a [CallPattern]>, mode: MatchMode) -> Self {
+    fn new(
+        example: Option<&'a Example>,
+        calls: Option<&'a [CallPattern]>,
+        mode: MatchMode,
+    ) -> Self {
         Task {
             example,
             patterns: calls.unwrap_or_default(),

@@ -8,7 +8,8 @@ fn past(name: &str, day: i8, dataset: &str, attempts: u64) -> Past {
         planned: 40,
         dataset: "mail".into(),
         dataset_hash: dataset.repeat(64),
-        examples_hash: "e".into(),
+        selection: Selection::default(),
+        seed: 0,
         suites: vec![Suite::Triage],
     }
 }
@@ -48,7 +49,39 @@ const OPTIONS: HistoryOptions = HistoryOptions {
 
 #[test]
 fn a_figure_is_drawn_over_experiments_and_what_cannot_be_compared_is_marked() {
-    insta::assert_snapshot!(render(&history("pass_rate"), OPTIONS), @"");
+    insta::assert_snapshot!(render(&history("pass_rate"), OPTIONS), @r"
+    pass_rate over 5 experiments
+
+    variant           trend  newest  change  least    most
+    ──────────────────────────────────────────────────────
+    workflow@rules  ▁▅·|▇|█  100.0%   +25.0  50.0%  100.0%
+    hitl@rules      ·▄·|·|▄   25.0%    +0.0  25.0%   25.0%
+    new@rules       ···|▄|·   50.0%       –  50.0%   50.0%
+
+    1  2026-03-02 10:00  first
+    2  2026-03-03 10:00  second
+    3  2026-03-04 10:00  third                     unfinished: 12 of 40 attempts
+    4  2026-03-05 10:00  other emails              another dataset: mail bbbbbbbbbbbb
+    5  2026-03-06 10:00  \u{1b}[2J\u{202e}hostile  another dataset: mail aaaaaaaaaaaa
+    ");
+}
+
+#[test]
+fn notes_that_do_not_fit_beside_a_name_stand_below_it() {
+    let options = HistoryOptions {
+        width: 60,
+        ..OPTIONS
+    };
+    let text = render(&history("pass_rate"), options);
+    let listed: Vec<&str> = text.lines().skip(9).collect();
+    insta::assert_snapshot!(listed.join("\n"), @r"
+    3  2026-03-04 10:00  third
+       unfinished: 12 of 40 attempts
+    4  2026-03-05 10:00  other emails
+       another dataset: mail bbbbbbbbbbbb
+    5  2026-03-06 10:00  \u{1b}[2J\u{202e}hostile
+       another dataset: mail aaaaaaaaaaaa
+    ");
 }
 
 #[test]
@@ -63,7 +96,11 @@ fn a_terminal_that_knows_ascii_alone_gets_no_more() {
         .filter(|line| line.contains("@rules"))
         .filter_map(|line| line.split("  ").filter(|it| !it.is_empty()).nth(1))
         .collect();
-    insta::assert_snapshot!(trends.join("\n"), @"");
+    insta::assert_snapshot!(trends.join("\n"), @r"
+    _=.|*|#
+    .~.|.|~
+    ...|~|.
+    ");
 }
 
 #[test]
@@ -74,6 +111,82 @@ fn changes_are_from_the_last_that_is_about_the_same() {
     assert_eq!(change(0), "+25.0");
     assert_eq!(change(1), "+0.0");
     assert_eq!(change(2), "–");
+}
+
+#[test]
+fn only_figures_of_the_same_cases_are_comparable() {
+    let base = || past("a", 2, "a", 40);
+    let suites = |suites: &[Suite]| Past {
+        suites: suites.to_vec(),
+        ..base()
+    };
+    let selection = |sample: Option<usize>, tags: &[&str]| Selection {
+        sample,
+        tags: tags.iter().map(|it| (*it).to_owned()).collect(),
+        ..Selection::default()
+    };
+    let with = |selection, seed| Past {
+        selection,
+        seed,
+        ..base()
+    };
+    let hitl = suites(&[Suite::Triage, Suite::Hitl]);
+    for (case, key, one, other, comparable) in [
+        ("the same", "pass_rate", base(), base(), true),
+        (
+            "other emails",
+            "pass_rate",
+            base(),
+            past("a", 2, "b", 40),
+            false,
+        ),
+        ("scenarios beside", "pass_rate", base(), hitl.clone(), true),
+        (
+            "scenarios cost, too",
+            "cost_usd",
+            base(),
+            hitl.clone(),
+            false,
+        ),
+        ("and take time", "latency_ms.p50", base(), hitl, false),
+        (
+            "more is asked",
+            "pass_rate",
+            base(),
+            suites(&[Suite::Triage, Suite::Response]),
+            false,
+        ),
+        (
+            "other tags",
+            "pass_rate",
+            base(),
+            with(selection(None, &["x"]), 0),
+            false,
+        ),
+        (
+            "another seed",
+            "pass_rate",
+            base(),
+            with(selection(None, &[]), 7),
+            true,
+        ),
+        (
+            "another draw",
+            "pass_rate",
+            with(selection(Some(9), &[]), 0),
+            with(selection(Some(9), &[]), 7),
+            false,
+        ),
+        (
+            "the same draw",
+            "pass_rate",
+            with(selection(Some(9), &[]), 7),
+            with(selection(Some(9), &[]), 7),
+            true,
+        ),
+    ] {
+        assert_eq!(one.is_comparable(&other, key), comparable, "{case}");
+    }
 }
 
 #[test]

@@ -88,10 +88,7 @@ pub struct Names {
 pub fn check(expect: &Expect, run: &Run) -> ToolCallCheck {
     let patterns = expect.tool_calls.as_deref().unwrap_or_default();
     let all = calls(run);
-    let made: Vec<&Call> = all
-        .iter()
-        .filter(|call| counts(patterns, call))
-        .collect();
+    let made: Vec<&Call> = all.iter().filter(|call| counts(patterns, call)).collect();
     let ordered = expect.mode.is_ordered();
     let Partners {
         fits,
