@@ -18,9 +18,9 @@ use crate::experiment::ExperimentName;
 use crate::experiment::journal;
 use crate::experiment::layer::{LayerError, Ordered, Scored};
 use crate::redact::Redactor;
-use crate::report::{
-    self, Environment, Fold, FormError, Gate, GateVerdict, LayerReport, Report,
-};
+use crate::report::html::{Page, Survey};
+use crate::report::{self, Environment, Fold, FormError, Gate, GateVerdict, LayerReport, Report};
+use crate::run::Run;
 
 /// The forms a report can be written in, by the file's extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub enum Form {
     Json,
     Markdown,
     Svg,
+    Html,
     Comment,
     Junit,
     Csv,
@@ -45,6 +46,7 @@ impl Form {
             (".json", Form::Json),
             (".md", Form::Markdown),
             (".svg", Form::Svg),
+            (".html", Form::Html),
             (".csv", Form::Csv),
         ];
         let ends = |(ending, _): &(&str, Form)| name.len() > ending.len() && name.ends_with(ending);
@@ -57,6 +59,7 @@ impl Form {
             Form::Json => write!(out, "{}", json(report, redactor))?,
             Form::Markdown => write!(out, "{}", markdown(report, redactor))?,
             Form::Svg => write!(out, "{}", redactor.text(&report::svg(report)))?,
+            Form::Html => page(source.folder, report, redactor, out)?,
             Form::Comment => {
                 let markdown = markdown(report, redactor);
                 write!(out, "{}", report::github::comment(&markdown, report))?;
@@ -100,6 +103,30 @@ impl Shown<'_> {
     }
 }
 
+/// The page, of the scores that `report` shows. The journal is read twice: what is worth
+/// showing is known only after all of it was seen.
+fn page(
+    folder: &Path,
+    report: &Report,
+    redactor: &Redactor,
+    out: &mut dyn Write,
+) -> Result<(), FormError> {
+    let layer = report.environment.layer.as_ref();
+    let layer = Some(layer.map_or(0, |layer| layer.number));
+    let mut survey = Survey::default();
+    let mut scored = Scored::open(folder, layer)?;
+    while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
+        survey.push(&entry.attempt);
+    }
+    let mut page = Page::new(report, survey, redactor);
+    let mut scored = Scored::open(folder, layer)?;
+    while let Some(entry) = scored.next_attempt::<Run>()? {
+        page.push(&entry.attempt);
+    }
+    page.write(out)?;
+    Ok(())
+}
+
 /// Where else the report goes. Parsed before anything runs, so that a mistake costs nothing.
 #[derive(Debug, Default)]
 pub struct Outputs(Vec<(PathBuf, Form)>);
@@ -109,7 +136,7 @@ impl Outputs {
         let parse = |path: &PathBuf| match Form::of(path) {
             Some(form) => Ok((path.clone(), form)),
             None => Err(Failure::usage(format!(
-                "cannot tell the format of `{}`: end it in .json, .md, .svg, .junit.xml, .csv, .codequality.json, or .comment.md",
+                "cannot tell the format of `{}`: end it in .json, .md, .html, .svg, .junit.xml, .csv, .codequality.json, or .comment.md",
                 path.display()
             ))),
         };

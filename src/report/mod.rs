@@ -38,6 +38,7 @@ pub mod github;
 pub mod gitlab;
 mod histogram;
 pub mod history;
+pub mod html;
 mod incident;
 mod json;
 mod judges;

@@ -110,7 +110,7 @@ fn every_attempt_is_in_the_files_of_a_pipeline() {
                 }
                 TestCaseStatus::Skipped { .. } => panic!("nothing is skipped"),
             };
-            assert_eq!((found, told), (wanted, lapses), "{}", case.name);
+            assert_eq!((found, told), (wanted, lapses), "{}", case.name.as_str());
             assert_eq!(case.classname.as_ref().unwrap().as_str(), names[index]);
             cases += 1;
         }

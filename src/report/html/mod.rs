@@ -1,0 +1,312 @@
+//! `report.html`: a report to click through, in one file that needs no network.
+//!
+//! The head of the page is made of the [`Report`] alone and reads without scripts: verdict,
+//! tables, drawings. Below it stand, as JSON that is not executed, the examples and what
+//! became of them; a small script of ours shows them on demand and puts their text into the
+//! page as text, never as markup. A policy in the page forbids everything else: whatever an
+//! email holds, nothing of it runs, and nothing is loaded.
+//!
+//! A page is made in two readings of a journal, in any order and one attempt in memory at a
+//! time: a [`Survey`] learns which attempts are worth showing, then a [`Page`] keeps of them
+//! what it has room for ([`kept`]). Everything passes the redactor before it is escaped.
+
+mod attempt;
+mod comparison;
+mod figure;
+mod kept;
+mod plot;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::escape::{bounded, lines};
+use super::{Report, figures};
+use crate::experiment::Attempt;
+use crate::redact::Redactor;
+use crate::run::Run;
+
+use attempt::{Summary, Whole};
+use kept::{Kept, script};
+pub use survey::Survey;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Bytes of whole attempts, of summaries, of emails, and of rows that a page holds; with what
+/// stands above them, less than 20 MB.
+const WHOLE: usize = 8_000_000;
+const SUMMARIES: usize = 4_000_000;
+const EMAILS: usize = 3_000_000;
+const ROWS: usize = 3_000_000;
+/// Characters of one text.
+const TEXT_SHOWN: usize = 20_000;
+/// Characters of a subject in the table of examples.
+const SUBJECT_SHOWN: usize = 90;
+
+/// What a page tells of, as far as it has room.
+pub struct Page<'a> {
+    report: &'a Report,
+    redactor: &'a Redactor,
+    survey: Survey,
+    /// Ids of examples that flipped against the reference.
+    flipped: HashSet<&'a str>,
+    /// By position.
+    subjects: BTreeMap<u32, String>,
+    /// By position.
+    emails: Kept<u32>,
+    /// By position, variant, and repeat.
+    summaries: Kept<(u32, u32, u32)>,
+    /// What went wrong or changed first.
+    whole: Kept<(bool, (u32, u32, u32))>,
+}
+
+impl<'a> Page<'a> {
+    /// `survey` has seen every attempt that `report` is made of.
+    pub fn new(report: &'a Report, survey: Survey, redactor: &'a Redactor) -> Page<'a> {
+        let pairs = report.comparison.iter().flat_map(|all| &all.pairs);
+        let flips = pairs.flat_map(|pair| &pair.flips);
+        Page {
+            report,
+            redactor,
+            survey,
+            flipped: flips.map(|flip| flip.example.as_str()).collect(),
+            subjects: BTreeMap::new(),
+            emails: Kept::new(EMAILS),
+            summaries: Kept::new(SUMMARIES),
+            whole: Kept::new(WHOLE),
+        }
+    }
+
+    /// Takes up an attempt.
+    pub fn push(&mut self, attempt: &Attempt<Run>) {
+        let case = &attempt.case;
+        let at = (case.position, case.variant, case.repeat);
+        // Every attempt at an example is told the same email.
+        if !self.subjects.contains_key(&case.position)
+            && let Some(email) = attempt::first_email(attempt)
+        {
+            let subject = bounded(attempt::subject(email), SUBJECT_SHOWN);
+            self.subjects.insert(case.position, subject.into_owned());
+            self.emails.insert(case.position, self.safe(&email));
+        }
+        let summary = self.safe(&Summary::new(attempt));
+        self.summaries.insert(at, summary);
+        let whole = self.safe(&Whole::new(attempt));
+        self.whole.insert((!self.is_notable(attempt), at), whole);
+    }
+
+    /// Failed, spoiled, flaky, or other than in the reference.
+    fn is_notable(&self, attempt: &Attempt<Run>) -> bool {
+        let case = &attempt.case;
+        let cell = self.survey.cell(case.position, case.variant);
+        cell.is_none_or(|cell| cell.failed > 0 || cell.unscored > 0)
+            || self.flipped.contains(case.example.as_str())
+    }
+
+    /// What may be shown of a value: without secrets, and without what could act.
+    fn safe(&self, value: &impl Serialize) -> Json {
+        safe(value, self.redactor)
+    }
+
+    /// Writes the whole page.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        // Drawings are long, and what a report says is bounded.
+        let view = view::view(self.report, &self.survey, self.redactor);
+        let view = safe_to(usize::MAX, &view, self.redactor);
+        let room = self.room();
+        let page = template().render(minijinja::context! {
+            style => Value::from_safe_string(STYLE.to_owned()),
+            policy => policy(),
+            room => Value::from(Serde(&room)),
+            ..Value::from(Serde(&view))
+        });
+        let page = page.expect("the page renders what the view has");
+        out.write_all(page.as_bytes())?;
+        let facts = json!({
+            "experiment": self.report.experiment,
+            "variants": self.report.variants.iter().map(|it| &it.name).collect::<Vec<_>>(),
+        });
+        data(out, "facts", &script(&self.safe(&facts)))?;
+        self.rows(out)?;
+        let mut attempts: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+        for ((position, _, _), summary) in self.summaries.iter() {
+            attempts.entry(*position).or_default().push(summary);
+        }
+        for (position, summaries) in attempts {
+            let email = self.emails.get(&position).unwrap_or("null");
+            let attempts = summaries.join(",");
+            let case = format!("{{\"email\":{email},\"attempts\":[{attempts}]}}");
+            data(out, &format!("c{position}"), &case)?;
+        }
+        for ((_, (position, variant, repeat)), whole) in self.whole.iter() {
+            data(out, &format!("w{position}-{variant}-{}", repeat + 1), whole)?;
+        }
+        let (whole, emails, summaries) = (
+            self.whole.texts(),
+            self.emails.texts(),
+            self.summaries.texts(),
+        );
+        let texts = whole.iter().chain(&emails).chain(&summaries);
+        let texts: BTreeMap<&str, &str> = texts.map(|(name, text)| (*name, *text)).collect();
+        for (name, text) in texts {
+            data(out, &format!("x{name}"), text)?;
+        }
+        writeln!(out, "<script>{SCRIPT}</script>\n</body>\n</html>")
+    }
+
+    /// The table of examples.
+    fn rows(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut rows = String::new();
+        for (position, case) in self.survey.cases() {
+            let mut row = Survey::row(case, self.report.variants.len());
+            row["at"] = json!(position);
+            row["subject"] = json!(self.subjects.get(position));
+            let row = self.safe(&row);
+            let row = script(&row);
+            if rows.len() + row.len() > ROWS {
+                break;
+            }
+            if !rows.is_empty() {
+                rows.push_str(",\n");
+            }
+            rows.push_str(&row);
+        }
+        data(out, "cases", &format!("[{rows}]"))
+    }
+
+    /// How much of the attempts the page has, in words.
+    fn room(&self) -> Json {
+        let left_out = self.whole.left_out();
+        let words = match left_out {
+            0 => format!(
+                "All {} are here whole.",
+                figures::plural(self.whole.len(), "attempt")
+            ),
+            _ => format!(
+                "{} of {} are here whole, those that failed, ended in errors, or changed first; \
+                 the other {} are summarised.",
+                figures::count(self.whole.len()),
+                figures::plural(self.whole.len() + left_out, "attempt"),
+                figures::count(left_out),
+            ),
+        };
+        let missing = self.summaries.left_out();
+        let missing = (missing > 0).then(|| {
+            format!(
+                " There was no room for anything of {}.",
+                figures::plural(missing, "attempt")
+            )
+        });
+        json!(words + &missing.unwrap_or_default())
+    }
+}
+
+/// JSON that the browser does not execute.
+fn data(out: &mut dyn Write, id: &str, json: &str) -> io::Result<()> {
+    writeln!(
+        out,
+        "<script type=\"application/json\" id=\"{id}\">{json}</script>"
+    )
+}
+
+/// A value as JSON without secrets, its texts bounded, and with escapes in the place of
+/// characters that could do more than be seen.
+fn safe(value: &impl Serialize, redactor: &Redactor) -> Json {
+    safe_to(TEXT_SHOWN, value, redactor)
+}
+
+fn safe_to(most: usize, value: &impl Serialize, redactor: &Redactor) -> Json {
+    let text = serde_json::to_string(value).expect("what a page shows has string keys");
+    let text = redactor.json(&text);
+    let mut value = serde_json::from_str(&text).expect("redacted JSON is JSON");
+    show(most, &mut value);
+    value
+}
+
+fn show(most: usize, value: &mut Json) {
+    match value {
+        Json::String(text) => {
+            let all = text.chars().count();
+            let mut shown = lines(&bounded(text, most));
+            if all > most {
+                let left = figures::plural((all - most) as u64, "more character");
+                shown.push_str(&format!(" [{left} not shown]"));
+            }
+            *text = shown;
+        }
+        Json::Array(values) => values.iter_mut().for_each(|value| show(most, value)),
+        Json::Object(fields) => fields.values_mut().for_each(|value| show(most, value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// Nothing is loaded, and no script runs but ours.
+fn policy() -> String {
+    format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+        source(STYLE),
+        source(SCRIPT)
+    )
+}
+
+/// How a policy names an inline block: by its SHA-256 in Base64.
+fn source(block: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digest = Sha256::digest(block);
+    let mut text = String::from("sha256-");
+    for chunk in digest.chunks(3) {
+        let bytes = [0, 1, 2].map(|place| u32::from(chunk.get(place).copied().unwrap_or(0)));
+        let bits = bytes[0] << 16 | bytes[1] << 8 | bytes[2];
+        for place in 0..4 {
+            match place <= chunk.len() {
+                true => text.push(char::from(
+                    LETTERS[(bits >> (18 - 6 * place) & 63) as usize],
+                )),
+                false => text.push('='),
+            }
+        }
+    }
+    text
+}
+
+/// A name within the part of an address that the browser keeps to itself.
+fn route(name: &str) -> String {
+    let mut route = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                route.push(char::from(byte));
+            }
+            _ => route.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    route
+}
+
+fn template() -> minijinja::Template<'static, 'static> {
+    static PAGES: std::sync::LazyLock<Environment<'static>> = std::sync::LazyLock::new(|| {
+        let mut pages = Environment::new();
+        pages.add_filter("words", |text: String| {
+            Value::from_safe_string(view::words(&text))
+        });
+        pages.add_filter("route", |text: String| route(&text));
+        let added = pages.add_template("page.html", TEMPLATE);
+        added.expect("the template is well formed");
+        pages
+    });
+    PAGES.get_template("page.html").expect("it was added")
+}

@@ -1,0 +1,267 @@
+"use strict";
+// Shows examples on demand. Texts of others enter the page as text, never as markup.
+(() => {
+  const byId = (id) => document.getElementById(id);
+  // Long texts stand elsewhere on the page, once.
+  const read = (id) => {
+    const data = byId(id);
+    return data && JSON.parse(data.textContent, (_, it) => (it && it.$text ? read("x" + it.$text) : it));
+  };
+  const make = (tag, attributes, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+    }
+    element.append(...children.flat(Infinity).filter((child) => child));
+    return element;
+  };
+  const facts = read("facts");
+  const cases = read("cases");
+  const byName = new Map(cases.map((row) => [row.id, row]));
+  const link = (id, ...words) => make("a", { class: "id", href: "#/example/" + encodeURIComponent(id) }, words.length ? words : id);
+  const badge = (kind, text) => make("span", { class: "badge " + kind }, text);
+  const colour = { passed: "good", pass: "good", failed: "bad", fail: "bad" };
+  const counted = (number, noun) => number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
+
+  // The table of examples.
+  const STEP = 100;
+  const state = { q: "", variant: "", is: "", split: "", tag: "", kind: "", sort: "", down: "" };
+  let limit = STEP;
+  let shown = cases;
+  const some = (row, test) => row.cells.some((cell, at) => cell && (state.variant === "" || +state.variant === at) && test(cell));
+  const rate = (cell) => (cell && cell[0] + cell[1] ? cell[0] / (cell[0] + cell[1]) : null);
+  const tests = {
+    failed: ["failed", (row) => some(row, (cell) => cell[1])],
+    passed: ["passed every attempt", (row) => some(row, () => true) && !some(row, (cell) => cell[1] || cell[2])],
+    flaky: ["both outcomes", (row) => some(row, (cell) => cell[0] && cell[1])],
+    errors: ["ended in errors", (row) => some(row, (cell) => cell[2])],
+    differ: ["variants differ", (row) => new Set(row.cells.map(rate).filter((it) => it !== null)).size > 1],
+  };
+  const order = {
+    example: (row) => row.id,
+    split: (row) => row.split || "",
+    expected: (row) => row.expected || "",
+  };
+  facts.variants.forEach((_, at) => { order["v" + at] = (row) => { const it = rate(row.cells[at]); return it === null ? 2 : it; }; });
+  const fits = (row) => {
+    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const text = [row.id, row.subject, ...row.tags].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word)) && (!state.split || row.split === state.split) && (!state.tag || row.tags.includes(state.tag))
+      && (!state.kind || row.kind === state.kind) && (!tests[state.is] || tests[state.is][1](row)) && (state.variant === "" || row.cells[+state.variant]);
+  };
+  const values = (of) => [...new Set(cases.flatMap(of))].filter(Boolean).sort().map((it) => [it, it]);
+  const fields = [
+    ["is", "Outcome", Object.entries(tests).map(([name, [words]]) => [name, words])],
+    ["variant", "Variant", facts.variants.map((name, at) => [String(at), name])],
+    ["kind", "Kind", values((row) => row.kind)],
+    ["split", "Split", values((row) => row.split)],
+    ["tag", "Tag", values((row) => row.tags)],
+  ].filter(([name, , choices]) => choices.length > 1 || name === "is");
+
+  const change = () => {
+    limit = STEP;
+    const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value)).toString();
+    history.replaceState(null, "", query ? "#/examples?" + query : "#examples");
+    list();
+  };
+  const filters = () => {
+    const form = byId("filters");
+    const search = make("input", { type: "search", name: "q", autocomplete: "off", placeholder: "id, subject, tag" });
+    form.append(make("label", {}, "Text", search));
+    for (const [name, words, choices] of fields) {
+      const options = [["", "any"], ...choices].map(([value, text]) => make("option", { value }, text));
+      form.append(make("label", {}, words, make("select", { name }, options)));
+    }
+    const reset = make("button", { type: "reset" }, "Clear");
+    form.append(reset);
+    form.addEventListener("input", (event) => { state[event.target.name] = event.target.value; change(); });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => { for (const name in state) state[name] = ""; change(); });
+    form.hidden = false;
+  };
+  const cell = (it) => {
+    if (!it) return make("td", { class: "note" }, "–");
+    const [passed, failed, errors, found] = it;
+    const of = passed + failed;
+    const word = !of ? badge("warn", "error") : failed === 0 ? badge("good", of > 1 ? passed + "/" + of + " passed" : "passed")
+      : passed === 0 ? badge("bad", of > 1 ? "0/" + of + " passed" : "failed") : badge("warn", passed + "/" + of + " passed");
+    return make("td", {}, word, " ", make("span", { class: "note" }, found + (errors && of ? ", " + counted(errors, "error") : "")));
+  };
+  const list = () => {
+    shown = cases.filter(fits);
+    if (order[state.sort]) {
+      const key = order[state.sort];
+      const sign = state.down ? -1 : 1;
+      shown.sort((one, other) => (key(one) < key(other) ? -sign : key(one) > key(other) ? sign : 0));
+    }
+    for (const input of byId("filters").elements) if (input.name) input.value = state[input.name];
+    byId("count").textContent = (shown.length === cases.length ? "" : shown.length.toLocaleString("en") + " of ") + counted(cases.length, "case")
+      + (shown.length > limit ? ", the first " + limit + " shown" : "");
+    const columns = [["example", "example"], ["split", "split"], ["expected", "expected"], ...facts.variants.map((name, at) => ["v" + at, name])];
+    const heads = columns.map(([name, words]) => {
+      const sort = state.sort !== name ? "none" : state.down ? "descending" : "ascending";
+      const button = make("button", { type: "button" }, words);
+      button.addEventListener("click", () => {
+        state.down = state.sort === name && !state.down ? "1" : "";
+        state.sort = name;
+        change();
+        byId("list").querySelectorAll("th button")[columns.findIndex(([it]) => it === name)].focus();
+      });
+      return make("th", { scope: "col", "aria-sort": sort }, button);
+    });
+    const rows = shown.slice(0, limit).map((row) => make("tr", {},
+      make("th", { scope: "row" }, link(row.id), row.subject && make("span", { class: "subject" }, row.subject), make("span", { class: "note" }, row.tags.join(", "))),
+      make("td", {}, row.split || "–"), make("td", {}, row.expected || row.kind), row.cells.map(cell)));
+    const table = make("table", {}, make("caption", { class: "hidden" }, "Examples"), make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows));
+    byId("list").replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Examples", tabindex: "0" }, table));
+    if (shown.length > limit) {
+      const more = make("button", { type: "button", class: "more" }, "Show more");
+      more.addEventListener("click", () => {
+        const from = limit;
+        limit += 5 * STEP;
+        list();
+        byId("list").querySelectorAll("tbody a")[from].focus();
+      });
+      byId("list").append(more);
+    }
+  };
+
+  // The page of one example.
+  const text = (it) => (it ? make("pre", it.length > 1500 ? { tabindex: "0" } : {}, it) : null);
+  const named = (pairs) => pairs.length ? make("dl", { class: "arguments" }, pairs.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))) : null;
+  const heading = (words, ...more) => make("h4", {}, words, " ", make("span", {}, more.filter(Boolean).join(", ")));
+  const diff = (title, lines) => make("div", { class: "diff" }, title && make("p", {}, title), make("ul", {}, lines.map(([sign, line]) =>
+    make("li", { class: sign === "+" ? "plus" : sign === "-" ? "minus" : "" }, make("span", { class: "sign" }, sign), " ", line))));
+  const email = (it) => {
+    if (!it) return null;
+    const [head, ...rest] = it.split("\n\n");
+    const lines = head.split("\n").map((line) => line.match(/^\*\*(\w+)\*\*: ?(.*)$/)).filter(Boolean);
+    return make("section", { class: "email", "aria-label": "Email" },
+      make("dl", {}, lines.map(([, name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))), text(rest.join("\n\n").trimEnd()));
+  };
+  const said = (it) => [
+    it.status ? make("p", {}, make("code", {}, it.who), " " + it.status) : it.edited ? make("p", {}, "The message was edited.") : null,
+    it.email ? make("p", { class: "note" }, [it.text, "[the email]"].filter(Boolean).join(" ")) : text(it.text),
+    it.calls.map((call) => [make("p", {}, "calls ", make("code", {}, call.name)), named(call.arguments)]),
+  ];
+  const events = {
+    model: (it) => [heading("Asks the " + it.role + " model", "at " + it.node, it.took, it.tokens && it.tokens.join(" + ") + " tokens", it.ended), it.heard.map(said), make("p", { class: "note" }, "Reply:"), it.said.map(said)],
+    tool: (it) => [heading(it.name + " " + it.status, "at " + it.node, it.took), it.arguments && [make("p", { class: "note" }, "With other arguments than proposed:"), named(it.arguments)], it.results.map(text)],
+    ask: (it) => [heading("Asks a person about " + it.action, "at " + it.node), named(it.arguments), make("div", { class: "decision" }, make("strong", {}, it.by + ": " + it.answer), named(it.edited), text(it.text))],
+    memory: (it) => [heading("Remembers in " + it.namespace, "at " + it.node), it.reason && make("p", { class: "reason" }, it.reason), diff("", it.lines)],
+    rest: (it) => [heading("Also in the log"), it.heard.map(said)],
+  };
+  const scores = (all) => {
+    const rest = all.filter((it) => it.score < 1 || it.comment);
+    const full = all.filter((it) => !rest.includes(it)).map((it) => it.key);
+    return all.length ? [rest.length > 0 && make("div", { class: "scroll" }, make("table", {}, make("caption", { class: "hidden" }, "Scores"), make("tbody", {}, rest.map((it) => make("tr", {},
+    make("th", { scope: "row" }, make("code", {}, it.key)), make("td", { class: "figure value" }, it.score.toFixed(2)),
+    make("td", {}, it.diagnostic && badge("", "no say"), " ", it.comment, it.held ? make("span", { class: "note" }, counted(it.held, "condition") + " held") : null,
+      it.broken.map((check) => make("p", { class: "reason" }, badge("bad", "not held"), " " + check.condition + (check.comment ? ": " + check.comment : "")))))))),
+    full.length > 0 && make("p", { class: "note" }, "Full marks: ", full.map((key, at) => [at ? ", " : "", make("code", {}, key)]))] : make("p", { class: "note" }, "Not scored.");
+  };
+  const ruling = (it) => make("li", {}, badge(colour[it.verdict] || "warn", it.verdict), " ", it.statement, it.facts.length > 0 && make("span", { class: "note" }, " (" + it.facts.join(", ") + ")"),
+    it.reason && make("p", { class: "reason" }, it.reason), it.quotes.map((quote) => make("blockquote", {}, quote)),
+    it.votes.map((vote) => make("p", { class: "note" }, vote.model + ": " + vote.verdict + (vote.reason ? ". " + vote.reason : ""))));
+  const share = (it) => (it === null ? "–" : Math.round(it * 100) + "%");
+  const attempt = (row, it) => {
+    const name = facts.variants[it.variant];
+    const whole = read("w" + row.at + "-" + it.variant + "-" + it.attempt);
+    const panel = make("section", { class: "attempt", "aria-label": name + ", attempt " + it.attempt },
+      make("h2", {}, name + ", attempt " + it.attempt + " ", badge(colour[it.verdict] || "warn", it.verdict)),
+      make("p", {}, row.expected ? "Expected " + row.expected + ", found " + (it.found || "no decision") + ". " : "", it.outcome === "finished" ? "Finished" : make("strong", {}, it.outcome),
+        " after " + counted(it.calls, "model call") + " and " + it.took + (it.cost ? ", " + it.cost : "") + "."),
+      it.error && text(it.error), make("h3", {}, "Scores"), scores(it.scores), it.notes.map((note) => make("p", { class: "note" }, note)));
+    if (!whole) {
+      const command = "mailproof show " + facts.experiment + "/" + name + " " + row.id + (it.attempt > 1 ? " --attempt " + it.attempt : "");
+      panel.append(make("p", { class: "note" }, "Summarised, to keep this page small. Whole: ", make("code", {}, command)));
+      return panel;
+    }
+    for (const judged of whole.judged) panel.append(make("h3", {}, "Judged by " + judged.judge), make("ul", { class: "rulings" }, judged.rulings.map(ruling)));
+    if (whole.memory.length) panel.append(make("h3", {}, "Memory"), ...whole.memory.map((it) => diff(it.namespace + ", " + it.key, it.lines)));
+    whole.runs.forEach((run, at) => {
+      const many = whole.runs.length > 1;
+      const learnt = whole.learning[at];
+      panel.append(make("h3", {}, many ? "Email " + (at + 1) + " of " + whole.runs.length : "Trajectory"));
+      if (many) {
+        panel.append(make("p", {}, "Decided " + (run.triage || "nothing") + ", " + run.outcome + (learnt ? "; done as asked: " + share(learnt.with) + " with memory, " + share(learnt.without) + " without" : "") + "."));
+        if (run.error) panel.append(text(run.error));
+        panel.append(make("details", {}, make("summary", {}, "The email"), email(run.email)));
+      }
+      if (run.reasoning) panel.append(make("p", { class: "reason" }, run.reasoning));
+      panel.append(make("ol", { class: "events" }, run.events.map((event) => make("li", { class: "event " + event.is }, events[event.is](event)))));
+    });
+    return panel;
+  };
+  const example = (row) => {
+    const it = read("c" + row.at) || { email: null, attempts: [] };
+    const key = (attempt) => attempt.variant + "-" + attempt.attempt;
+    const first = (good) => it.attempts.find((attempt) => (attempt.verdict === "passed") === good);
+    let chosen = [first(false), first(true)].filter(Boolean).map(key);
+    const sides = make("div", { class: "sides" });
+    const buttons = new Map();
+    const draw = () => {
+      buttons.forEach((button, name) => button.setAttribute("aria-pressed", chosen.includes(name)));
+      sides.replaceChildren(...it.attempts.filter((one) => chosen.includes(key(one))).map((one) => attempt(row, one)));
+    };
+    const groups = facts.variants.map((name, variant) => {
+      const own = it.attempts.filter((one) => one.variant === variant);
+      return own.length > 0 && make("div", {}, make("span", { class: "who" }, name), own.map((one) => {
+        const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, badge(colour[one.verdict] || "warn", one.verdict));
+        button.addEventListener("click", () => {
+          chosen = chosen.includes(key(one)) ? chosen.filter((name) => name !== key(one)) : [...chosen, key(one)].slice(-2);
+          draw();
+        });
+        buttons.set(key(one), button);
+        return button;
+      }));
+    });
+    const at = shown.indexOf(row);
+    const beside = (step, words) => { const next = at >= 0 && shown[at + step]; return next ? link(next.id, words + next.id) : null; };
+    draw();
+    return [
+      make("p", { class: "steps" }, make("a", { href: back() }, "All examples"), make("span", {}, beside(-1, "← "), "  ", beside(1, "→ "))),
+      make("h1", { tabindex: "-1" }, row.id),
+      make("p", { class: "meta" }, badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
+      row.kind === "episode" ? null : email(it.email),
+      it.attempts.length ? make("fieldset", { class: "choose" }, make("legend", {}, "Attempts, up to two side by side"), groups) : make("p", { class: "note" }, "There was no room for its attempts on this page."),
+      sides,
+    ];
+  };
+
+  const title = document.title;
+  let place = 0;
+  const back = () => { const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value)).toString(); return query ? "#/examples?" + query : "#examples"; };
+  const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };
+  const route = () => {
+    const hash = location.hash;
+    const page = byId("example");
+    const row = hash.startsWith("#/example/") && byName.get(decoded(hash.slice(10)));
+    if (row) {
+      if (page.hidden) place = scrollY;
+      page.replaceChildren(...example(row).filter(Boolean));
+      page.hidden = false;
+      byId("report").hidden = true;
+      document.title = row.id + " - mailproof";
+      scrollTo(0, 0);
+      page.querySelector("h1").focus({ preventScroll: true });
+      return;
+    }
+    const was = !page.hidden;
+    page.hidden = true;
+    byId("report").hidden = false;
+    document.title = title;
+    if (hash.startsWith("#/examples")) {
+      const query = new URLSearchParams(hash.split("?")[1] || "");
+      for (const name in state) state[name] = query.get(name) || "";
+      limit = STEP;
+      list();
+    }
+    if (was && hash.includes("example")) scrollTo(0, place);
+    else if (hash) (byId(hash.slice(1)) || byId("examples")).scrollIntoView();
+  };
+  filters();
+  list();
+  addEventListener("hashchange", route);
+  if (location.hash) route();
+})();
