@@ -2,6 +2,8 @@
 
 #[path = "experiments/ci.rs"]
 mod ci;
+#[path = "experiments/html.rs"]
+mod html;
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]

@@ -71,7 +71,7 @@ pub enum Verb {
     )]
     Run(Box<RunArgs>),
     /// Make an experiment's report again from its journal, and print it
-    #[command(after_help = "Example:\n  mailproof report before-change -o report.md")]
+    #[command(after_help = "Examples:\n  mailproof report before-change -o report.md\n  mailproof report before-change --open")]
     Report(ReportArgs),
     /// Score an experiment's attempts again, without running any agent, as a new layer
     #[command(
@@ -164,10 +164,13 @@ pub struct ReportArgs {
     /// newest
     #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
     pub layer: Option<u32>,
-    /// Also write it here; the format by extension: .json, .md, .svg, .csv,
+    /// Also write it here; the format by extension: .json, .md, .html, .svg, .csv,
     /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,
+    /// Write report.html beside the journal, and show it in the browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Debug, Args)]

@@ -132,6 +132,12 @@ fn page(
 pub struct Outputs(Vec<(PathBuf, Form)>);
 
 impl Outputs {
+    /// Adds a page to click through.
+    pub fn extend(&mut self, pages: impl IntoIterator<Item = PathBuf>) {
+        let pages = pages.into_iter().map(|page| (page, Form::Html));
+        self.0.extend(pages);
+    }
+
     pub fn parse(paths: &[PathBuf]) -> Result<Outputs, Failure> {
         let parse = |path: &PathBuf| match Form::of(path) {
             Some(form) => Ok((path.clone(), form)),

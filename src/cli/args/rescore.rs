@@ -38,7 +38,7 @@ pub struct RescoreArgs {
     pub recordings: Recordings,
     #[command(flatten)]
     pub reach: Reach,
-    /// Write a report; the format by extension: .json, .md, .svg, .csv,
+    /// Write a report; the format by extension: .json, .md, .html, .svg, .csv,
     /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,

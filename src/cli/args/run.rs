@@ -195,7 +195,7 @@ pub struct Choices {
     pub reach: Reach,
     #[command(flatten)]
     pub recordings: Recordings,
-    /// Write a report; the format by extension: .json, .md, .svg, .csv,
+    /// Write a report; the format by extension: .json, .md, .html, .svg, .csv,
     /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,

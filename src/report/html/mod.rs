@@ -12,12 +12,15 @@
 
 mod attempt;
 mod comparison;
+mod diff;
 mod figure;
+mod judges;
 mod kept;
 mod plot;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod trajectory;
 mod view;
 
 use std::collections::{BTreeMap, HashSet};
@@ -94,9 +97,9 @@ impl<'a> Page<'a> {
         let at = (case.position, case.variant, case.repeat);
         // Every attempt at an example is told the same email.
         if !self.subjects.contains_key(&case.position)
-            && let Some(email) = attempt::first_email(attempt)
+            && let Some(email) = attempt.runs.first().and_then(trajectory::email_of)
         {
-            let subject = bounded(attempt::subject(email), SUBJECT_SHOWN);
+            let subject = bounded(trajectory::subject(email), SUBJECT_SHOWN);
             self.subjects.insert(case.position, subject.into_owned());
             self.emails.insert(case.position, self.safe(&email));
         }

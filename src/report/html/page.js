@@ -15,11 +15,13 @@
     element.append(...children.flat(Infinity).filter((child) => child));
     return element;
   };
+  const el = (tag, kind, ...children) => make(tag, kind ? { class: kind } : {}, ...children);
+  const [note, reason, code] = [["p", "note"], ["p", "reason"], ["code", ""]].map((it) => (...children) => el(...it, ...children));
   const facts = read("facts");
   const cases = read("cases");
   const byName = new Map(cases.map((row) => [row.id, row]));
   const link = (id, ...words) => make("a", { class: "id", href: "#/example/" + encodeURIComponent(id) }, words.length ? words : id);
-  const badge = (kind, text) => make("span", { class: "badge " + kind }, text);
+  const badge = (kind, text) => el("span", "badge " + kind, text);
   const colour = { passed: "good", pass: "good", failed: "bad", fail: "bad" };
   const counted = (number, noun) => number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
 
@@ -67,10 +69,10 @@
   const filters = () => {
     const form = byId("filters");
     const search = make("input", { type: "search", name: "q", autocomplete: "off", placeholder: "id, subject, tag" });
-    form.append(make("label", {}, "Text", search));
+    form.append(el("label", "", "Text", search));
     for (const [name, words, choices] of fields) {
       const options = [["", "any"], ...choices].map(([value, text]) => make("option", { value }, text));
-      form.append(make("label", {}, words, make("select", { name }, options)));
+      form.append(el("label", "", words, make("select", { name }, options)));
     }
     const reset = make("button", { type: "reset" }, "Clear");
     form.append(reset);
@@ -80,12 +82,12 @@
     form.hidden = false;
   };
   const cell = (it) => {
-    if (!it) return make("td", { class: "note" }, "–");
+    if (!it) return el("td", "note", "–");
     const [passed, failed, errors, found] = it;
     const of = passed + failed;
     const word = !of ? badge("warn", "error") : failed === 0 ? badge("good", of > 1 ? passed + "/" + of + " passed" : "passed")
       : passed === 0 ? badge("bad", of > 1 ? "0/" + of + " passed" : "failed") : badge("warn", passed + "/" + of + " passed");
-    return make("td", {}, word, " ", make("span", { class: "note" }, found + (errors && of ? ", " + counted(errors, "error") : "")));
+    return el("td", "", word, " ", el("span", "note", found + (errors && of ? ", " + counted(errors, "error") : "")));
   };
   const list = () => {
     shown = cases.filter(fits);
@@ -110,9 +112,9 @@
       return make("th", { scope: "col", "aria-sort": sort }, button);
     });
     const rows = shown.slice(0, limit).map((row) => make("tr", {},
-      make("th", { scope: "row" }, link(row.id), row.subject && make("span", { class: "subject" }, row.subject), make("span", { class: "note" }, row.tags.join(", "))),
-      make("td", {}, row.split || "–"), make("td", {}, row.expected || row.kind), row.cells.map(cell)));
-    const table = make("table", {}, make("caption", { class: "hidden" }, "Examples"), make("thead", {}, make("tr", {}, heads)), make("tbody", {}, rows));
+      make("th", { scope: "row" }, link(row.id), row.subject && el("span", "subject", row.subject), el("span", "note", row.tags.join(", "))),
+      el("td", "", row.split || "–"), el("td", "", row.expected || row.kind), row.cells.map(cell)));
+    const table = el("table", "", el("caption", "hidden", "Examples"), el("thead", "", el("tr", "", heads)), el("tbody", "", rows));
     byId("list").replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Examples", tabindex: "0" }, table));
     if (shown.length > limit) {
       const more = make("button", { type: "button", class: "more" }, "Show more");
@@ -128,68 +130,69 @@
 
   // The page of one example.
   const text = (it) => (it ? make("pre", it.length > 1500 ? { tabindex: "0" } : {}, it) : null);
-  const named = (pairs) => pairs.length ? make("dl", { class: "arguments" }, pairs.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))) : null;
-  const heading = (words, ...more) => make("h4", {}, words, " ", make("span", {}, more.filter(Boolean).join(", ")));
-  const diff = (title, lines) => make("div", { class: "diff" }, title && make("p", {}, title), make("ul", {}, lines.map(([sign, line]) =>
-    make("li", { class: sign === "+" ? "plus" : sign === "-" ? "minus" : "" }, make("span", { class: "sign" }, sign), " ", line))));
+  const named = (pairs) => pairs.length ? el("dl", "arguments", pairs.map(([name, value]) => el("div", "", el("dt", "", name), el("dd", "", value)))) : null;
+  const heading = (words, ...more) => el("h4", "", words, " ", el("span", "", more.filter(Boolean).join(", ")));
+  const diff = (title, lines) => el("div", "diff", title && el("p", "", title), el("ul", "", lines.map(([sign, line]) =>
+    make("li", { class: sign === "+" ? "plus" : sign === "-" ? "minus" : "" }, el("span", "sign", sign), " ", line))));
   const email = (it) => {
     if (!it) return null;
     const [head, ...rest] = it.split("\n\n");
     const lines = head.split("\n").map((line) => line.match(/^\*\*(\w+)\*\*: ?(.*)$/)).filter(Boolean);
     return make("section", { class: "email", "aria-label": "Email" },
-      make("dl", {}, lines.map(([, name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))), text(rest.join("\n\n").trimEnd()));
+      el("dl", "", lines.map(([, name, value]) => el("div", "", el("dt", "", name), el("dd", "", value)))), text(rest.join("\n\n").trimEnd()));
   };
   const said = (it) => [
-    it.status ? make("p", {}, make("code", {}, it.who), " " + it.status) : it.edited ? make("p", {}, "The message was edited.") : null,
-    it.email ? make("p", { class: "note" }, [it.text, "[the email]"].filter(Boolean).join(" ")) : text(it.text),
-    it.calls.map((call) => [make("p", {}, "calls ", make("code", {}, call.name)), named(call.arguments)]),
+    it.status ? el("p", "", code(it.who), " " + it.status) : it.edited ? el("p", "", "The message was edited.") : null,
+    it.email ? note([it.text, "[the email]"].filter(Boolean).join(" ")) : it.who === "user" && it.text.length > 400 ? el("details", "", el("summary", "", "What it was told"), text(it.text)) : text(it.text),
+    it.calls.map((call) => [el("p", "", "calls ", code(call.name)), named(call.arguments)]),
   ];
   const events = {
-    model: (it) => [heading("Asks the " + it.role + " model", "at " + it.node, it.took, it.tokens && it.tokens.join(" + ") + " tokens", it.ended), it.heard.map(said), make("p", { class: "note" }, "Reply:"), it.said.map(said)],
-    tool: (it) => [heading(it.name + " " + it.status, "at " + it.node, it.took), it.arguments && [make("p", { class: "note" }, "With other arguments than proposed:"), named(it.arguments)], it.results.map(text)],
-    ask: (it) => [heading("Asks a person about " + it.action, "at " + it.node), named(it.arguments), make("div", { class: "decision" }, make("strong", {}, it.by + ": " + it.answer), named(it.edited), text(it.text))],
-    memory: (it) => [heading("Remembers in " + it.namespace, "at " + it.node), it.reason && make("p", { class: "reason" }, it.reason), diff("", it.lines)],
+    model: (it) => [heading("Asks the " + it.role + " model", "at " + it.node, it.took, it.tokens && it.tokens.join(" + ") + " tokens", it.ended), it.heard.map(said), note("Reply:"), it.said.map(said)],
+    tool: (it) => [heading(it.name + " " + it.status, "at " + it.node, it.took), it.arguments && [note("With other arguments than proposed:"), named(it.arguments)], it.results.map(text)],
+    ask: (it) => [heading("Asks a person about " + it.action, "at " + it.node), named(it.arguments), el("div", "decision", el("strong", "", it.by + ": " + it.answer), named(it.edited), text(it.text))],
+    memory: (it) => [heading("Remembers in " + it.namespace, "at " + it.node), it.reason && reason(it.reason), diff("", it.lines)],
     rest: (it) => [heading("Also in the log"), it.heard.map(said)],
   };
+  const score = (it) => el("tr", "", make("th", { scope: "row" }, code(it.key)), el("td", "figure value", it.score.toFixed(2)), el("td", "",
+    it.diagnostic && badge("", "no say"), " ", it.comment, it.held > 0 && el("span", "note", counted(it.held, "condition") + " held"),
+    it.broken.map((check) => reason(badge("bad", "not held"), " " + check.condition + (check.comment ? ": " + check.comment : "")))));
   const scores = (all) => {
+    if (!all.length) return note("Not scored.");
     const rest = all.filter((it) => it.score < 1 || it.comment);
-    const full = all.filter((it) => !rest.includes(it)).map((it) => it.key);
-    return all.length ? [rest.length > 0 && make("div", { class: "scroll" }, make("table", {}, make("caption", { class: "hidden" }, "Scores"), make("tbody", {}, rest.map((it) => make("tr", {},
-    make("th", { scope: "row" }, make("code", {}, it.key)), make("td", { class: "figure value" }, it.score.toFixed(2)),
-    make("td", {}, it.diagnostic && badge("", "no say"), " ", it.comment, it.held ? make("span", { class: "note" }, counted(it.held, "condition") + " held") : null,
-      it.broken.map((check) => make("p", { class: "reason" }, badge("bad", "not held"), " " + check.condition + (check.comment ? ": " + check.comment : "")))))))),
-    full.length > 0 && make("p", { class: "note" }, "Full marks: ", full.map((key, at) => [at ? ", " : "", make("code", {}, key)]))] : make("p", { class: "note" }, "Not scored.");
+    const full = all.filter((it) => !rest.includes(it));
+    return [rest.length > 0 && el("div", "scroll", el("table", "", el("caption", "hidden", "Scores"), el("tbody", "", rest.map(score)))),
+      full.length > 0 && note("Full marks: ", full.map((it, at) => [at ? ", " : "", code(it.key)]))];
   };
-  const ruling = (it) => make("li", {}, badge(colour[it.verdict] || "warn", it.verdict), " ", it.statement, it.facts.length > 0 && make("span", { class: "note" }, " (" + it.facts.join(", ") + ")"),
-    it.reason && make("p", { class: "reason" }, it.reason), it.quotes.map((quote) => make("blockquote", {}, quote)),
-    it.votes.map((vote) => make("p", { class: "note" }, vote.model + ": " + vote.verdict + (vote.reason ? ". " + vote.reason : ""))));
+  const ruling = (it) => el("li", "", badge(colour[it.verdict] || "warn", it.verdict), " ", it.statement, it.facts.length > 0 && el("span", "note", " (" + it.facts.join(", ") + ")"),
+    it.reason && reason(it.reason), it.quotes.map((quote) => el("blockquote", "", quote)),
+    it.votes.map((vote) => note(vote.model + ": " + vote.verdict + (vote.reason ? ". " + vote.reason : ""))));
   const share = (it) => (it === null ? "–" : Math.round(it * 100) + "%");
   const attempt = (row, it) => {
     const name = facts.variants[it.variant];
     const whole = read("w" + row.at + "-" + it.variant + "-" + it.attempt);
     const panel = make("section", { class: "attempt", "aria-label": name + ", attempt " + it.attempt },
-      make("h2", {}, name + ", attempt " + it.attempt + " ", badge(colour[it.verdict] || "warn", it.verdict)),
-      make("p", {}, row.expected ? "Expected " + row.expected + ", found " + (it.found || "no decision") + ". " : "", it.outcome === "finished" ? "Finished" : make("strong", {}, it.outcome),
+      el("h2", "", name + ", attempt " + it.attempt + " ", badge(colour[it.verdict] || "warn", it.verdict)),
+      el("p", "", row.expected ? "Expected " + row.expected + ", found " + (it.found || "no decision") + ". " : "", it.outcome === "finished" ? "Finished" : el("strong", "", it.outcome),
         " after " + counted(it.calls, "model call") + " and " + it.took + (it.cost ? ", " + it.cost : "") + "."),
-      it.error && text(it.error), make("h3", {}, "Scores"), scores(it.scores), it.notes.map((note) => make("p", { class: "note" }, note)));
+      it.error && text(it.error), el("h3", "", "Scores"), scores(it.scores), it.notes.map((note) => note(note)));
     if (!whole) {
       const command = "mailproof show " + facts.experiment + "/" + name + " " + row.id + (it.attempt > 1 ? " --attempt " + it.attempt : "");
-      panel.append(make("p", { class: "note" }, "Summarised, to keep this page small. Whole: ", make("code", {}, command)));
+      panel.append(note("Summarised, to keep this page small. Whole: ", code(command)));
       return panel;
     }
-    for (const judged of whole.judged) panel.append(make("h3", {}, "Judged by " + judged.judge), make("ul", { class: "rulings" }, judged.rulings.map(ruling)));
-    if (whole.memory.length) panel.append(make("h3", {}, "Memory"), ...whole.memory.map((it) => diff(it.namespace + ", " + it.key, it.lines)));
+    for (const judged of whole.judged) panel.append(el("h3", "", "Judged by " + judged.judge), el("ul", "rulings", judged.rulings.map(ruling)));
+    if (whole.memory.length) panel.append(el("h3", "", "Memory"), ...whole.memory.map((it) => diff(it.namespace + ", " + it.key, it.lines)));
     whole.runs.forEach((run, at) => {
       const many = whole.runs.length > 1;
       const learnt = whole.learning[at];
-      panel.append(make("h3", {}, many ? "Email " + (at + 1) + " of " + whole.runs.length : "Trajectory"));
+      panel.append(el("h3", "", many ? "Email " + (at + 1) + " of " + whole.runs.length : "Trajectory"));
       if (many) {
-        panel.append(make("p", {}, "Decided " + (run.triage || "nothing") + ", " + run.outcome + (learnt ? "; done as asked: " + share(learnt.with) + " with memory, " + share(learnt.without) + " without" : "") + "."));
+        panel.append(el("p", "", "Decided " + (run.triage || "nothing") + ", " + run.outcome + (learnt ? "; done as asked: " + share(learnt.with) + " with memory, " + share(learnt.without) + " without" : "") + "."));
         if (run.error) panel.append(text(run.error));
-        panel.append(make("details", {}, make("summary", {}, "The email"), email(run.email)));
+        panel.append(el("details", "", el("summary", "", "The email"), email(run.email)));
       }
-      if (run.reasoning) panel.append(make("p", { class: "reason" }, run.reasoning));
-      panel.append(make("ol", { class: "events" }, run.events.map((event) => make("li", { class: "event " + event.is }, events[event.is](event)))));
+      if (run.reasoning) panel.append(reason(run.reasoning));
+      panel.append(el("ol", "events", run.events.map((event) => make("li", { class: "event " + event.is }, events[event.is](event)))));
     });
     return panel;
   };
@@ -206,7 +209,7 @@
     };
     const groups = facts.variants.map((name, variant) => {
       const own = it.attempts.filter((one) => one.variant === variant);
-      return own.length > 0 && make("div", {}, make("span", { class: "who" }, name), own.map((one) => {
+      return own.length > 0 && el("div", "", el("span", "who", name), own.map((one) => {
         const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, badge(colour[one.verdict] || "warn", one.verdict));
         button.addEventListener("click", () => {
           chosen = chosen.includes(key(one)) ? chosen.filter((name) => name !== key(one)) : [...chosen, key(one)].slice(-2);
@@ -220,11 +223,11 @@
     const beside = (step, words) => { const next = at >= 0 && shown[at + step]; return next ? link(next.id, words + next.id) : null; };
     draw();
     return [
-      make("p", { class: "steps" }, make("a", { href: back() }, "All examples"), make("span", {}, beside(-1, "← "), "  ", beside(1, "→ "))),
+      el("p", "steps", make("a", { href: back() }, "All examples"), el("span", "", beside(-1, "← "), "  ", beside(1, "→ "))),
       make("h1", { tabindex: "-1" }, row.id),
-      make("p", { class: "meta" }, badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
+      el("p", "meta", badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
       row.kind === "episode" ? null : email(it.email),
-      it.attempts.length ? make("fieldset", { class: "choose" }, make("legend", {}, "Attempts, up to two side by side"), groups) : make("p", { class: "note" }, "There was no room for its attempts on this page."),
+      it.attempts.length ? el("fieldset", "choose", el("legend", "", "Attempts, up to two side by side"), groups) : note("There was no room for its attempts on this page."),
       sides,
     ];
   };

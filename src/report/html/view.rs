@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::comparison;
 use super::figure;
+use super::judges;
 use super::survey::{Case, Cell, Survey};
 use crate::email::Triage;
 use crate::redact::Redactor;
 use crate::report::escape::xml;
-use crate::report::judges::words as judged;
 use crate::report::people::{self, Table};
 use crate::report::{
     EpisodeChanges, GateVerdict, Incident, Report, VariantReport, asked, circumstances, cost,
@@ -78,8 +78,8 @@ pub(super) fn view(report: &Report, survey: &Survey, redactor: &Redactor) -> Val
         "hitl_words": people::HITL,
         "memory": memory(report, &names),
         "flaky": flaky(report, survey),
-        "judges": judges(report),
-        "criteria": criteria(report),
+        "judges": judges::judges(report),
+        "criteria": judges::criteria(report),
         "failures": failures(report),
         "not_judged": figures::not_judged(report),
         "environment": environment(report),
@@ -87,7 +87,7 @@ pub(super) fn view(report: &Report, survey: &Survey, redactor: &Redactor) -> Val
 }
 
 /// Headers and rows, each row's first cell apart: it names the row.
-fn table((headers, rows): Table) -> Value {
+pub(super) fn table((headers, rows): Table) -> Value {
     let rows: Vec<Value> = rows
         .into_iter()
         .map(|mut cells| {
@@ -337,89 +337,6 @@ fn flaky(report: &Report, survey: &Survey) -> Value {
         "all": cells.len(),
         "rows": rows,
     })
-}
-
-fn judges(report: &Report) -> Option<Value> {
-    let panels = judged::panels(report);
-    if panels.is_empty() {
-        return None;
-    }
-    let shown: Vec<Value> = panels
-        .iter()
-        .map(|panel| {
-            let worst = report.variants.iter().flat_map(|variant| {
-                let judges = variant.judges.iter();
-                let own = judges.filter(|judge| {
-                    judge.judge == panel.judge.judge && judge.models == panel.judge.models
-                });
-                own.filter(|judge| !judge.worst.is_empty())
-                    .map(move |judge| (variant, judge))
-            });
-            let worst: Vec<Value> = worst
-                .map(|(variant, judge)| {
-                    json!({
-                        "variant": variant.name,
-                        "heading": judged::worst_heading(judge, judge.worst.len()),
-                        "worst": judge.worst.iter().map(|worst| json!({
-                            "example": worst.example,
-                            "title": judged::worst_title(worst, quote),
-                            "rulings": worst.rulings.iter().map(|ruling| json!({
-                                "statement": ruling.statement,
-                                "verdict": judged::verdict_word(ruling.verdict),
-                                "critical": ruling.critical,
-                                "reason": ruling.reason,
-                                "quotes": ruling.quotes,
-                            })).collect::<Vec<_>>(),
-                        })).collect::<Vec<_>>(),
-                        "splits_heading": judged::splits_heading(judge, judge.split_votes.len()),
-                        "splits": judge.split_votes.iter().map(|split| json!({
-                            "title": judged::split_title(split, quote),
-                            "sides": split.sides.iter()
-                                .map(|side| judged::side(side, quote)).collect::<Vec<_>>(),
-                        })).collect::<Vec<_>>(),
-                    })
-                })
-                .collect();
-            json!({
-                "title": panel.title(quote),
-                "standing": panel.standing(quote),
-                "tables": panel.tables(quote).map(table),
-                "reasons": panel.reasons(quote),
-                "variants": worst,
-            })
-        })
-        .collect();
-    Some(json!({
-        "legend": judged::LEGEND,
-        "panels": shown,
-        "remarks": judged::remarks(&panels),
-    }))
-}
-
-fn criteria(report: &Report) -> Option<Value> {
-    let criteria = report.criteria.as_ref()?;
-    let extremes = judged::extremes(criteria);
-    let lists = extremes.iter().filter(|listed| !listed.shown.is_empty());
-    let lists: Vec<Value> = lists
-        .map(|listed| {
-            let lines = listed.shown.iter();
-            let lines = lines.map(|criterion| judged::criterion(criterion, quote));
-            json!({
-                "title": format!(
-                    "{}: {} of {}",
-                    listed.title,
-                    listed.shown.len(),
-                    figures::count(listed.all)
-                ),
-                "lines": lines.collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    Some(json!({
-        "words": judged::criteria_words(report, criteria),
-        "distribution": table(judged::distribution(criteria)),
-        "lists": lists,
-    }))
 }
 
 /// What went wrong beyond scores, a variant at a time.

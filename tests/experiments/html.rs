@@ -1,0 +1,256 @@
+//! The page to click through, in a browser.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::Place;
+
+/// What would be seen in the page if anything of an email ran or became markup.
+const MARK: &str = "data-pwned";
+
+/// Chromium: the one that is named, or the first that is installed. Where there is none, what
+/// needs it is not tested, and the test says so.
+fn browser() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("MAILPROOF_CHROMIUM") {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|program| program.is_file());
+    if found.is_none() {
+        eprintln!("NOT TESTED in a browser: there is no Chromium (scripts/test installs one)");
+    }
+    found
+}
+
+/// What a browser makes of a page: its elements, and what it complains of.
+struct Seen {
+    dom: String,
+    complaints: Vec<String>,
+}
+
+fn see(place: &Place, browser: &Path, page: &Path, address: &str, arguments: &[&str]) -> Seen {
+    let output = Command::new(browser)
+        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .args(["--enable-logging=stderr", "--v=0", "--no-first-run"])
+        .arg(format!("--user-data-dir={}", place.path("browser").display()))
+        .args(arguments)
+        .arg(format!("file://{}{address}", page.display()))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let complaints = log.lines().filter(|line| line.contains("CONSOLE"));
+    Seen {
+        dom: String::from_utf8(output.stdout).unwrap(),
+        complaints: complaints.map(str::to_owned).collect(),
+    }
+}
+
+/// An email of everything that harms a page, a terminal, or a reader.
+fn hostile(server: &str) -> Value {
+    let body = format!(
+        "Could you please tell me by Friday whether invoice 1042 was paid?\n\
+         <script>document.documentElement.setAttribute('{MARK}', 'script')</script>\n\
+         <img src=\"http://{server}/html.png\" onerror=\"document.documentElement.setAttribute('{MARK}', 'img')\">\n\
+         <svg/onload=\"document.documentElement.setAttribute('{MARK}', 'svg')\">\n\
+         </script></pre></template><script>document.documentElement.setAttribute('{MARK}', 'end')</script>\n\
+         <!-- <script> --><style>body {{ display: none }}</style><iframe src=\"http://{server}/frame\"></iframe>\n\
+         ![tracking](http://{server}/markdown.png) [click](javascript:alert(1))\n\
+         \x1b[2J\x1b]0;owned\x07 \u{202e}reversed\u{2066} {{{{ 7 * 7 }}}} {{% raw %}}\n\
+         {}\n\nAna",
+        "A".repeat(200_000)
+    );
+    json!({
+        "id": "<img src=x onerror=alert(1)>/\"'&\u{202e}",
+        "email": {
+            "from": "\"><script>document.documentElement.setAttribute('data-pwned', 'from')</script> <ana@northwind.example>",
+            "to": "Sam Lee <sam@acme.example>",
+            "subject": "</title><script>document.documentElement.setAttribute('data-pwned', 'subject')</script>",
+            "body": body,
+        },
+        "tags": ["<b onmouseover=alert(1)>bold</b>", "billing"],
+        "split": "</script>",
+        "expect": {
+            "triage": "respond",
+            "tool_calls": [{ "write_email": { "content": { "contains": "</script><script>alert(1)</script>" } } }],
+        },
+    })
+}
+
+fn plain(id: &str) -> Value {
+    json!({
+        "id": id,
+        "email": { "from": "Ben Roth <ben@northwind.example>", "to": "Sam Lee <sam@acme.example>",
+            "subject": "Lunch", "body": "Hi Sam,\n\nWould you like to have lunch on Thursday? Please let me know.\n\nBen" },
+        "tags": ["private"],
+        "split": "test",
+        "expect": { "triage": "respond", "tool_calls": ["write_email"] },
+    })
+}
+
+/// A page of an experiment with two variants, two attempts each, over emails that are given.
+fn page(place: &Place, examples: &[Value]) -> PathBuf {
+    let lines: Vec<String> = examples.iter().map(Value::to_string).collect();
+    place.write("mail.jsonl", &(lines.join("\n") + "\n"));
+    let run = [
+        "run", "triage", "response", "-d", "mail.jsonl", "-a", "baseline", "-a", "hitl", "-e",
+        "seen", "--repeat", "2", "-o", "page.html",
+    ];
+    place.run(&run, 0);
+    place.path("page.html")
+}
+
+/// The elements of a kind that would run.
+fn scripts(dom: &str) -> usize {
+    let opened = dom.split("<script").skip(1);
+    opened
+        .filter(|script| !script.starts_with(" type=\"application/json\""))
+        .count()
+}
+
+#[test]
+fn a_hostile_email_is_shown_and_does_nothing() {
+    let place = Place::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let email = hostile(&server.local_addr().unwrap().to_string());
+    let page = page(&place, &[email, plain("lunch")]);
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+    assert!(!text.contains(&"A".repeat(20_001)), "a line is bounded");
+    assert_eq!(scripts(&text), 1);
+
+    let Some(browser) = browser() else {
+        return;
+    };
+    let id = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%2F%22'%26%5Cu%7B202e%7D";
+    for (address, told) in [
+        ("", "4 of 4"),
+        (&*format!("#/example/{id}"), "invoice 1042 was paid"),
+    ] {
+        let seen = see(&place, &browser, &page, address, &[]);
+        let dom = &seen.dom;
+        assert_eq!(seen.complaints, [""; 0], "{address}");
+        assert!(!dom.contains(&format!("{MARK}=")), "{address}: something ran");
+        assert_eq!(scripts(dom), 1, "{address}");
+        for element in ["<img", "<iframe", "<b ", "href=\"javascript:", "src="] {
+            assert!(!dom.contains(element), "{address}: {element}");
+        }
+        assert!(told == "4 of 4" || dom.contains(told), "{address}");
+    }
+    let seen = see(&place, &browser, &page, &format!("#/example/{id}"), &[]);
+    let (_, example) = seen.dom.split_once("<article id=\"example\"").unwrap();
+    for shown in [
+        "&lt;script&gt;document.documentElement",
+        "![tracking](http://127.0.0.1",
+        "\\u{1b}[2J",
+        "\\u{202e}reversed",
+        "{{ 7 * 7 }}",
+        "more characters not shown]",
+    ] {
+        assert!(example.contains(shown), "{shown}");
+    }
+    let asked = server.accept().map(|(_, from)| from);
+    assert_eq!(asked.unwrap_err().kind(), ErrorKind::WouldBlock, "the page asked a server");
+}
+
+#[test]
+fn the_table_of_examples_is_filtered_and_sorted_by_its_address() {
+    let Some(browser) = browser() else {
+        return;
+    };
+    let place = Place::new();
+    let mut examples: Vec<Value> = (0..130).map(|number| plain(&format!("lunch-{number:03}"))).collect();
+    examples[7]["split"] = json!("dev");
+    examples[7]["tags"] = json!(["rare tag", "private"]);
+    // No email of ours says this, so every attempt fails.
+    examples[9]["expect"]["tool_calls"] =
+        json!([{ "write_email": { "content": { "contains": "zebra crossing" } } }]);
+    let page = page(&place, &examples);
+    let rows = |dom: &str| -> Vec<String> {
+        let (_, list) = dom.split_once("<div id=\"list\">").unwrap();
+        let (list, _) = list.split_once("</section>").unwrap();
+        let links = list.split("href=\"#/example/").skip(1);
+        links.map(|link| link.split('"').next().unwrap().to_owned()).collect()
+    };
+    for (address, first, number, count) in [
+        ("", "lunch-000", 100, "130 cases, the first 100 shown"),
+        ("#/examples?tag=rare+tag", "lunch-007", 1, "1 of 130 cases"),
+        ("#/examples?split=dev", "lunch-007", 1, "1 of 130 cases"),
+        ("#/examples?is=failed&variant=1", "lunch-009", 1, "1 of 130 cases"),
+        ("#/examples?q=LUNCH-12", "lunch-120", 10, "10 of 130 cases"),
+        ("#/examples?sort=example&down=1", "lunch-129", 100, "130 cases, the first 100 shown"),
+        ("#/examples?sort=v0", "lunch-009", 100, "130 cases, the first 100 shown"),
+        ("#/examples?q=nothing-like-it", "", 0, "0 of 130 cases"),
+    ] {
+        let seen = see(&place, &browser, &page, address, &[]);
+        assert_eq!(seen.complaints, [""; 0], "{address}");
+        let rows = rows(&seen.dom);
+        assert_eq!(rows.len(), number, "{address}");
+        assert_eq!(rows.first().map_or("", String::as_str), first, "{address}");
+        assert!(seen.dom.contains(&format!(">{count}</p>")), "{address}");
+    }
+}
+
+#[test]
+fn an_example_has_a_page_with_its_trajectories() {
+    let Some(browser) = browser() else {
+        return;
+    };
+    let place = Place::new();
+    let page = page(&place, &[plain("lunch")]);
+    let seen = see(&place, &browser, &page, "#/example/lunch", &[]);
+    assert_eq!(seen.complaints, [""; 0]);
+    let (report, example) = seen.dom.split_once("<article id=\"example\">").unwrap();
+    assert!(report.contains("<div id=\"report\" hidden"), "one page at a time");
+    for told in [
+        "<title>lunch - mailproof</title>",
+        "<dt>Subject</dt><dd>Lunch</dd>",
+        "Would you like to have lunch on Thursday?",
+        "aria-pressed=\"true\"",
+        "triage.accuracy",
+        "write_email ran",
+        "[the email]",
+    ] {
+        assert!(seen.dom.contains(told), "{told}");
+    }
+    assert!(!example.contains("Summarised"), "it is here whole");
+}
+
+#[test]
+fn opening_writes_the_page_beside_the_journal_and_starts_a_browser() {
+    let place = Place::new();
+    page(&place, &[plain("lunch")]);
+    let beside = place.path("reports/seen/report.html");
+    assert!(!beside.exists(), "nobody asked for it");
+
+    // Nothing on the path can open it: that is said, and no failure.
+    let empty = place.path("empty");
+    fs::create_dir(&empty).unwrap();
+    let mut command = place.command(&["report", "seen", "--open"]);
+    let output = command.env("PATH", &empty).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("cannot start `xdg-open`"), "{said}");
+    assert!(said.contains("reports/seen/report.html in a browser"), "{said}");
+    let page = fs::read_to_string(&beside).unwrap();
+    assert_eq!(page, fs::read_to_string(place.path("page.html")).unwrap());
+
+    let opener = empty.join("xdg-open");
+    fs::write(&opener, "#!/bin/sh\necho \"shows $1\" >&2\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&opener, executable).unwrap();
+    let mut command = place.command(&["report", "seen", "--open", "-q"]);
+    // Ends when the opener has closed its end too.
+    let output = command.env("PATH", &empty).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let shown = beside.canonicalize().unwrap();
+    assert!(said.contains(&format!("shows {}", shown.display())), "{said}");
+}
