@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// The addresses in a text or a list of texts; `None` for anything else.
-pub(super) fn addresses(value: &Value) -> Option<BTreeSet<String>> {
+pub fn addresses(value: &Value) -> Option<BTreeSet<String>> {
     match value {
         Value::String(text) => {
             if let Ok(list @ Value::Array(_)) = serde_json::from_str(text) {

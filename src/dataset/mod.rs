@@ -23,6 +23,7 @@ mod validate;
 mod write;
 mod yaml;
 
+pub use address::addresses;
 pub use error::{Found, LoadError, LoadErrors, Place, Problem};
 pub use example::{ArgumentMatcher, CallPattern, Criterion, Dataset, Example, Expect, MatchMode};
 pub(crate) use matcher::{people, same};

@@ -10,6 +10,7 @@ pub mod judges;
 mod suites;
 
 pub use error::PlanError;
+pub(super) use error::quoted;
 pub use judges::Judging;
 pub use suites::{Idle, LeftOut, WhyNot};
 
@@ -20,6 +21,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use self::suites::Suites;
+use super::gate::Gates;
 use super::grid::{Case, Grid, Items};
 use super::record::{
     AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, JudgePlan, Limits, Selection,
@@ -62,6 +64,7 @@ pub struct Choices {
     pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     pub min_pass_rate: Option<f64>,
+    pub gates: Gates,
     /// Where the dataset was loaded from; empty for the embedded one.
     pub dataset_paths: Vec<String>,
 }
@@ -99,6 +102,7 @@ impl Choices {
             behaviour: header.behaviour.clone(),
             triage_costs: header.triage_costs,
             min_pass_rate: header.min_pass_rate,
+            gates: header.gates.clone(),
             dataset_paths: header.dataset.paths.clone(),
         }
     }
@@ -122,6 +126,7 @@ pub struct Plan {
     pub behaviour: Behaviour,
     pub triage_costs: TriageCosts,
     pub min_pass_rate: Option<f64>,
+    pub gates: Gates,
     pub dataset: DatasetInfo,
     /// Indices into the dataset's examples, of those selected, in its order.
     pub examples: Vec<u32>,
@@ -214,6 +219,7 @@ impl Plan {
         if !idle.is_empty() {
             left_out.push(LeftOut::Variants(idle));
         }
+        choices.gates.fit(&variants, dataset)?;
         let takes: Vec<usize> = variants.iter().map(|variant| items.of(variant)).collect();
         let grid = Grid::new(&takes, choices.repeat).ok_or(PlanError::TooManyAttempts {
             variants: variants.len(),
@@ -228,6 +234,7 @@ impl Plan {
             behaviour: choices.behaviour.clone(),
             triage_costs: choices.triage_costs,
             min_pass_rate: choices.min_pass_rate,
+            gates: choices.gates.clone(),
             dataset: DatasetInfo {
                 name: dataset.name.clone(),
                 hash: dataset.hash.clone(),
@@ -343,6 +350,7 @@ impl Plan {
             behaviour: self.behaviour.clone(),
             triage_costs: self.triage_costs,
             min_pass_rate: self.min_pass_rate,
+            gates: self.gates.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::gate::Gates;
 use super::grid::Items;
 use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
@@ -63,6 +64,10 @@ pub struct Header {
     /// The simple gate, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<f64>,
+    /// What else results are held to. It changes no run: a resumed experiment keeps it, and
+    /// `mailproof gate` judges by others.
+    #[serde(default, skip_serializing_if = "Gates::is_default")]
+    pub gates: Gates,
 }
 
 impl Header {

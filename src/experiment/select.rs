@@ -25,10 +25,10 @@ pub struct Selected {
 
 /// What filters see of an example, a scenario, or an episode.
 #[derive(Clone, Copy)]
-struct Candidate<'a> {
-    id: &'a str,
-    split: Option<&'a str>,
-    tags: &'a [String],
+pub struct Candidate<'a> {
+    pub id: &'a str,
+    pub split: Option<&'a str>,
+    pub tags: &'a [String],
 }
 
 impl<'a> From<&'a Example> for Candidate<'a> {
@@ -62,7 +62,7 @@ impl<'a> From<&'a Episode> for Candidate<'a> {
 }
 
 /// All that can be named, of every kind.
-fn candidates(dataset: &Dataset) -> impl Iterator<Item = Candidate<'_>> {
+pub fn candidates(dataset: &Dataset) -> impl Iterator<Item = Candidate<'_>> {
     let examples = dataset.examples.iter().map(Candidate::from);
     let scenarios = dataset.scenarios.iter().map(Candidate::from);
     examples

@@ -135,6 +135,7 @@ pub fn choices() -> Choices {
         behaviour: Behaviour::default(),
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
+        gates: Default::default(),
         dataset_paths: Vec::new(),
     }
 }

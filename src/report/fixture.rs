@@ -61,6 +61,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         behaviour: Behaviour::default(),
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
+        gates: Default::default(),
     }
 }
 

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::agent::Behaviour;
 use crate::compare::Comparison;
 use crate::email::Triage;
+use crate::experiment::gate::Gates;
 use crate::experiment::journal::Ledger;
 use crate::experiment::{
     AskedModel, CaseKind, EndReason, Ended, Header, Limits, RecordingUse, Selection, Session,
@@ -203,6 +204,9 @@ pub struct PlanReport {
     pub triage_costs: TriageCosts,
     /// The simple gate, where one was asked for.
     pub min_pass_rate: Option<f64>,
+    /// What else results are held to, where they are.
+    #[serde(skip_serializing_if = "Gates::is_default")]
+    pub gates: Gates,
 }
 
 /// What one variant did.

@@ -61,6 +61,7 @@ pub fn defaults() -> Choices {
         behaviour: Behaviour::default(),
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
+        gates: Default::default(),
         dataset_paths: Vec::new(),
     }
 }
@@ -109,6 +110,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         behaviour: behaviour(base.behaviour, args, config)?,
         triage_costs: config.triage_costs.unwrap_or(base.triage_costs),
         min_pass_rate: asked.min_pass_rate.or(base.min_pass_rate),
+        gates: base.gates,
         dataset_paths: many(base.dataset_paths, &paths),
     })
 }

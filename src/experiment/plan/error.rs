@@ -2,6 +2,7 @@
 
 use super::suites::LeftOut;
 use crate::agent::UnknownAgent;
+use crate::experiment::gate::Misfit;
 use crate::experiment::grid::{Grid, Items};
 use crate::experiment::record::CaseKind;
 
@@ -14,6 +15,8 @@ pub enum PlanError {
     NoModel,
     #[error(transparent)]
     UnknownAgent(#[from] UnknownAgent),
+    #[error(transparent)]
+    Gate(#[from] Misfit),
     #[error("variant `{0}` is planned twice: name each agent and each model once")]
     VariantTwice(String),
     #[error(
@@ -85,7 +88,7 @@ fn what_to_loosen(unasked: usize) -> String {
     }
 }
 
-pub(super) fn quoted(names: &[String]) -> String {
+pub(in crate::experiment) fn quoted(names: &[String]) -> String {
     const MOST: usize = 20;
     let mut text = String::new();
     for (index, name) in names.iter().take(MOST).enumerate() {

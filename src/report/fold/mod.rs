@@ -290,6 +290,7 @@ impl Fold {
                 behaviour: header.behaviour.clone(),
                 triage_costs: header.triage_costs,
                 min_pass_rate: header.min_pass_rate,
+                gates: header.gates.clone(),
             },
             variants,
             criteria: self

@@ -178,7 +178,7 @@ mod tests {
                 .map(|verdict| pair("a@rules", *verdict, 0.0));
             let gate = Gate::of_comparison(&comparison(pairs.collect()), indecisive);
             let found = (gate.verdict, gate.exit_code);
-            assert_eq!(found, (verdict, exit_code), "{verdicts:?} {indecisive}");
+            assert_eq!(found, (verdict, exit_code), "{verdicts:?} {indecisive:?}");
         }
     }
 
