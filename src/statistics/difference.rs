@@ -379,6 +379,8 @@ mod tests {
         // Tango's bound alone would: its statistic of three flips of three is √3 > 1.645.
         let three = difference(paired(&flipped(50, 3, 0), None, true), 0).unwrap();
         assert!(three.p_worse > 0.12 && three.interval(0.05).high == 0.0);
+        let three = difference(paired(&flipped(50, 0, 3), None, true), 0).unwrap();
+        assert!(three.p_better > 0.12 && three.interval(0.05).low == 0.0);
         let five = difference(paired(&flipped(50, 5, 0), None, true), 0).unwrap();
         assert!(five.p_worse < 0.05 && five.interval(0.05).high < 0.0);
         assert!(five.p_worse > 0.01 && five.interval(0.01).high >= 0.0);
