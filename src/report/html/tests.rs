@@ -151,6 +151,7 @@ fn comparison() -> Comparison {
         splits: BTreeMap::new(),
         flips: Vec::new(),
         flaky: Vec::new(),
+        noise: Vec::new(),
         resources: Vec::new(),
     };
     let worse = Pair {
@@ -238,6 +239,7 @@ fn compared() -> String {
         name: "regression".to_owned(),
         variant: "workflow@rules".to_owned(),
         verdict: GateVerdict::Fail,
+        counts_as: None,
         reason: "pass_rate fell from 84.0% to 68.0%".to_owned(),
         fix: None,
     });
