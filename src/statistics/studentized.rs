@@ -7,8 +7,8 @@ use super::bootstrap::{SplitMix64, resamples};
 use super::paired::{Unit, moments};
 use super::quantile::quantile_of_sorted;
 
-/// Where fewer units than this differ, many resamples have hardly any that does, and their
-/// standard error, which is divided by, is next to nothing.
+/// Where fewer units than this differ from the middle one, many resamples have hardly any that
+/// does, and their standard error, which is divided by, is next to nothing.
 const FEWEST: usize = 10;
 
 /// How far resampled means lie from the mean they were drawn from, in standard errors.
@@ -26,11 +26,13 @@ pub(super) struct Studentized {
 }
 
 impl Studentized {
-    /// `None` where fewer than ten units differ, or all by the same.
+    /// Of units in ascending order; `None` where fewer than ten of them differ from the middle
+    /// one, which is mostly one without a difference.
     pub(super) fn new(units: &[Unit], seed: u64) -> Option<Self> {
         let (effect, variance) = moments(units.iter().copied());
         let error = variance.sqrt();
-        let differing = units.iter().filter(|unit| unit.gain != 0.0).count();
+        let middle = units[units.len() / 2].gain;
+        let differing = units.iter().filter(|unit| unit.gain != middle).count();
         if differing < FEWEST || error == 0.0 {
             return None;
         }
@@ -74,7 +76,9 @@ mod tests {
             let (gain, size) = unit(i);
             Unit { gain, size }
         };
-        (0..count).map(unit).collect()
+        let mut units: Vec<Unit> = (0..count).map(unit).collect();
+        units.sort_by(|a, b| a.gain.total_cmp(&b.gain));
+        units
     }
 
     #[test]
@@ -96,13 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn ten_units_must_differ_and_not_all_alike() {
+    fn ten_units_must_differ_from_most() {
         let some = |differing, gain: fn(usize) -> f64| {
             let units = units(40, |i| (if i < differing { gain(i) } else { 0.0 }, 1.0));
             Studentized::new(&units, 0).is_some()
         };
         assert!(some(10, |_| 0.5) && !some(9, |_| 0.5));
-        assert!(some(40, |i| i as f64 / 40.0) && !some(40, |_| 0.5));
+        assert!(some(30, |_| 0.5) && !some(31, |_| 0.5) && !some(40, |_| 0.5));
+        assert!(some(40, |i| i as f64 / 40.0));
     }
 
     #[test]
