@@ -6,6 +6,7 @@ use super::Interval;
 use super::bootstrap::{SplitMix64, resamples};
 use super::paired::{Unit, moments};
 use super::quantile::quantile_of_sorted;
+use super::signflip::TIE;
 
 /// Where fewer units than this differ from the middle one, many resamples have hardly any that
 /// does, and their standard error, which is divided by, is next to nothing.
@@ -31,8 +32,13 @@ impl Studentized {
     pub(super) fn new(units: &[Unit], seed: u64) -> Option<Self> {
         let (effect, variance) = moments(units.iter().copied());
         let error = variance.sqrt();
-        let middle = units[units.len() / 2].gain;
-        let differing = units.iter().filter(|unit| unit.gain != middle).count();
+        let differing = |from: &Unit| {
+            let differs = |unit: &&Unit| (unit.gain - from.gain).abs() > TIE;
+            units.iter().filter(differs).count()
+        };
+        // Of an even number, two are in the middle.
+        let (lower, upper) = (&units[(units.len() - 1) / 2], &units[units.len() / 2]);
+        let differing = differing(lower).max(differing(upper));
         if differing < FEWEST || error == 0.0 {
             return None;
         }
