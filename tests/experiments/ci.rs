@@ -97,7 +97,7 @@ fn every_attempt_is_in_the_files_of_a_pipeline() {
     let mut cases = 0;
     for (index, suite) in document.test_suites.iter().enumerate() {
         for case in &suite.test_cases {
-            let passed = &standing[&(index as u64, case.name.to_string())];
+            let passed = &standing[&(index as u64, case.name.as_str().to_owned())];
             let (wanted, lapses) = (
                 passed.contains(&true),
                 passed.iter().filter(|passed| !**passed).count(),
