@@ -38,9 +38,17 @@ struct Seen {
 
 fn see(place: &Place, browser: &Path, page: &Path, address: &str, arguments: &[&str]) -> Seen {
     let output = Command::new(browser)
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--dump-dom",
+        ])
         .args(["--enable-logging=stderr", "--v=0", "--no-first-run"])
-        .arg(format!("--user-data-dir={}", place.path("browser").display()))
+        .arg(format!(
+            "--user-data-dir={}",
+            place.path("browser").display()
+        ))
         .args(arguments)
         .arg(format!("file://{}{address}", page.display()))
         .output()
@@ -100,8 +108,21 @@ fn page(place: &Place, examples: &[Value]) -> PathBuf {
     let lines: Vec<String> = examples.iter().map(Value::to_string).collect();
     place.write("mail.jsonl", &(lines.join("\n") + "\n"));
     let run = [
-        "run", "triage", "response", "-d", "mail.jsonl", "-a", "baseline", "-a", "hitl", "-e",
-        "seen", "--repeat", "2", "-o", "page.html",
+        "run",
+        "triage",
+        "response",
+        "-d",
+        "mail.jsonl",
+        "-a",
+        "baseline",
+        "-a",
+        "hitl",
+        "-e",
+        "seen",
+        "--repeat",
+        "2",
+        "-o",
+        "page.html",
     ];
     place.run(&run, 0);
     place.path("page.html")
@@ -138,7 +159,10 @@ fn a_hostile_email_is_shown_and_does_nothing() {
         let seen = see(&place, &browser, &page, address, &[]);
         let dom = &seen.dom;
         assert_eq!(seen.complaints, [""; 0], "{address}");
-        assert!(!dom.contains(&format!("{MARK}=")), "{address}: something ran");
+        assert!(
+            !dom.contains(&format!("{MARK}=")),
+            "{address}: something ran"
+        );
         assert_eq!(scripts(dom), 1, "{address}");
         for element in ["<img", "<iframe", "<b ", "href=\"javascript:", "src="] {
             assert!(!dom.contains(element), "{address}: {element}");
@@ -158,7 +182,11 @@ fn a_hostile_email_is_shown_and_does_nothing() {
         assert!(example.contains(shown), "{shown}");
     }
     let asked = server.accept().map(|(_, from)| from);
-    assert_eq!(asked.unwrap_err().kind(), ErrorKind::WouldBlock, "the page asked a server");
+    assert_eq!(
+        asked.unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "the page asked a server"
+    );
 }
 
 #[test]
@@ -167,7 +195,9 @@ fn the_table_of_examples_is_filtered_and_sorted_by_its_address() {
         return;
     };
     let place = Place::new();
-    let mut examples: Vec<Value> = (0..130).map(|number| plain(&format!("lunch-{number:03}"))).collect();
+    let mut examples: Vec<Value> = (0..130)
+        .map(|number| plain(&format!("lunch-{number:03}")))
+        .collect();
     examples[7]["split"] = json!("dev");
     examples[7]["tags"] = json!(["rare tag", "private"]);
     // No email of ours says this, so every attempt fails.
@@ -178,16 +208,33 @@ fn the_table_of_examples_is_filtered_and_sorted_by_its_address() {
         let (_, list) = dom.split_once("<div id=\"list\">").unwrap();
         let (list, _) = list.split_once("</section>").unwrap();
         let links = list.split("href=\"#/example/").skip(1);
-        links.map(|link| link.split('"').next().unwrap().to_owned()).collect()
+        links
+            .map(|link| link.split('"').next().unwrap().to_owned())
+            .collect()
     };
     for (address, first, number, count) in [
         ("", "lunch-000", 100, "130 cases, the first 100 shown"),
         ("#/examples?tag=rare+tag", "lunch-007", 1, "1 of 130 cases"),
         ("#/examples?split=dev", "lunch-007", 1, "1 of 130 cases"),
-        ("#/examples?is=failed&variant=1", "lunch-009", 1, "1 of 130 cases"),
+        (
+            "#/examples?is=failed&variant=1",
+            "lunch-009",
+            1,
+            "1 of 130 cases",
+        ),
         ("#/examples?q=LUNCH-12", "lunch-120", 10, "10 of 130 cases"),
-        ("#/examples?sort=example&down=1", "lunch-129", 100, "130 cases, the first 100 shown"),
-        ("#/examples?sort=v0", "lunch-009", 100, "130 cases, the first 100 shown"),
+        (
+            "#/examples?sort=example&down=1",
+            "lunch-129",
+            100,
+            "130 cases, the first 100 shown",
+        ),
+        (
+            "#/examples?sort=v0",
+            "lunch-009",
+            100,
+            "130 cases, the first 100 shown",
+        ),
         ("#/examples?q=nothing-like-it", "", 0, "0 of 130 cases"),
     ] {
         let seen = see(&place, &browser, &page, address, &[]);
@@ -209,7 +256,10 @@ fn an_example_has_a_page_with_its_trajectories() {
     let seen = see(&place, &browser, &page, "#/example/lunch", &[]);
     assert_eq!(seen.complaints, [""; 0]);
     let (report, example) = seen.dom.split_once("<article id=\"example\">").unwrap();
-    assert!(report.contains("<div id=\"report\" hidden"), "one page at a time");
+    assert!(
+        report.contains("<div id=\"report\" hidden"),
+        "one page at a time"
+    );
     for told in [
         "<title>lunch - mailproof</title>",
         "<dt>Subject</dt><dd>Lunch</dd>",
@@ -239,7 +289,10 @@ fn opening_writes_the_page_beside_the_journal_and_starts_a_browser() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("cannot start `xdg-open`"), "{said}");
-    assert!(said.contains("reports/seen/report.html in a browser"), "{said}");
+    assert!(
+        said.contains("reports/seen/report.html in a browser"),
+        "{said}"
+    );
     let page = fs::read_to_string(&beside).unwrap();
     assert_eq!(page, fs::read_to_string(place.path("page.html")).unwrap());
 
@@ -252,5 +305,8 @@ fn opening_writes_the_page_beside_the_journal_and_starts_a_browser() {
     let output = command.env("PATH", &empty).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     let shown = beside.canonicalize().unwrap();
-    assert!(said.contains(&format!("shows {}", shown.display())), "{said}");
+    assert!(
+        said.contains(&format!("shows {}", shown.display())),
+        "{said}"
+    );
 }

@@ -67,7 +67,7 @@ fn distance(share: f64) -> String {
     format!("{shown} point{s}")
 }
 
-fn interval(difference: &Difference) -> String {
+pub(super) fn interval(difference: &Difference) -> String {
     match (difference.low, difference.high) {
         (Some(low), Some(high)) => format!("{} to {}", points(low), points(high)),
         (Some(low), None) => format!("{} or more", points(low)),
@@ -76,7 +76,7 @@ fn interval(difference: &Difference) -> String {
     }
 }
 
-fn probability(p: Option<f64>) -> String {
+pub(super) fn probability(p: Option<f64>) -> String {
     match p {
         None => "–".to_owned(),
         Some(p) if p < 0.001 => "<0.001".to_owned(),

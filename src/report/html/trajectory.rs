@@ -122,7 +122,7 @@ struct Teller<'a> {
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn new(run: &'a Run) -> Told<'a> {
+    pub fn new(run: &'a Run) -> Told<'a> {
         let mut teller = Teller {
             run,
             email: email_of(run),
