@@ -2,8 +2,13 @@
 
 #[path = "experiments/ci.rs"]
 mod ci;
+<<<<<<< HEAD
 #[path = "experiments/html.rs"]
 mod html;
+=======
+#[path = "experiments/compare.rs"]
+mod compare;
+>>>>>>> b1ee9ac (Hold runs against experiments, and against references that live in files)
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]

@@ -3,6 +3,7 @@
 mod behaviour;
 mod asking;
 mod calibrate;
+mod compare;
 mod rescore;
 mod run;
 
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 pub use self::asking::{Limits, Panel, Recordings};
 pub use self::behaviour::{AcceptArgs, HistoryArgs, LookedAt, ReviewChangesArgs};
 pub use self::calibrate::CalibrateArgs;
+pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
@@ -73,6 +75,16 @@ pub enum Verb {
     /// Make an experiment's report again from its journal, and print it
     #[command(after_help = "Examples:\n  mailproof report before-change -o report.md\n  mailproof report before-change --open")]
     Report(ReportArgs),
+    /// Say whether anything got worse from one experiment to another
+    #[command(
+        after_help = "Examples:\n  mailproof compare before-change after-change\n  mailproof compare mailproof-reference.jsonl after-change --flips\n  mailproof compare tuned/workflow@rules tuned/baseline@rules\n  mailproof compare before-change after-change invoice-question"
+    )]
+    Compare(Box<CompareArgs>),
+    /// Keep an experiment's scores in a file, in git, for others to be compared with
+    #[command(
+        after_help = "Examples:\n  mailproof reference set before-change\n  mailproof reference show\n  mailproof reference accept"
+    )]
+    Reference(ReferenceArgs),
     /// Score an experiment's attempts again, without running any agent, as a new layer
     #[command(
         after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof report before-change --layer 0"
@@ -164,6 +176,9 @@ pub struct ReportArgs {
     /// newest
     #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
     pub layer: Option<u32>,
+    /// Compare with it: EXPERIMENT, EXPERIMENT/VARIANT, a reference file, or FILE#VARIANT
+    #[arg(long, env = "MAILPROOF_REFERENCE", value_name = "REFERENCE")]
+    pub reference: Option<String>,
     /// Also write it here; the format by extension: .json, .md, .html, .svg, .csv,
     /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]

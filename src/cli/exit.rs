@@ -86,6 +86,11 @@ impl Failure {
         Failure::usage(message)
     }
 
+    /// The same, with another code.
+    pub fn ending(self, exit: Exit) -> Self {
+        Failure { exit, ..self }
+    }
+
     /// The machine or this program failed.
     pub fn internal(message: impl ToString) -> Self {
         Failure {

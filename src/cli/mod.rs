@@ -1,10 +1,12 @@
 //! The shell: the edge where clock, environment, files, and signals enter.
 
 mod accept;
+mod against;
 mod args;
 mod ask;
 mod calibrate;
 mod ci;
+mod compare;
 mod completions;
 mod config;
 mod doctor;
@@ -17,6 +19,7 @@ mod label;
 mod list;
 mod models;
 mod progress;
+mod reference;
 mod report;
 mod rescore;
 mod respond;
@@ -49,6 +52,8 @@ pub fn main() -> ExitCode {
     let result = match verb {
         Verb::Run(args) => run::run(&talk, *args),
         Verb::Report(args) => report::run(&talk, &args),
+        Verb::Compare(args) => compare::run(&talk, &args),
+        Verb::Reference(args) => reference::run(&talk, &args),
         Verb::Rescore(args) => rescore::run(&talk, &args),
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),

@@ -217,7 +217,7 @@ impl Making {
 }
 
 /// The scores of a run itself.
-const RUN: Option<u32> = Some(0);
+pub const RUN: Option<u32> = Some(0);
 
 /// How often a journal that grows is read on.
 const READ_ON_AFTER: Duration = Duration::from_millis(25);

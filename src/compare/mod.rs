@@ -17,6 +17,9 @@ mod reference;
 mod results;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use beside::{Beside, Besides, Journal, Wanted};
 pub use comparison::{
     Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Noise, NoiseChange, Pair,

@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::Behaviour;
 use crate::email::Triage;
-use crate::experiment::{AskedModel, CaseKind, DatasetInfo, JudgePlan, Limits, Variant};
+use crate::experiment::{
+    AskedModel, CaseKind, DatasetInfo, JudgePlan, Limits, Rerun, RerunWhich, Variant,
+};
 use crate::score::{Key, Suite, TriageCosts};
+use crate::statistics::FixedSum;
 
 /// An experiment, or a reference kept in a file, as far as comparison is concerned.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +88,40 @@ pub struct VariantResults {
     pub cells: BTreeMap<String, Cell>,
     /// The mean over `cells`; `None` where that is not known.
     pub spent: Option<Spent>,
+}
+
+impl Results {
+    /// The examples, scenarios, and episodes with an attempt of any variant that failed, or that
+    /// was not scored.
+    pub fn rerun(&self, which: RerunWhich) -> Rerun {
+        let is_wanted = |cell: &Cell| match which {
+            RerunWhich::Failed => cell.passed < cell.scored,
+            RerunWhich::Errors => cell.scored < cell.attempts,
+        };
+        let is_any = |id: &&String| {
+            let mut cells = self.variants.iter().filter_map(|of| of.cells.get(*id));
+            cells.any(is_wanted)
+        };
+        Rerun {
+            of: self.facts.experiment.clone(),
+            which,
+            ids: self.examples.keys().filter(is_any).cloned().collect(),
+        }
+    }
+
+    /// The mean of a measure over a variant's examples, and over how many; `None` where none
+    /// was scored.
+    pub fn mean(&self, of: &VariantResults, measure: Measure) -> Option<(f64, usize)> {
+        let mut sum = FixedSum::default();
+        for (id, cell) in &of.cells {
+            // Scenarios and episodes have keys of their own.
+            let is_example = |facts: &ExampleFacts| facts.kind == CaseKind::Example;
+            if measure != Measure::PassRate || self.examples.get(id).is_some_and(is_example) {
+                sum.extend(cell.value(measure));
+            }
+        }
+        Some((sum.mean()?, sum.count() as usize))
+    }
 }
 
 impl VariantResults {

@@ -33,6 +33,7 @@ use crate::dataset::{Dataset, Episode, Example, Scenario};
 use crate::email::Triage;
 use crate::model::catalog::Catalog;
 use crate::model::rules;
+use crate::model::settings::Settings;
 use crate::run::ModelRole;
 use crate::score::{Suite, TriageCosts, keys_for};
 use crate::target::Until;
@@ -432,6 +433,20 @@ fn models(catalog: &Catalog, plan: &Plan) -> BTreeMap<String, AskedModel> {
                 settings: BTreeMap::new(),
             });
             model.settings.insert(role, catalog.settings(name, role));
+        }
+    }
+    // The embedded model goes by what is not embedded: then it is another one.
+    if let Some(hash) = catalog.rulebook.hash() {
+        let roles = plan.variants.iter().flat_map(Variant::roles);
+        let played = roles
+            .filter(|(role, name)| *name == rules::NAME && *role != ModelRole::Judge)
+            .map(|(role, _)| (role, Settings::default()));
+        let model = AskedModel {
+            model: format!("{}#{}", rules::NAME, &hash[..12]),
+            settings: played.collect(),
+        };
+        if !model.settings.is_empty() {
+            models.insert(rules::NAME.to_owned(), model);
         }
     }
     models

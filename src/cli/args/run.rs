@@ -41,13 +41,10 @@ pub struct RunArgs {
         help_heading = "Selection"
     )]
     pub only: Option<Only>,
-    /// The experiment that --last-failed and --only look at
-    #[arg(
-        long,
-        env = "MAILPROOF_REFERENCE",
-        value_name = "EXPERIMENT",
-        help_heading = "Selection"
-    )]
+    /// Compare with it, and exit with 101 when something got worse: EXPERIMENT,
+    /// EXPERIMENT/VARIANT, a reference file, or FILE#VARIANT; with --last-failed and --only, where
+    /// they look
+    #[arg(long, env = "MAILPROOF_REFERENCE", value_name = "REFERENCE")]
     pub reference: Option<String>,
     /// Print the plan and the most model calls it can make; run nothing
     #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]

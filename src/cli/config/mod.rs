@@ -19,6 +19,7 @@ use super::args::{Choices, JudgeChoice, Reach};
 use crate::agent::{Background, MemoryAccess};
 use crate::model::catalog::Catalog;
 use crate::model::price::Table;
+use crate::model::rules::{Rulebook, RulebookError};
 use crate::score::{Suite, TriageCosts};
 
 /// Read where no file is named.
@@ -49,6 +50,10 @@ pub struct Config {
     pub trust_uncalibrated_judges: Option<bool>,
     models: Option<Models>,
     roles: Option<Roles>,
+    /// Rules for the embedded model, in the place of its own.
+    pub rules_file: Option<PathBuf>,
+    #[serde(skip)]
+    rulebook: Rulebook,
     pub env_file: Option<OneOrMany<PathBuf>>,
     pub offline: Option<bool>,
     pub background: Option<Background>,
@@ -80,6 +85,8 @@ pub struct Config {
     pub record: Option<PathBuf>,
     pub replay: Option<PathBuf>,
     pub output: Option<OneOrMany<PathBuf>>,
+    /// What results are compared with.
+    pub reference: Option<String>,
     pub min_pass_rate: Option<Rate>,
     pub triage_costs: Option<TriageCosts>,
 }
@@ -91,6 +98,8 @@ pub enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Rules(#[from] RulebookError),
     #[error("configuration `{}` is larger than 1 MiB", path.display())]
     TooLarge { path: PathBuf },
     #[error("{}:{line}:{column}: {reason}", path.display())]
@@ -127,7 +136,11 @@ impl Config {
             Err(error) => return Err(unreadable(error)),
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Config::parse(&text, path)
+        let mut config = Config::parse(&text, path)?;
+        if let Some(rules) = &config.rules_file {
+            config.rulebook = Rulebook::read(rules)?;
+        }
+        Ok(config)
     }
 
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
@@ -226,7 +239,10 @@ impl Config {
 
     /// What it says about models.
     pub fn catalog(&self) -> Catalog {
-        models::catalog(self.models.as_ref(), self.roles.as_ref())
+        Catalog {
+            rulebook: self.rulebook.clone(),
+            ..models::catalog(self.models.as_ref(), self.roles.as_ref())
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub fn catalog(models: Option<&Models>, roles: Option<&Roles>) -> Catalog {
     Catalog {
         models: models.cloned().unwrap_or_default().0,
         roles: roles.cloned().unwrap_or_default().0,
+        ..Catalog::default()
     }
 }
 

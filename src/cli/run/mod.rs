@@ -20,13 +20,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::REPORTS;
+use super::against::Reference;
 use super::args::{RunArgs, Talk};
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::models::{self, Models, Parts};
 use super::progress::Display;
-use super::results::{self, Following, Outputs};
+use super::results::{self, Following, Outputs, RUN};
 use super::snapshots;
 use super::talk::{print, say, warn};
 use super::validate::load;
@@ -78,13 +79,15 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         base.seed = recording::seed(info, &args, recorded.as_ref())?;
     }
     let mut choices = settings::choices(base, &args, &config)?;
-    if args.last_failed || args.only.is_some() {
+    // What failed was chosen because it failed: held against where it did, it can only look
+    // better.
+    let reference = if args.last_failed || args.only.is_some() {
         choices.selection.rerun = Some(settings::rerun(&args)?);
-    } else if args.reference.is_some() {
-        return Err(Failure::usage(
-            "`--reference` names where --last-failed and --only look: give one of them",
-        ));
-    }
+        None
+    } else {
+        let named = args.reference.as_ref().or(config.reference.as_ref());
+        named.map(|named| Reference::read(named)).transpose()?
+    };
 
     let kinds = settings::agents(&mut choices.agents)?;
     let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
@@ -105,6 +108,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         | PlanError::UnknownSplit { .. } => Failure::nothing_selected(error),
         error => Failure::usage(error),
     })?;
+    if let Some(reference) = &reference {
+        reference.check(&plan, &dataset)?;
+    }
     for left_out in &plan.left_out {
         warn(&left_out.to_string());
     }
@@ -182,12 +188,16 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     }
 
     let mut report = following.finish()?;
+    let compared = match &reference {
+        Some(reference) => reference.judge(&mut report, &folder, RUN, &config)?,
+        None => Exit::Ok,
+    };
     report.environment.peak_memory_mb = peak_memory_mb();
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;
     say_where(talk, &folder, &summary);
     snapshots::say_changes(talk, &folder, &variants, &dataset, &redactor);
-    Ok(exit(&summary).min(results::exit(&report)))
+    Ok(exit(&summary).min(results::exit(&report)).min(compared))
 }
 
 /// What is made ready while the dataset is read.

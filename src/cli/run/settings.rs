@@ -10,6 +10,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 
 use super::super::REPORTS;
+use super::super::against::{Against, Place};
 use super::super::args::{self, JudgeChoice, RunArgs};
 use super::super::config::{Config, DEFAULT_PATH, OneOrMany};
 use super::super::exit::Failure;
@@ -225,12 +226,30 @@ pub fn agents(names: &mut [String]) -> Result<Vec<AgentKind>, Failure> {
 
 /// What --last-failed or --only wants again of an earlier experiment.
 pub fn rerun(args: &RunArgs) -> Result<Rerun, Failure> {
-    let folder = results::folder(args.reference.as_deref())?;
     let which = match args.only {
         Some(_) => RerunWhich::Errors,
         None => RerunWhich::Failed,
     };
-    let rerun = earlier::rerun(&folder.join(FILE), which).map_err(Failure::from_error)?;
+    let of_experiment =
+        |folder: &Path| earlier::rerun(&folder.join(FILE), which).map_err(Failure::from_error);
+    let rerun = match &args.reference {
+        None => of_experiment(&results::folder(None)?)?,
+        Some(named) => match Against::parse(named)? {
+            Against {
+                variant: Some(variant),
+                ..
+            } => {
+                return Err(Failure::usage(format!(
+                    "`{named}` names a variant, and --last-failed and --only look at all of them: leave out `{variant}`"
+                )));
+            }
+            Against {
+                place: Place::Experiment(folder),
+                ..
+            } => of_experiment(&folder)?,
+            against => against.read(None)?.rerun(which),
+        },
+    };
     if rerun.ids.is_empty() {
         let what = match which {
             RerunWhich::Failed => "nothing failed",

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use self::open::{Connected, Terms, Worth, open};
 pub use self::provider::{FullName, Known, NotFull, WantsKey};
 use super::http::{Account, BadUrl, CONNECT_TIMEOUT, Endpoint, Key, REQUEST_TIMEOUT};
-use super::rules;
+use super::rules::{self, Rulebook};
 use super::settings::{Settings, Temperature};
 use crate::run::ModelRole;
 
@@ -27,6 +27,8 @@ pub struct Catalog {
     pub models: BTreeMap<String, Definition>,
     /// Stand over the settings of whichever model plays the role.
     pub roles: BTreeMap<ModelRole, Settings>,
+    /// What the embedded model goes by where it does not judge.
+    pub rulebook: Rulebook,
 }
 
 /// One model of a configuration. What is not given is as the provider's variables say, or

@@ -138,7 +138,10 @@ pub fn open<'a>(
                     max_tokens: None,
                 };
                 let rules = Opened {
-                    model: Arc::new(Rules::new()),
+                    model: Arc::new(match role {
+                        ModelRole::Judge => Rules::new(),
+                        _ => Rules::with(&catalog.rulebook),
+                    }),
                     worth,
                     account: None,
                 };

@@ -201,6 +201,7 @@ fn catalog() -> Catalog {
             .map(|(name, model)| (name.to_owned(), model))
             .into(),
         roles: [(ModelRole::Router, settings(json!({ "max_tokens": 5 })))].into(),
+        ..Catalog::default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::phrases::{BadPhrase, Builder, Phrases};
+use super::rulebook::Replacements;
 use crate::email::Triage;
 
 /// Points for each decision.
@@ -394,7 +395,7 @@ pub(super) enum BookError {
     MissingFact(Fact),
     #[error("rules.yaml has no wish `{0:?}`")]
     MissingWish(WishCue),
-    #[error("rules.yaml has two cues `{0}`")]
+    #[error("there are two cues `{0}`")]
     Duplicate(String),
     #[error(transparent)]
     Phrase(#[from] BadPhrase),
@@ -404,6 +405,9 @@ pub(super) enum BookError {
     Language(String),
 }
 
+const RULES: &str = include_str!("rules.yaml");
+const LANGUAGE_RULES: &str = include_str!("languages.yaml");
+
 /// The languages of languages.yaml, the one to fall back on first.
 const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "pt", "it", "nl", "ja"];
 
@@ -411,14 +415,40 @@ const LANGUAGES: [&str; 8] = ["en", "de", "fr", "es", "pt", "it", "nl", "ja"];
 pub(super) fn book() -> &'static Book {
     static BOOK: OnceLock<Book> = OnceLock::new();
     BOOK.get_or_init(|| {
-        Book::read(include_str!("rules.yaml"), include_str!("languages.yaml"))
+        Book::read(RULES, LANGUAGE_RULES)
             .unwrap_or_else(|error| panic!("the embedded rules are sound: {error}"))
     })
 }
 
 impl Book {
     fn read(rules: &str, languages: &str) -> Result<Book, BookError> {
-        let rules: RuleFile = parse("rules.yaml", rules)?;
+        Book::of(parse("rules.yaml", rules)?, languages)
+    }
+
+    /// The embedded rules with those of a file in their place.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn replaced(text: &str) -> Result<Book, BookError> {
+        let mut rules: RuleFile = parse("rules.yaml", RULES)?;
+        let replacements: Replacements = parse("the file", text)?;
+        rules.bias = replacements.bias.unwrap_or(rules.bias);
+        rules.damping = replacements.damping.unwrap_or(rules.damping);
+        rules.facts.extend(replacements.facts);
+        let mut names = BTreeSet::new();
+        for cue in replacements.cues {
+            if !names.insert(cue.name.clone()) {
+                return Err(BookError::Duplicate(cue.name));
+            }
+            match rules.cues.iter_mut().find(|known| known.name == cue.name) {
+                Some(known) => *known = cue,
+                None => rules.cues.push(cue),
+            }
+        }
+        Book::of(rules, LANGUAGE_RULES)
+    }
+
+    fn of(rules: RuleFile, languages: &str) -> Result<Book, BookError> {
         let files: BTreeMap<String, LanguageFile> = parse("languages.yaml", languages)?;
         if let Some(missing) = Fact::ALL.into_iter().find(|f| !rules.facts.contains_key(f)) {
             return Err(BookError::MissingFact(missing));

@@ -64,6 +64,7 @@ mod phrases;
 mod profile;
 mod reading;
 mod reply;
+mod rulebook;
 mod scan;
 mod scope;
 mod segment;
@@ -79,7 +80,9 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use self::book::{Book, book};
+use self::book::Book;
+#[cfg(test)]
+use self::book::book;
 use self::envelope::Envelope;
 use self::profile::Profile;
 use self::reading::Reading;
@@ -89,6 +92,8 @@ use super::{Model, ModelError, Reply, Request, ToolChoice};
 use crate::message::{Prompt, Role, ToolCall};
 use crate::run::Cost;
 use futures_util::future::BoxFuture;
+
+pub use self::rulebook::{Rulebook, RulebookError};
 
 /// The name that selects this model.
 pub const NAME: &str = "rules";
@@ -137,8 +142,12 @@ impl Default for Rules {
 
 impl Rules {
     pub fn new() -> Self {
+        Rules::with(&Rulebook::default())
+    }
+
+    pub fn with(rulebook: &Rulebook) -> Self {
         Rules {
-            book: book(),
+            book: rulebook.book(),
             kept: Mutex::new((0..KEPT).map(|_| None).collect()),
             profiles: Mutex::new(Vec::with_capacity(PROFILES)),
         }

@@ -1,0 +1,231 @@
+//! What results are compared with: an experiment, or a reference kept in a file.
+
+use std::path::{Path, PathBuf};
+
+use super::REPORTS;
+use super::args::RuleArgs;
+use super::compare::{indecisive, rule};
+use super::config::Config;
+use super::exit::{Exit, Failure};
+use super::talk::warn;
+use crate::compare::{
+    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule, compare,
+};
+use crate::dataset::Dataset;
+use crate::experiment::journal::{FILE, Reader};
+use crate::experiment::{ExperimentName, Plan};
+use crate::report::{Report, escape};
+
+/// One side of a comparison, as it was named: `EXPERIMENT`, `EXPERIMENT/VARIANT`, `FILE`, or
+/// `FILE#VARIANT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Against {
+    pub place: Place,
+    pub variant: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The experiment's folder.
+    Experiment(PathBuf),
+    /// A reference file.
+    File(PathBuf),
+}
+
+impl Against {
+    /// A file that exists is the file; everything else is an experiment.
+    ///
+    /// # Errors
+    /// It can be neither.
+    pub fn parse(text: &str) -> Result<Against, Failure> {
+        let file = |path: &str| {
+            let path = Path::new(path);
+            path.is_file().then(|| Place::File(path.to_owned()))
+        };
+        if let Some(place) = file(text) {
+            return Ok(Against {
+                place,
+                variant: None,
+            });
+        }
+        if let Some((path, variant)) = text.split_once('#')
+            && let Some(place) = file(path)
+        {
+            return Ok(Against {
+                place,
+                variant: Some(variant.to_owned()),
+            });
+        }
+        // A variant's name may hold a slash (`workflow@openrouter:a/b`), an experiment's not.
+        let (name, variant) = match text.split_once('/') {
+            Some((name, variant)) => (name, Some(variant.to_owned())),
+            None => (text, None),
+        };
+        let is_path = text.ends_with(".jsonl") || text.starts_with(['.', '/']);
+        let name: ExperimentName = match name.parse() {
+            Ok(name) if !is_path => name,
+            _ => {
+                return Err(Failure::usage(format!(
+                    "`{text}` is no file, and names no experiment: `mailproof list` shows those that exist, and `mailproof reference set` makes a file"
+                )));
+            }
+        };
+        Ok(Against {
+            place: Place::Experiment(name.folder(Path::new(REPORTS))),
+            variant,
+        })
+    }
+
+    /// What it came to. Of an experiment, with the scores of a layer: 0 for the run's own,
+    /// `None` for the newest.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read(&self, layer: Option<u32>) -> Result<Results, Failure> {
+        match &self.place {
+            Place::Experiment(folder) => Ok(Results::read(folder, layer)?),
+            Place::File(path) => Ok(Results::read_reference(path)?),
+        }
+    }
+
+    /// Where its trajectories are. Those of a reference file are where its experiment was run,
+    /// if that was here.
+    pub fn journal(&self, results: &Results) -> Option<Journal> {
+        match &self.place {
+            Place::Experiment(folder) => Some(Journal {
+                folder: folder.clone(),
+                layer: Some(results.facts.layer.unwrap_or(0)),
+            }),
+            Place::File(_) => {
+                let name: ExperimentName = results.facts.experiment.parse().ok()?;
+                let folder = name.folder(Path::new(REPORTS));
+                let reader = Reader::open(&folder.join(FILE)).ok()?;
+                // Another may have been run under the same name since.
+                let is_it = reader.header().created == results.facts.created;
+                is_it.then_some(Journal {
+                    folder,
+                    layer: Some(results.facts.layer.unwrap_or(0)),
+                })
+            }
+        }
+    }
+
+    fn file(&self) -> Option<String> {
+        match &self.place {
+            Place::Experiment(_) => None,
+            Place::File(path) => Some(path.display().to_string()),
+        }
+    }
+}
+
+/// The reference of a command, read before anything else is done.
+#[derive(Debug)]
+pub struct Reference {
+    pub against: Against,
+    pub results: Results,
+}
+
+impl Reference {
+    /// # Errors
+    /// Those of [`Against::parse`] and [`Against::read`].
+    pub fn read(text: &str) -> Result<Reference, Failure> {
+        let against = Against::parse(text)?;
+        let results = against.read(None)?;
+        Ok(Reference { against, results })
+    }
+
+    /// With every variant of what is compared with it.
+    pub fn pairing(&self) -> Pairing {
+        Pairing {
+            reference: self.against.variant.clone(),
+            ..Pairing::default()
+        }
+    }
+
+    /// Finds before it runs why a plan could not be compared.
+    ///
+    /// # Errors
+    /// [`CompareError`].
+    pub fn check(&self, plan: &Plan, dataset: &Dataset) -> Result<(), Failure> {
+        const PLANNED: &str = "this run";
+        let pairing = self.pairing();
+        let variants: Vec<String> = plan.variants.iter().map(|it| it.name.clone()).collect();
+        let known = self.results.names();
+        pairing.names(
+            (&self.results.facts.experiment, &known),
+            (PLANNED, &variants),
+        )?;
+        pairing.check_judges(&self.results.facts, &plan.judges)?;
+        let ids: Vec<&str> = (0..plan.items().count() as u32)
+            .map(|position| plan.item(position, dataset).id())
+            .collect();
+        Ok(self.results.check_shared(PLANNED, ids.into_iter())?)
+    }
+
+    /// Compares the experiment of a report, and has its gate say what that means. What was
+    /// stopped before it got to anything that can be compared leaves it undecided.
+    ///
+    /// # Errors
+    /// Those of reading the experiment in `folder` with the scores of `layer`.
+    pub fn judge(
+        &self,
+        report: &mut Report,
+        folder: &Path,
+        layer: Option<u32>,
+        config: &Config,
+    ) -> Result<Exit, Failure> {
+        let candidate = Results::read(folder, layer)?;
+        let rule = rule(&RuleArgs::default(), config, candidate.facts.seed);
+        match self.compare(&candidate, &self.pairing(), &rule) {
+            Ok(comparison) => {
+                report.compared(comparison, indecisive(config));
+                Ok(Exit::Ok)
+            }
+            Err(error) if candidate.facts.complete => Err(error.into()),
+            Err(error) => {
+                warn(&format!(
+                    "not compared: {}",
+                    escape::lines(&error.to_string())
+                ));
+                Ok(Exit::Indecisive)
+            }
+        }
+    }
+
+    /// What became of `candidate`.
+    ///
+    /// # Errors
+    /// [`CompareError`].
+    pub fn compare(
+        &self,
+        candidate: &Results,
+        pairing: &Pairing,
+        rule: &Rule,
+    ) -> Result<Comparison, CompareError> {
+        let mut comparison = compare(&self.results, candidate, pairing, rule)?;
+        comparison.reference.file = self.against.file();
+        Ok(comparison)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        Failure::from_error(error)
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Failure {
+        Failure::from_error(error)
+    }
+}
+
+impl From<ReferenceError> for Failure {
+    fn from(error: ReferenceError) -> Failure {
+        let exit = match &error {
+            ReferenceError::Incomplete { .. } => Exit::Incomplete,
+            _ => Exit::Usage,
+        };
+        Failure::from_error(error).ending(exit)
+    }
+}

@@ -1,0 +1,212 @@
+//! `mailproof compare`: what became of one experiment's results in another's.
+
+use std::path::PathBuf;
+
+use super::against::{Against, Place, Reference};
+use super::args::{CompareArgs, Flips, RuleArgs, Talk};
+use super::config::Config;
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::results::replace;
+use super::talk::{self, print, say, warn};
+use crate::compare::{
+    Besides, Comparison, Journal, Measure, Pairing, Results, Rule, Verdict, Wanted,
+};
+use crate::experiment::gate::Indecisive;
+use crate::redact::Redactor;
+use crate::report::{self, compare as render};
+
+/// The largest drop that nobody minds, and the share of false alarms that is put up with, where
+/// nobody says otherwise.
+pub const MARGIN: f64 = 0.05;
+pub const ALPHA: f64 = 0.05;
+
+pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
+    let outputs = outputs(&args.output)?;
+    let (against, of_candidate) = (
+        Against::parse(&args.reference)?,
+        Against::parse(&args.candidate)?,
+    );
+    let (reference, candidate) = both(against, &of_candidate)?;
+    let pairing = Pairing {
+        candidate: of_candidate.variant.clone(),
+        across: args.across,
+        ..reference.pairing()
+    };
+    let rule = rule(&args.rule, &config, candidate.facts.seed);
+    let mut comparison = reference.compare(&candidate, &pairing, &rule)?;
+    if let Place::File(path) = &of_candidate.place {
+        comparison.candidate.file = Some(path.display().to_string());
+    }
+    let redactor = Environment::process().redactor();
+    for output in &outputs {
+        let text = output.form.render(&comparison, &redactor);
+        replace(&output.path, &text).map_err(|error| {
+            Failure::usage(format!("cannot write `{}`: {error}", output.path.display()))
+        })?;
+        if talk.verbose {
+            say(talk, &format!("wrote {}", output.path.display()));
+        }
+    }
+    let wanted = wanted(args, &comparison)?;
+    let exit = exit(&comparison, indecisive(&config));
+    if talk.json {
+        print(&Form::Json.render(&comparison, &redactor))?;
+        return Ok(exit);
+    }
+    if args.example.is_none() {
+        show(talk, &comparison, &redactor)?;
+    }
+    if !wanted.is_empty() {
+        let journals = (
+            reference.against.journal(&reference.results),
+            of_candidate.journal(&candidate),
+        );
+        beside(talk, &comparison, journals, wanted, &redactor)?;
+    }
+    Ok(exit)
+}
+
+/// Reads both sides at once: what takes long is to parse them.
+fn both(against: Against, of_candidate: &Against) -> Result<(Reference, Results), Failure> {
+    let (results, candidate) = std::thread::scope(|scope| {
+        let reference = scope.spawn(|| against.read(None));
+        let candidate = of_candidate.read(None);
+        (reference.join().expect("reading does not panic"), candidate)
+    });
+    let results = results?;
+    Ok((Reference { against, results }, candidate?))
+}
+
+/// The examples that are to be shown.
+fn wanted(args: &CompareArgs, comparison: &Comparison) -> Result<Vec<Wanted>, Failure> {
+    match (&args.example, args.flips) {
+        (Some(id), _) => Ok(comparison.wanted_example(id)),
+        (None, Some(flips)) => Ok(comparison.wanted_flips(Flips::most(flips))),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// Prints examples side by side, one at a time.
+fn beside(
+    talk: &Talk,
+    comparison: &Comparison,
+    (reference, candidate): (Option<Journal>, Option<Journal>),
+    wanted: Vec<Wanted>,
+    redactor: &Redactor,
+) -> Result<(), Failure> {
+    let Some(candidate) = candidate else {
+        warn(
+            "nothing of the second is kept but a file of scores: there are no trajectories to show",
+        );
+        return Ok(());
+    };
+    if reference.is_none() {
+        warn("nothing of the reference is kept but a file of scores: what it did is not shown");
+    }
+    let mut shown = 0u64;
+    for beside in Besides::find(reference.as_ref(), &candidate, wanted)? {
+        let beside = beside?;
+        if beside.reference.is_none() && beside.candidate.is_none() {
+            continue;
+        }
+        shown += 1;
+        let options = render::BesideOptions {
+            reference: &comparison.reference.experiment,
+            candidate: &comparison.candidate.experiment,
+            width: talk::width(),
+            color: talk::color(talk),
+        };
+        let text = render::beside(&beside, options);
+        print(&redactor.text(&text))?;
+    }
+    match shown {
+        0 => Err(Failure::usage(
+            "neither side has an attempt at that example: `mailproof compare A B --json` names those that changed",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What counts as worse: what the flags say, then the configuration, then what is usual.
+pub fn rule(asked: &RuleArgs, config: &Config, seed: u64) -> Rule {
+    let _ = config;
+    Rule {
+        margin: asked.margin.unwrap_or(MARGIN),
+        alpha: asked.alpha.unwrap_or(ALPHA),
+        gates: match &asked.key[..] {
+            [] => vec![Measure::PassRate],
+            keys => keys.to_vec(),
+        },
+        seed,
+    }
+}
+
+/// What becomes of the command where the comparison cannot tell.
+pub fn indecisive(config: &Config) -> Indecisive {
+    let _ = config;
+    Indecisive::default()
+}
+
+fn exit(comparison: &Comparison, indecisive: Indecisive) -> Exit {
+    match (comparison.verdict, indecisive) {
+        (Verdict::Worse, _) => Exit::Regression,
+        (Verdict::CannotTell, Indecisive::Exit) => Exit::Indecisive,
+        (Verdict::CannotTell, Indecisive::Fail) => Exit::GateFailed,
+        (Verdict::CannotTell, Indecisive::Pass) | (Verdict::Better | Verdict::Equivalent, _) => {
+            Exit::Ok
+        }
+    }
+}
+
+/// Prints the comparison, laid out for the terminal.
+pub fn show(talk: &Talk, comparison: &Comparison, redactor: &Redactor) -> Result<(), Failure> {
+    let text = report::comparison_terminal(comparison, talk::width(), talk::color(talk));
+    print(&redactor.text(&text))
+}
+
+/// The forms a comparison can be written in, by the file's extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Markdown,
+}
+
+impl Form {
+    fn render(self, comparison: &Comparison, redactor: &Redactor) -> String {
+        match self {
+            Form::Json => redactor.json(&render::json(comparison)).into_owned(),
+            Form::Markdown => redactor
+                .text(&report::comparison_markdown(comparison))
+                .into_owned(),
+        }
+    }
+}
+
+struct Output {
+    path: PathBuf,
+    form: Form,
+}
+
+/// Where else the comparison goes. Parsed first, so that a mistake costs nothing.
+fn outputs(paths: &[PathBuf]) -> Result<Vec<Output>, Failure> {
+    let parse = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let form = match extension.to_str() {
+            Some("json") => Form::Json,
+            Some("md") => Form::Markdown,
+            _ => {
+                return Err(Failure::usage(format!(
+                    "cannot tell the format of `{}`: end it in .json or .md",
+                    path.display()
+                )));
+            }
+        };
+        Ok(Output {
+            path: path.clone(),
+            form,
+        })
+    };
+    paths.iter().map(parse).collect()
+}
