@@ -83,9 +83,15 @@ impl fmt::Debug for Redactor {
 }
 
 /// The values of environment variables whose names say that they are secret:
-/// `*_API_KEY`, `*_TOKEN`, `*_SECRET`, `*_PASSWORD`.
+/// `*_API_KEY`, `*_ACCESS_KEY`, `*_TOKEN`, `*_SECRET`, `*_PASSWORD`.
 pub fn secrets_among(variables: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-    const ENDINGS: [&str; 4] = ["_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
+    const ENDINGS: [&str; 5] = [
+        "_API_KEY",
+        "_ACCESS_KEY",
+        "_TOKEN",
+        "_SECRET",
+        "_PASSWORD",
+    ];
     variables
         .into_iter()
         .filter(|(name, _)| {
@@ -404,11 +410,13 @@ mod tests {
             ("langsmith_token", "b"),
             ("DB_PASSWORD", "c"),
             ("CLIENT_SECRET", "d"),
-            ("PATH", "e"),
-            ("TOKENIZERS", "f"),
+            ("AWS_SECRET_ACCESS_KEY", "e"),
+            ("PATH", "f"),
+            ("TOKENIZERS", "g"),
+            ("AWS_ACCESS_KEY_ID", "h"),
         ];
         let found = secrets_among(variables.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        assert_eq!(found, ["a", "b", "c", "d"]);
+        assert_eq!(found, ["a", "b", "c", "d", "e"]);
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 #[path = "experiments/ci.rs"]
 mod ci;
-<<<<<<< HEAD
 #[path = "experiments/html.rs"]
 mod html;
-=======
 #[path = "experiments/compare.rs"]
 mod compare;
->>>>>>> b1ee9ac (Hold runs against experiments, and against references that live in files)
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]
@@ -19,6 +16,8 @@ mod recordings;
 mod recorded;
 #[path = "experiments/rescoring.rs"]
 mod rescoring;
+#[path = "experiments/shards.rs"]
+mod shards;
 #[path = "experiments/threads.rs"]
 mod threads;
 

@@ -4,6 +4,7 @@ mod behaviour;
 mod asking;
 mod calibrate;
 mod compare;
+mod merge;
 mod rescore;
 mod run;
 
@@ -19,8 +20,9 @@ pub use self::asking::{Limits, Panel, Recordings};
 pub use self::behaviour::{AcceptArgs, HistoryArgs, LookedAt, ReviewChangesArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
+pub use self::merge::MergeArgs;
 pub use self::rescore::RescoreArgs;
-pub use self::run::{Choices, JudgeChoice, RunArgs, parse_votes};
+pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::judge::JudgeKey;
 use crate::run::Cost;
@@ -73,7 +75,9 @@ pub enum Verb {
     )]
     Run(Box<RunArgs>),
     /// Make an experiment's report again from its journal, and print it
-    #[command(after_help = "Examples:\n  mailproof report before-change -o report.md\n  mailproof report before-change --open")]
+    #[command(
+        after_help = "Examples:\n  mailproof report before-change -o report.md\n  mailproof report before-change --open"
+    )]
     Report(ReportArgs),
     /// Say whether anything got worse from one experiment to another
     #[command(
@@ -90,6 +94,11 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof report before-change --layer 0"
     )]
     Rescore(Box<RescoreArgs>),
+    /// Put the shards of an experiment together, and report on all of it
+    #[command(
+        after_help = "Examples:\n  mailproof merge -e nightly\n  mailproof merge artifacts -e nightly -o report.md\n  mailproof merge reports/nightly.*-of-4 -e nightly\n  mailproof merge s3://bucket/evaluations -e nightly"
+    )]
+    Merge(MergeArgs),
     /// Read one trajectory, or see an agent's graph
     #[command(
         after_help = "Examples:\n  mailproof show before-change/workflow@rules invoice-question\n  mailproof show --graph workflow"

@@ -94,6 +94,17 @@ impl Environment {
         }
     }
 
+    /// All variables whose names start like that, the process's own last: they win.
+    #[cfg_attr(not(feature = "object-store"), expect(dead_code))]
+    pub fn starting_with(&self, prefix: &str) -> Vec<(String, String)> {
+        let files = self.files.clone().into_iter();
+        let process = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let all = files.chain(process);
+        all.filter(|(name, _)| name.starts_with(prefix)).collect()
+    }
+
     /// Hides what is secret in it, and what looks so.
     pub fn redactor(&self) -> Redactor {
         let process = std::env::vars_os().filter_map(|(name, value)| {

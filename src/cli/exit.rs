@@ -99,6 +99,14 @@ impl Failure {
         }
     }
 
+    /// Something that others did, or were to do, is not there.
+    pub fn incomplete(message: impl ToString) -> Self {
+        Failure {
+            exit: Exit::Incomplete,
+            message: message.to_string(),
+        }
+    }
+
     pub fn nothing_selected(message: impl ToString) -> Self {
         Failure {
             exit: Exit::NothingSelected,

@@ -17,7 +17,9 @@ mod import;
 mod init;
 mod label;
 mod list;
+mod merge;
 mod models;
+mod objects;
 mod progress;
 mod reference;
 mod report;
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&talk, &args),
         Verb::Reference(args) => reference::run(&talk, &args),
         Verb::Rescore(args) => rescore::run(&talk, &args),
+        Verb::Merge(args) => merge::run(&talk, &args),
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),
         Verb::Respond(args) => respond::run(&talk, &args),

@@ -1,7 +1,7 @@
 //! The models of a command: opened before anything runs, handed to whoever asks.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use super::args;
@@ -174,6 +174,9 @@ impl Models {
 
 /// What holds for all models of a command.
 pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
+    let sharers = asked.sharers.unwrap_or(NonZeroU32::MIN);
+    let part = |all: Cost| Cost::of_trillionths(all.trillionths() / u64::from(sharers.get()));
+    let budget = asked.limits.budget_usd.map(part);
     Terms {
         in_flight: asked.limits.max_concurrency.unwrap_or(CONCURRENCY),
         max_retries: asked.limits.max_retries.unwrap_or(MAX_RETRIES),
@@ -187,9 +190,10 @@ pub fn terms(asked: &args::Choices, config: &Config, halt: Halt) -> Terms {
             tokens_per_minute: config.tpm.as_ref().map(|most| most.0),
             max_concurrency: None,
         },
+        sharers,
         offline: asked.reach.offline,
         prices: Prices::with(config.prices.clone().unwrap_or_default()),
-        budget: asked.limits.budget_usd.map(|limit| Budget::new(limit, Cost::ZERO)),
+        budget: budget.map(|limit| Budget::new(limit, Cost::ZERO)),
         halt,
     }
 }

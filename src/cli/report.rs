@@ -1,12 +1,9 @@
 //! `mailproof report`: the report of an experiment, made again from its journal.
 
-<<<<<<< HEAD
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-=======
 use super::against::Reference;
->>>>>>> b1ee9ac (Hold runs against experiments, and against references that live in files)
 use super::args::{ReportArgs, Talk};
 use super::config::Config;
 use super::environment::Environment;
@@ -45,18 +42,8 @@ fn open(page: &Path) {
 pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let mut outputs = Outputs::parse(&args.output)?;
     let folder = results::folder(args.experiment.as_deref())?;
-<<<<<<< HEAD
     let page = args.open.then(|| folder.join("report.html"));
     outputs.extend(page.clone());
-    let report = results::make(&folder, args.layer)?;
-    let redactor = Environment::process().redactor();
-    results::write(talk, &folder, &report, &outputs, &redactor)?;
-    results::show(talk, &report, &redactor)?;
-    if let Some(page) = page {
-        open(&page);
-    }
-    Ok(results::exit(&report))
-=======
     let reference = args.reference.as_deref().map(Reference::read).transpose()?;
     let mut report = results::make(&folder, args.layer)?;
     let compared = match reference {
@@ -69,6 +56,8 @@ pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let redactor = Environment::process().redactor();
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;
+    if let Some(page) = page {
+        open(&page);
+    }
     Ok(results::exit(&report).min(compared))
->>>>>>> b1ee9ac (Hold runs against experiments, and against references that live in files)
 }

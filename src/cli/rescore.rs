@@ -27,7 +27,7 @@ use crate::experiment::journal::{FILE, Reader};
 use crate::experiment::layer::{self, End, Header, Scorers, Writer};
 use crate::experiment::rescore::{Rescored, Rescoring, rescore};
 use crate::experiment::{
-    AskedModel, Choices, ExperimentName, Grid, Header as Experiment, JudgePlan, Plan, Variant,
+    AskedModel, Choices, ExperimentName, Header as Experiment, JudgePlan, Plan, Variant,
 };
 use crate::judge::bench::{Judge, Judges};
 use crate::model::record::{Recording, Unused};
@@ -110,7 +110,7 @@ pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
         halt: halt.unwrap_or_default(),
         progress: watch::Sender::default(),
     };
-    let cases = Grid::of(&experiment).map_or(0, |grid| grid.cases());
+    let cases = experiment.planned().unwrap_or(0);
     let rescored = carry_out(talk, rescoring, cases);
     if let Some(recording) = &seated.recording {
         recording

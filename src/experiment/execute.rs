@@ -126,7 +126,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         progress,
     } = execution;
     assert_eq!(casts.len(), plan.variants.len(), "a cast for each variant");
-    let left = plan.grid().cases().saturating_sub(done.count());
+    let left = plan.planned().saturating_sub(done.count());
     progress.send_replace(counts);
     let worker = Arc::new(Worker {
         failures_left: AtomicU64::new(max_failures.map_or(u64::MAX, NonZeroU64::get)),
@@ -248,7 +248,7 @@ impl Worker {
         while !self.is_over() {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let case = self.plan.grid().case(index)?;
-            if !self.done.contains(index) {
+            if self.plan.is_planned(index) && !self.done.contains(index) {
                 return Some(case);
             }
         }
@@ -327,7 +327,7 @@ impl Worker {
 
     /// Decides about what is held back, and says how it all ended.
     async fn finish(&self) -> Result<Summary, JournalError> {
-        let planned = self.plan.grid().cases();
+        let planned = self.plan.planned();
         let recorded = || self.progress.borrow().recorded();
         let halted = self.halt.reason();
         // With every case made, or stopped for another reason than errors, errors are results.

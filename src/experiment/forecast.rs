@@ -116,7 +116,7 @@ pub fn forecast(
     };
     // Canaries are for a judge and its panel, whichever variants they judge.
     let mut shown = BTreeSet::new();
-    for variant in &plan.variants {
+    for (number, variant) in (0..).zip(&plan.variants) {
         let paid = |role| {
             let named = variant.roles().find(|(other, _)| *other == role);
             let (_, name) = named.expect("a variant names the models of its roles");
@@ -140,13 +140,17 @@ pub fn forecast(
         let benches: Vec<Bench> = Bench::all(plan, variant, definitions, &terms);
         for bench in &benches {
             bench.terms().for_each(|terms| player.note(terms));
-            if shown.insert(bench.name()) {
+            if plan.planned() > 0 && shown.insert(bench.name()) {
                 player.forecast.canaries(bench);
             }
         }
         for position in 0..plan.items().of(variant) {
             let position = u32::try_from(position).expect("a plan's positions are so many");
             let item = plan.item(position, dataset);
+            player.repeat = plan.repeats(number, position).into();
+            if player.repeat == 0 {
+                continue; // Other shards'.
+            }
             for bench in &benches {
                 player.judge(bench, item, dataset);
             }

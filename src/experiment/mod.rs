@@ -14,6 +14,7 @@ mod grid;
 mod held;
 pub mod journal;
 pub mod layer;
+pub mod merge;
 mod name;
 mod opinion;
 pub mod plan;
@@ -22,6 +23,7 @@ pub mod rerun;
 pub mod rescore;
 pub mod resume;
 mod select;
+mod shard;
 
 pub use crate::score::{Suite, TriageCosts};
 pub use grid::{Case, Done, Grid, Items};
@@ -33,6 +35,7 @@ pub use record::{
     JudgePlan, Limits, Panel, RecordingUse, Rerun, RerunWhich, Selection, Session, Variant,
     Verdict,
 };
+pub use shard::{Shard, ShardError, ShardPlan};
 
 #[cfg(test)]
 mod judged;

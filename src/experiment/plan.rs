@@ -22,12 +22,13 @@ use sha2::{Digest, Sha256};
 
 use self::suites::Suites;
 use super::gate::Gates;
-use super::grid::{Case, Grid, Items};
+use super::grid::{Case, Done, Grid, Items};
 use super::record::{
     AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, JudgePlan, Limits, Selection,
     Variant,
 };
 use super::select::{Selected, select};
+use super::shard::{Shard, ShardPlan};
 use crate::agent::{AgentKind, Behaviour};
 use crate::dataset::{Dataset, Episode, Example, Scenario};
 use crate::email::Triage;
@@ -66,6 +67,8 @@ pub struct Choices {
     pub triage_costs: TriageCosts,
     pub min_pass_rate: Option<f64>,
     pub gates: Gates,
+    /// Which part of all that to do; the whole where absent.
+    pub shard: Option<Shard>,
     /// Where the dataset was loaded from; empty for the embedded one.
     pub dataset_paths: Vec<String>,
 }
@@ -104,6 +107,7 @@ impl Choices {
             triage_costs: header.triage_costs,
             min_pass_rate: header.min_pass_rate,
             gates: header.gates.clone(),
+            shard: header.shard.as_ref().map(|shard| shard.part),
             dataset_paths: header.dataset.paths.clone(),
         }
     }
@@ -141,7 +145,11 @@ pub struct Plan {
     pub unasked: usize,
     /// What was asked for and is not done.
     pub left_out: Vec<LeftOut>,
+    /// Which part of it this is, where it is not the whole.
+    pub shard: Option<ShardPlan>,
     grid: Grid,
+    /// The cases of the shard, by their places in the grid.
+    part: Option<Done>,
 }
 
 /// What a case is about, out of the dataset.
@@ -255,8 +263,13 @@ impl Plan {
             variants,
             unasked,
             left_out,
+            shard: None,
             grid,
+            part: None,
         };
+        if let Some(shard) = choices.shard {
+            plan.divide(shard, dataset);
+        }
         plan.examples_hash = hash(plan.selected(dataset).map(Item::id));
         choices
             .judging
@@ -265,8 +278,56 @@ impl Plan {
         Ok(plan)
     }
 
+    /// All cases of the experiment, those of other shards among them.
     pub fn grid(&self) -> &Grid {
         &self.grid
+    }
+
+    /// How many cases are to be carried out here.
+    pub fn planned(&self) -> u64 {
+        match &self.part {
+            Some(part) => part.count(),
+            None => self.grid.cases(),
+        }
+    }
+
+    /// Whether the case at a place in the grid is to be carried out here.
+    pub fn is_planned(&self, index: u64) -> bool {
+        match &self.part {
+            Some(part) => part.contains(index),
+            None => index < self.grid.cases(),
+        }
+    }
+
+    /// How many of the repeats of an item are to be carried out here for a variant.
+    pub fn repeats(&self, variant: u32, position: u32) -> u32 {
+        let is_planned = |repeat: &u32| {
+            let case = Case {
+                variant,
+                position,
+                repeat: *repeat,
+            };
+            let index = self.grid.index(case);
+            index.is_some_and(|index| self.is_planned(index))
+        };
+        (0..self.repeat).filter(is_planned).count() as u32
+    }
+
+    /// Leaves the cases of other shards to them.
+    fn divide(&mut self, shard: Shard, dataset: &Dataset) {
+        let mut part = Done::default();
+        let mut cases = vec![0; self.variants.len()];
+        for index in 0..self.grid.cases() {
+            let case = self.grid.case(index).expect("an index of the grid");
+            let variant = &self.variants[case.variant as usize];
+            let item = self.item(case.position, dataset);
+            if shard.holds(&variant.name, item.kind(), item.id(), case.repeat) {
+                part.insert(index);
+                cases[case.variant as usize] += 1;
+            }
+        }
+        self.shard = Some(ShardPlan { part: shard, cases });
+        self.part = Some(part);
     }
 
     /// How many items are selected.
@@ -278,9 +339,10 @@ impl Plan {
         }
     }
 
-    /// All cases, in the order they are started.
+    /// All cases that are to be carried out here, in the order they are started.
     pub fn cases(&self) -> impl Iterator<Item = Case> + '_ {
-        (0..self.grid.cases()).map(|index| self.grid.case(index).expect("an index of the grid"))
+        let planned = (0..self.grid.cases()).filter(|&index| self.is_planned(index));
+        planned.map(|index| self.grid.case(index).expect("an index of the grid"))
     }
 
     /// The item at a position of this plan; `dataset` is the one it was resolved with.
@@ -352,6 +414,7 @@ impl Plan {
             triage_costs: self.triage_costs,
             min_pass_rate: self.min_pass_rate,
             gates: self.gates.clone(),
+            shard: self.shard.clone(),
         }
     }
 }

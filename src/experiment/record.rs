@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::gate::Gates;
-use super::grid::Items;
+use super::grid::{Grid, Items};
+use super::shard::ShardPlan;
 use crate::agent::{AgentKind, Behaviour};
 use crate::email::Triage;
 use crate::judge::calibration::Standing;
@@ -68,9 +69,20 @@ pub struct Header {
     /// `mailproof gate` judges by others.
     #[serde(default, skip_serializing_if = "Gates::is_default")]
     pub gates: Gates,
+    /// Which part of the plan it is, where it is not the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardPlan>,
 }
 
 impl Header {
+    /// Attempts that are to be made; `None` where the plan has more than there can be.
+    pub fn planned(&self) -> Option<u64> {
+        match &self.shard {
+            Some(shard) => Some(shard.planned()),
+            None => Some(Grid::of(self)?.cases()),
+        }
+    }
+
     /// What is selected.
     pub fn items(&self) -> Items {
         Items {

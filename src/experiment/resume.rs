@@ -62,7 +62,7 @@ impl fmt::Display for Difference {
     }
 }
 
-fn lines(differences: &[Difference]) -> String {
+pub(super) fn lines(differences: &[Difference]) -> String {
     differences
         .iter()
         .map(|difference| format!("\n  {difference}"))
@@ -100,6 +100,11 @@ pub fn resume(
                 );
                 return Err(reader.corrupt(&reason).into());
             }
+            let index = plan.grid().index(case.case());
+            if !index.is_some_and(|index| plan.is_planned(index)) {
+                let reason = format!("an attempt at `{planned}` that is another shard's");
+                return Err(reader.corrupt(&reason).into());
+            }
             counts.record(&entry.attempt);
         }
         let done = reader.done().clone();
@@ -125,10 +130,8 @@ fn differences(recorded: &Header, plan: &Plan, redactor: &Redactor) -> Vec<Diffe
     let asked = plan.header(&recorded.experiment, recorded.created, recorded.date);
     // Through text, as the recorded one went: what that cost it, it costs both.
     let text = serde_json::to_string(&asked).expect("a header has string keys only");
-    let asked: Value = serde_json::from_str(&redactor.json(&text)).expect("it was JSON");
-    let recorded = serde_json::to_value(recorded).expect("a header has string keys only");
-    let mut found = Vec::new();
-    compare("", &recorded, &asked, &mut found);
+    let asked = serde_json::from_str(&redactor.json(&text)).expect("it was JSON");
+    let mut found = between(recorded, &asked);
     // The same examples may have moved, and a judge may have been calibrated since. What
     // results are held to changes no run.
     found.retain(|d| {
@@ -140,6 +143,14 @@ fn differences(recorded: &Header, plan: &Plan, redactor: &Redactor) -> Vec<Diffe
 
 fn is_gate(field: &str) -> bool {
     field == "gates" || field.starts_with("gates.")
+}
+
+/// The fields in which two headers differ.
+pub(super) fn between(recorded: &Header, asked: &Header) -> Vec<Difference> {
+    let value = |header| serde_json::to_value(header).expect("a header has string keys only");
+    let mut found = Vec::new();
+    compare("", &value(recorded), &value(asked), &mut found);
+    found
 }
 
 fn compare(field: &str, recorded: &Value, asked: &Value, found: &mut Vec<Difference>) {

@@ -136,6 +136,7 @@ pub fn choices() -> Choices {
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
         gates: Default::default(),
+        shard: None,
         dataset_paths: Vec::new(),
     }
 }

@@ -88,7 +88,10 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
             checks.len()
         ),
         GateVerdict::Indecisive => undecided(report),
-        GateVerdict::None => "no gate was set".to_owned(),
+        GateVerdict::None => match &report.plan.shard {
+            Some(shard) => format!("shard {}, decided once all are merged", shard.part),
+            None => "no gate was set".to_owned(),
+        },
     };
     format!(
         "{}: {} of {} on {} of {}; {scored}; {gate}",

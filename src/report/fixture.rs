@@ -62,6 +62,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
         gates: Default::default(),
+        shard: None,
     }
 }
 

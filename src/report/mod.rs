@@ -20,7 +20,7 @@ use crate::experiment::gate::Gates;
 use crate::experiment::journal::Ledger;
 use crate::experiment::{
     AskedModel, CaseKind, EndReason, Ended, Header, Limits, RecordingUse, Selection, Session,
-    Suite, TriageCosts,
+    ShardPlan, Suite, TriageCosts,
 };
 use crate::model::limit::Traffic;
 use crate::run::{Cost, Outcome, Usage};
@@ -119,6 +119,17 @@ pub struct Gate {
     pub exit_code: u8,
 }
 
+impl Gate {
+    /// Where nothing is to be decided.
+    pub(crate) fn none() -> Gate {
+        Gate {
+            verdict: GateVerdict::None,
+            checks: Vec::new(),
+            exit_code: 0,
+        }
+    }
+}
+
 /// One condition of the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Check {
@@ -207,6 +218,9 @@ pub struct PlanReport {
     /// What else results are held to, where they are.
     #[serde(skip_serializing_if = "Gates::is_default")]
     pub gates: Gates,
+    /// Which part of the plan this is a report on; absent where it is the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardPlan>,
 }
 
 /// What one variant did.

@@ -1,16 +1,19 @@
 //! The flags of `mailproof run`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
+use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_rate};
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
+use crate::experiment::{Shard, ShardError};
 use crate::judge::JudgeKey;
 use crate::score::Suite;
 
@@ -46,6 +49,26 @@ pub struct RunArgs {
     /// they look
     #[arg(long, env = "MAILPROOF_REFERENCE", value_name = "REFERENCE")]
     pub reference: Option<String>,
+    /// The part of the plan to run: `2/4` is the second of four; `auto` where GitLab or Slurm
+    /// says which, `auto/N` where Kubernetes does; `merge` puts all parts together
+    #[arg(
+        long,
+        env = "MAILPROOF_SHARD",
+        value_name = "I/N",
+        help_heading = "Shards"
+    )]
+    pub shard: Option<ShardChoice>,
+    /// Copy the shard's journal to `s3://BUCKET/PREFIX` when it ends, for `merge` to find
+    #[arg(
+        long,
+        env = "MAILPROOF_UPLOAD",
+        value_name = "URL",
+        help_heading = "Shards"
+    )]
+    pub upload: Option<String>,
+    /// The day that prompts name [default: today]
+    #[arg(long, env = "MAILPROOF_DATE", value_name = "YYYY-MM-DD", value_parser = parse_date, conflicts_with = "email", help_heading = "Shards")]
+    pub date: Option<Date>,
     /// Print the plan and the most model calls it can make; run nothing
     #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
@@ -59,7 +82,7 @@ pub struct RunArgs {
     #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
     pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer
@@ -75,6 +98,42 @@ pub struct RunArgs {
         help_heading = "Threads"
     )]
     pub checkpointer: Option<String>,
+}
+
+/// Which part of a plan to run, as far as it was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardChoice {
+    One(Shard),
+    /// What started this process says which; of how many, where it does not say that.
+    Auto(Option<NonZeroU32>),
+}
+
+impl FromStr for ShardChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ShardChoice, String> {
+        let of = match text.strip_prefix("auto") {
+            Some("") => return Ok(ShardChoice::Auto(None)),
+            Some(of) => of.strip_prefix('/'),
+            None => {
+                return text
+                    .parse()
+                    .map(ShardChoice::One)
+                    .map_err(|it: ShardError| it.to_string());
+            }
+        };
+        let count: Option<NonZeroU32> = of.and_then(|of| of.parse().ok());
+        let count = count.filter(|count| count.get() <= Shard::MOST);
+        let wrong = || format!("after `auto/` say of how many, from 1 to {}", Shard::MOST);
+        count
+            .map(|count| ShardChoice::Auto(Some(count)))
+            .ok_or_else(wrong)
+    }
+}
+
+fn parse_date(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| "use a day such as `2026-03-02`".to_owned())
 }
 
 /// What the configuration file can say too; a flag wins over it.
@@ -199,6 +258,10 @@ pub struct Choices {
     /// Exit with 100 when a variant passes a smaller share of its scored attempts
     #[arg(long, env = "MAILPROOF_MIN_PASS_RATE", value_name = "0..1", value_parser = parse_rate)]
     pub min_pass_rate: Option<f64>,
+    /// How many processes share the budget, and what accounts allow in a minute; one where
+    /// absent.
+    #[arg(skip)]
+    pub sharers: Option<NonZeroU32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

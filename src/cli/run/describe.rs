@@ -29,12 +29,13 @@ fn as_json(plan: &Plan, forecast: &Forecast) -> String {
         .map(|(name, of)| (role(*name), calls(of)))
         .collect();
     let judges: Vec<_> = plan.judges.iter().map(judge_json).collect();
+    let shard = plan.shard.as_ref().map(|shard| shard.part);
     let plan = json!({
         "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
         "judges": judges,
         "examples": items.examples, "scenarios": items.scenarios,
         "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
-        "attempts": plan.grid().cases(), "max_model_calls": forecast.calls.most,
+        "attempts": plan.planned(), "shard": shard, "max_model_calls": forecast.calls.most,
         "typical_model_calls": forecast.calls.typical, "model_calls": roles,
         "cost_usd": {
             "most": forecast.most_cost, "typical": forecast.typical_cost,
@@ -73,6 +74,12 @@ fn as_text(plan: &Plan, forecast: &Forecast) -> String {
         kinds.join(" or ")
     );
     line("attempts", format!("{} ({each})", plan.grid().cases()));
+    if let Some(shard) = &plan.shard {
+        line(
+            "shard",
+            format!("{}: {} of them", shard.part, plan.planned()),
+        );
+    }
     line("model calls", calls(&forecast.calls));
     // Of one role it is said already.
     for name in ROLES.iter().filter(|_| forecast.roles.len() > 1) {

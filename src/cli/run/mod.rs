@@ -6,9 +6,10 @@ pub mod files;
 pub mod money;
 pub mod recording;
 pub mod settings;
+mod shard;
 mod thread;
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::models::{self, Models, Parts};
+use super::objects::Objects;
 use super::progress::Display;
 use super::results::{self, Following, Outputs, RUN};
 use super::snapshots;
@@ -36,7 +38,7 @@ use crate::experiment::execute::{Cast, Execution, Recorded, Summary, execute};
 use crate::experiment::journal::{self, FILE, Journal, Reader};
 use crate::experiment::resume::resume;
 use crate::experiment::{
-    Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session,
+    Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session, Shard,
 };
 use crate::model::record::{Info, Recording, Unused};
 use crate::redact::Redactor;
@@ -62,9 +64,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         args.max_failures = config.max_failures.as_ref().map(|most| most.0.into());
     }
     let outputs = Outputs::parse(&args.choices.output)?;
+    let shard = args
+        .shard
+        .map(|choice| shard::of(choice, &Environment::process()));
+    let shard = shard.transpose()?;
 
     let recorded = if args.resume {
-        Some(recorded(&args)?)
+        Some(recorded(&args, shard)?)
     } else {
         None
     };
@@ -72,6 +78,8 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         Some(header) => Choices::of(header),
         None => settings::defaults(),
     };
+    let shard = shard.or(base.shard);
+    shard::check(shard, &args)?;
     let recordings = args.choices.recordings.clone();
     recording::can_prune(&recordings, args.prune)?;
     let replayed = recording::replayed(&recordings)?;
@@ -79,10 +87,19 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         base.seed = recording::seed(info, &args, recorded.as_ref())?;
     }
     let mut choices = settings::choices(base, &args, &config)?;
+    choices.shard = shard;
+    args.choices.sharers = shard.and_then(|shard| NonZeroU32::new(shard.count()));
+    if shard.is_some() && args.reference.is_some() && !args.last_failed && args.only.is_none() {
+        return Err(Failure::usage(
+            "a shard is a part of the plan: `mailproof report NAME --reference` compares what `mailproof merge` made of all",
+        ));
+    }
     // What failed was chosen because it failed: held against where it did, it can only look
-    // better.
+    // better. What a shard did is compared once all are merged.
     let reference = if args.last_failed || args.only.is_some() {
         choices.selection.rerun = Some(settings::rerun(&args)?);
+        None
+    } else if shard.is_some() {
         None
     } else {
         let named = args.reference.as_ref().or(config.reference.as_ref());
@@ -118,6 +135,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         true => Vec::new(),
         false => settings::judged_parts(&choices, &plan),
     };
+    let upload = args.upload.as_deref();
+    let upload = upload.map(|url| Objects::open(url, &environment, args.choices.reach.offline));
+    let upload = upload.transpose()?;
     let catalog = &choices.catalog;
     let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
     // Goes through all emails, so only for who wants to know.
@@ -137,13 +157,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     if parts.iter().any(Parts::is_live) {
         let cases = concurrency.get() as u64;
         files::allow(match plan.judges.is_empty() {
-            true => plan.grid().cases().min(cases),
+            true => plan.planned().min(cases),
             // A case asks all its judges at once, and each account as many as its limiter lets.
             false => cases.saturating_mul(models.accounts() as u64),
         })?;
     }
 
-    let date = recording::date(recorded.as_ref(), replayed.as_ref(), now.date());
+    let date = recording::date(&args, recorded.as_ref(), replayed.as_ref(), now.date())?;
     // Before the journal: where the recording cannot be used, no experiment is begun.
     let prompts = recording::Prompts {
         date,
@@ -180,9 +200,18 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         models: &models,
         recording: recording.map(|recording| (&**recording, replayed.as_ref())),
     };
+    let shard = opened.header.shard.as_ref().map(|shard| shard.part);
     let following = Following::start(&folder);
     let variants = plan.variants.clone();
-    let summary = carry_out(talk, opened, plan, Arc::clone(&dataset), casts, &sources, bounds)?;
+    let summary = carry_out(
+        talk,
+        opened,
+        plan,
+        Arc::clone(&dataset),
+        casts,
+        &sources,
+        bounds,
+    )?;
     if let Some(recording) = recording {
         recording::finish(recording, args.prune, summary.because)?;
     }
@@ -196,8 +225,15 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     results::write(talk, &folder, &report, &outputs, &redactor)?;
     results::show(talk, &report, &redactor)?;
     say_where(talk, &folder, &summary);
-    snapshots::say_changes(talk, &folder, &variants, &dataset, &redactor);
-    Ok(exit(&summary).min(results::exit(&report)).min(compared))
+    let Some(shard) = shard else {
+        snapshots::say_changes(talk, &folder, &variants, &dataset, &redactor);
+        return Ok(exit(&summary).min(results::exit(&report)).min(compared));
+    };
+    if let Some(objects) = &upload {
+        shard::upload(talk, objects, &folder)?;
+    }
+    shard::say_how_it_goes_on(talk, &folder, shard, &summary);
+    Ok(shard::exit(exit(&summary), summary.because))
 }
 
 /// What is made ready while the dataset is read.
@@ -238,15 +274,21 @@ struct Opened {
 }
 
 /// The header of the experiment to resume.
-fn recorded(args: &RunArgs) -> Result<Header, Failure> {
+fn recorded(args: &RunArgs, shard: Option<Shard>) -> Result<Header, Failure> {
     let reports = Path::new(REPORTS);
     let path = match &args.experiment {
         Some(name) => {
+            let name = shard::name(name, shard);
             let name: ExperimentName = name.parse().map_err(Failure::usage)?;
             journal::path(reports, &name)
         }
         None => {
-            journal::newest_unfinished(reports)
+            let is_it = |part: Shard| shard.is_none_or(|shard| shard == part);
+            let is_wanted = |header: &Header| match &header.shard {
+                Some(of) => is_it(of.part),
+                None => shard.is_none(),
+            };
+            journal::newest_unfinished(reports, is_wanted)
                 .map_err(Failure::from_error)?
                 .ok_or_else(|| Failure::usage("no experiment in ./reports is unfinished"))?
                 .path
@@ -281,6 +323,8 @@ fn open(
         Some(name) => name.clone(),
         None => settings::default_name(now),
     };
+    let shard = plan.shard.as_ref().map(|shard| shard.part);
+    let name = shard::name(&name, shard);
     let name: ExperimentName = name.parse().map_err(Failure::usage)?;
     let header = plan.header(name.as_str(), now.timestamp(), date);
     let journal = Journal::create(reports, &header, redactor).map_err(Failure::from_error)?;
@@ -323,7 +367,7 @@ fn carry_out(
         ..
     } = opened;
     let Sources { models, recording } = sources;
-    let total = plan.grid().cases();
+    let total = plan.planned();
     // The process's end frees it at once, where the last case's end would example by example.
     std::mem::forget(Arc::clone(&dataset));
     let runtime = Runtime::new().map_err(Failure::internal)?;

@@ -66,10 +66,23 @@ pub fn seed(info: &Info, args: &RunArgs, resumed: Option<&Header>) -> Result<u64
     }
 }
 
-/// The day that prompts name: of what is gone on with, of what is replayed, or today.
-pub fn date(resumed: Option<&Header>, replayed: Option<&Info>, today: Date) -> Date {
-    let resumed = resumed.map(|header| header.date);
-    resumed.or(replayed.map(|info| info.date)).unwrap_or(today)
+/// The day that prompts name: of what is gone on with, of what is replayed, the one that was
+/// asked for, or today.
+pub fn date(
+    args: &RunArgs,
+    resumed: Option<&Header>,
+    replayed: Option<&Info>,
+    today: Date,
+) -> Result<Date, Failure> {
+    let resumed = resumed.map(|header| (header.date, "experiment was started"));
+    let replayed = replayed.map(|info| (info.date, "recording was made"));
+    match (resumed.or(replayed), args.date) {
+        (Some((date, what)), Some(asked)) if date != asked => Err(Failure::usage(format!(
+            "the {what} with prompts that name {date}, and `--date` is {asked}: leave it out"
+        ))),
+        (Some((date, _)), _) => Ok(date),
+        (None, asked) => Ok(asked.unwrap_or(today)),
+    }
 }
 
 /// Opens what a command reads and writes of recordings; `None` where that is nothing.

@@ -63,6 +63,7 @@ pub fn defaults() -> Choices {
         triage_costs: TriageCosts::default(),
         min_pass_rate: None,
         gates: Default::default(),
+        shard: None,
         dataset_paths: Vec::new(),
     }
 }
@@ -112,6 +113,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         triage_costs: config.triage_costs.unwrap_or(base.triage_costs),
         min_pass_rate: asked.min_pass_rate.or(base.min_pass_rate),
         gates: base.gates,
+        shard: base.shard,
         dataset_paths: many(base.dataset_paths, &paths),
     })
 }

@@ -8,7 +8,6 @@ use serde::de::IgnoredAny;
 
 use super::read::Reader;
 use super::{FILE, JournalError, LONGEST_LINE, Line};
-use crate::experiment::grid::Grid;
 use crate::experiment::record::Header;
 
 /// One folder that holds a journal.
@@ -79,12 +78,17 @@ pub fn newest(reports: &Path) -> Result<Option<Listed>, JournalError> {
     newest_where(reports, |_| true)
 }
 
-/// The experiment started last among those with cases left.
+/// The experiment started last among those with cases left that `wanted` is true of.
 ///
 /// # Errors
 /// As for [`list`].
-pub fn newest_unfinished(reports: &Path) -> Result<Option<Listed>, JournalError> {
-    newest_where(reports, |progress| !progress.is_finished())
+pub fn newest_unfinished(
+    reports: &Path,
+    wanted: impl Fn(&Header) -> bool,
+) -> Result<Option<Listed>, JournalError> {
+    newest_where(reports, |progress| {
+        !progress.is_finished() && wanted(&progress.header)
+    })
 }
 
 fn newest_where(
@@ -99,7 +103,7 @@ fn newest_where(
 fn progress(path: &Path) -> Result<Progress, JournalError> {
     let header = Reader::open(path)?.header().clone();
     let attempts = count(path).map_err(JournalError::io("read", path))?;
-    let planned = Grid::of(&header).map_or(0, |grid| grid.cases());
+    let planned = header.planned().unwrap_or(0);
     Ok(Progress {
         header,
         attempts,

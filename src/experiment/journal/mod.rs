@@ -23,7 +23,7 @@ use crate::judge::canary::Canaries;
 
 pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
-pub(super) use read::Lines;
+pub(super) use read::{Lines, Record};
 pub use read::{Entry, Picker, Reader, read_attempt};
 pub use write::Journal;
 pub(super) use write::json_line;
@@ -87,7 +87,7 @@ impl JournalError {
 /// One line of the file; `P` is the text of a prompt, `A` an attempt.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line<P, A> {
+pub(super) enum Line<P, A> {
     Header(Box<Header>),
     Session(Session),
     Prompt(StoredPrompt<P>),
@@ -98,7 +98,7 @@ enum Line<P, A> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredPrompt<P> {
+pub(super) struct StoredPrompt<P> {
     hash: String,
     content: P,
 }

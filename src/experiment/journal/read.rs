@@ -40,6 +40,17 @@ pub struct Entry<R> {
     pub attempt: Attempt<R>,
 }
 
+/// What a line after the header is of. Sittings and canaries the [`Reader`] keeps.
+#[derive(Debug)]
+pub(in crate::experiment) enum Record<R> {
+    Session,
+    /// By its hash.
+    Prompt(String),
+    Attempt(Entry<R>),
+    Canaries,
+    Ended(Ended),
+}
+
 impl Reader {
     /// Opens the journal at `path` and reads its header.
     ///
@@ -96,6 +107,11 @@ impl Reader {
         };
         let grid = Grid::of(&header)
             .ok_or_else(|| lines.corrupt("the header plans more attempts than can be"))?;
+        if let Some(shard) = &header.shard
+            && (shard.cases.len() != header.variants.len() || shard.planned() > grid.cases())
+        {
+            return Err(lines.corrupt("the header's shard is no part of its plan"));
+        }
         let digest = Sha256::digest(&lines.buffer);
         Ok(Reader {
             lines,
@@ -128,36 +144,68 @@ impl Reader {
     /// # Errors
     /// [`JournalError::Corrupt`] for a line that is no record of this plan.
     pub fn next_attempt<R: DeserializeOwned>(&mut self) -> Result<Option<Entry<R>>, JournalError> {
-        while let Some(offset) = self.lines.advance()? {
-            match self.lines.parse::<Line<IgnoredAny, Attempt<R>>>()? {
-                Line::Header(_) => return Err(self.lines.corrupt("a second header")),
-                Line::Session(session) => {
-                    self.ledger.begin();
-                    self.sessions.push(session);
-                    self.ended = None;
-                }
-                Line::Canaries(canaries) => self.canaries.push(canaries),
-                Line::Prompt(prompt) => {
-                    self.prompts.insert(prompt.hash, offset);
-                }
-                Line::Ended(ended) => {
-                    self.ledger.end(&ended);
-                    self.ended = Some(ended);
-                }
-                Line::Attempt(attempt) => {
-                    let index = self.grid.index(attempt.case.case()).ok_or_else(|| {
-                        self.lines
-                            .corrupt("an attempt at a case that is not planned")
-                    })?;
-                    if !self.done.insert(index) {
-                        return Err(self.lines.corrupt("a second record of the same attempt"));
-                    }
-                    self.ledger.attempt(&attempt.usage);
-                    return Ok(Some(Entry { offset, attempt }));
-                }
+        while let Some(record) = self.next_record()? {
+            if let Record::Attempt(entry) = record {
+                return Ok(Some(entry));
             }
         }
         Ok(None)
+    }
+
+    /// The next record after the header, whatever it is of; [`Reader::line`] is its text.
+    ///
+    /// # Errors
+    /// As for [`Reader::next_attempt`].
+    pub(in crate::experiment) fn next_record<R: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<Record<R>>, JournalError> {
+        let Some(offset) = self.lines.advance()? else {
+            return Ok(None);
+        };
+        let record = match self.lines.parse::<Line<IgnoredAny, Attempt<R>>>()? {
+            Line::Header(_) => return Err(self.lines.corrupt("a second header")),
+            Line::Session(session) => {
+                self.ledger.begin();
+                self.sessions.push(session);
+                self.ended = None;
+                Record::Session
+            }
+            Line::Canaries(canaries) => {
+                self.canaries.push(canaries);
+                Record::Canaries
+            }
+            Line::Prompt(prompt) => {
+                self.prompts.insert(prompt.hash.clone(), offset);
+                Record::Prompt(prompt.hash)
+            }
+            Line::Ended(ended) => {
+                self.ledger.end(&ended);
+                self.ended = Some(ended.clone());
+                Record::Ended(ended)
+            }
+            Line::Attempt(attempt) => {
+                let index = self.grid.index(attempt.case.case()).ok_or_else(|| {
+                    self.lines
+                        .corrupt("an attempt at a case that is not planned")
+                })?;
+                if !self.done.insert(index) {
+                    return Err(self.lines.corrupt("a second record of the same attempt"));
+                }
+                self.ledger.attempt(&attempt.usage);
+                Record::Attempt(Entry { offset, attempt })
+            }
+        };
+        Ok(Some(record))
+    }
+
+    /// The line read last, without its end.
+    pub(in crate::experiment) fn line(&self) -> &[u8] {
+        &self.lines.buffer
+    }
+
+    /// All cases that attempts may be of.
+    pub(in crate::experiment) fn grid(&self) -> &Grid {
+        &self.grid
     }
 
     /// The attempts that are left, as an iterator that ends after the first error.

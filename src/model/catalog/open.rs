@@ -2,7 +2,7 @@
 //! each account, one provider for each model and role.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -27,6 +27,8 @@ pub struct Terms {
     pub asked: Rates,
     /// For accounts of which nothing is said.
     pub otherwise: Rates,
+    /// How many processes share what accounts allow in a minute: each asks for its part.
+    pub sharers: NonZeroU32,
     /// Refuse endpoints that are not on this machine.
     pub offline: bool,
     pub prices: Prices,
@@ -236,6 +238,12 @@ pub(super) fn limits(terms: &Terms, models: impl Iterator<Item = Rates> + Clone)
         .or_else(|| least(models.clone(), |rates| rates.tokens_per_minute))
         .or(otherwise.tokens_per_minute);
     let fewer = least(models, |rates| rates.max_concurrency);
+    // One at least: none a minute is no rate.
+    let sharers = terms.sharers;
+    let requests = requests.map(|all| NonZeroU32::new(all.get() / sharers).unwrap_or(NonZeroU32::MIN));
+    let tokens = tokens.map(|all| {
+        NonZeroU64::new(all.get() / u64::from(sharers.get())).unwrap_or(NonZeroU64::MIN)
+    });
     Limits {
         max_in_flight: fewer.map_or(terms.in_flight, |most| most.min(terms.in_flight)),
         requests_per_minute: requests,

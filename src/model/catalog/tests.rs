@@ -34,6 +34,7 @@ fn terms() -> Terms {
         max_retries: 5,
         asked: Rates::default(),
         otherwise: Rates::default(),
+        sharers: NonZeroU32::MIN,
         offline: false,
         prices: Prices::embedded(),
         budget: None,

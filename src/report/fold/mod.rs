@@ -21,7 +21,7 @@ use super::learning::{CHANGES_SHOWN, CellLearning, Checks, First};
 use super::metrics::{self, Calibrations, Group};
 use super::{
     CaseNotes, Confusion, Counts, Coverage, DatasetReport, Environment, EpisodeChanges, FORMAT,
-    Found, GROUPS_SHOWN, GroupReport, HitlReport, INCIDENTS_SHOWN, JudgeReport, LearningReport,
+    Found, GROUPS_SHOWN, Gate, GroupReport, HitlReport, INCIDENTS_SHOWN, JudgeReport, LearningReport,
     MemoryReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
 };
 
@@ -251,7 +251,11 @@ impl Fold {
         let planned_each: Vec<u64> = header
             .variants
             .iter()
-            .map(|variant| planned(header, variant))
+            .enumerate()
+            .map(|(number, variant)| match &header.shard {
+                Some(shard) => shard.cases[number],
+                None => planned(header, variant),
+            })
             .collect();
         let planned: u64 = planned_each.iter().sum();
         let scored: u64 = variants.iter().map(|variant| variant.counts.scored).sum();
@@ -266,7 +270,11 @@ impl Fold {
             format: FORMAT.to_owned(),
             experiment: header.experiment.clone(),
             comparison: None,
-            gate: gate::decide(&variants, &planned_each, header.min_pass_rate),
+            gate: match &header.shard {
+                // A part says nothing about the whole.
+                Some(_) => Gate::none(),
+                None => gate::decide(&variants, &planned_each, header.min_pass_rate),
+            },
             coverage,
             dataset: DatasetReport {
                 name: header.dataset.name.clone(),
@@ -291,6 +299,7 @@ impl Fold {
                 triage_costs: header.triage_costs,
                 min_pass_rate: header.min_pass_rate,
                 gates: header.gates.clone(),
+                shard: header.shard.clone(),
             },
             variants,
             criteria: self
