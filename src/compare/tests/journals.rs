@@ -68,7 +68,8 @@ fn all() -> Vec<Value> {
 }
 
 fn write(folder: &Path, attempts: &[Value]) {
-    let lines = std::iter::once(&header())
+    let header = header();
+    let lines = std::iter::once(&header)
         .chain(attempts)
         .map(|line| format!("{line}\n"));
     fs::write(folder.join("journal.jsonl"), lines.collect::<String>()).unwrap();
