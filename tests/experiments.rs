@@ -2,10 +2,10 @@
 
 #[path = "experiments/ci.rs"]
 mod ci;
-#[path = "experiments/html.rs"]
-mod html;
 #[path = "experiments/compare.rs"]
 mod compare;
+#[path = "experiments/html.rs"]
+mod html;
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::REPORTS;
 use super::args::RuleArgs;
-use super::compare::{indecisive, rule};
-use super::config::Config;
+use super::compare::rule;
 use super::exit::{Exit, Failure};
 use super::talk::warn;
 use crate::compare::{
     CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule, compare,
 };
 use crate::dataset::Dataset;
+use crate::experiment::gate::Gates;
 use crate::experiment::journal::{FILE, Reader};
 use crate::experiment::{ExperimentName, Plan};
 use crate::report::{Report, escape};
@@ -172,13 +172,13 @@ impl Reference {
         report: &mut Report,
         folder: &Path,
         layer: Option<u32>,
-        config: &Config,
+        gates: &Gates,
     ) -> Result<Exit, Failure> {
         let candidate = Results::read(folder, layer)?;
-        let rule = rule(&RuleArgs::default(), config, candidate.facts.seed);
+        let rule = rule(&RuleArgs::default(), gates, candidate.facts.seed);
         match self.compare(&candidate, &self.pairing(), &rule) {
             Ok(comparison) => {
-                report.compared(comparison, indecisive(config));
+                report.compared(comparison, gates.indecisive_regression());
                 Ok(Exit::Ok)
             }
             Err(error) if candidate.facts.complete => Err(error.into()),
@@ -208,15 +208,20 @@ impl Reference {
     }
 }
 
+/// What stands in journals and files may be anybody's, and is said on a terminal.
+fn told(error: impl std::error::Error) -> Failure {
+    Failure::usage(escape::lines(&Failure::from_error(error).to_string()))
+}
+
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Failure {
-        Failure::from_error(error)
+        told(error)
     }
 }
 
 impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Failure {
-        Failure::from_error(error)
+        told(error)
     }
 }
 
@@ -226,6 +231,6 @@ impl From<ReferenceError> for Failure {
             ReferenceError::Incomplete { .. } => Exit::Incomplete,
             _ => Exit::Usage,
         };
-        Failure::from_error(error).ending(exit)
+        told(error).ending(exit)
     }
 }

@@ -12,14 +12,9 @@ use super::talk::{self, print, say, warn};
 use crate::compare::{
     Besides, Comparison, Journal, Measure, Pairing, Results, Rule, Verdict, Wanted,
 };
-use crate::experiment::gate::Indecisive;
+use crate::experiment::gate::{Figure, Gates, Indecisive};
 use crate::redact::Redactor;
 use crate::report::{self, compare as render};
-
-/// The largest drop that nobody minds, and the share of false alarms that is put up with, where
-/// nobody says otherwise.
-pub const MARGIN: f64 = 0.05;
-pub const ALPHA: f64 = 0.05;
 
 pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
@@ -34,7 +29,8 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
         across: args.across,
         ..reference.pairing()
     };
-    let rule = rule(&args.rule, &config, candidate.facts.seed);
+    let gates = gates(&config);
+    let rule = rule(&args.rule, &gates, candidate.facts.seed);
     let mut comparison = reference.compare(&candidate, &pairing, &rule)?;
     if let Place::File(path) = &of_candidate.place {
         comparison.candidate.file = Some(path.display().to_string());
@@ -50,15 +46,11 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
         }
     }
     let wanted = wanted(args, &comparison)?;
-    let exit = exit(&comparison, indecisive(&config));
-    if talk.json {
-        print(&Form::Json.render(&comparison, &redactor))?;
-        return Ok(exit);
-    }
-    if args.example.is_none() {
+    let exit = exit(&comparison, gates.indecisive_regression());
+    if talk.json || args.example.is_none() {
         show(talk, &comparison, &redactor)?;
     }
-    if !wanted.is_empty() {
+    if !talk.json && !wanted.is_empty() {
         let journals = (
             reference.against.journal(&reference.results),
             of_candidate.journal(&candidate),
@@ -129,24 +121,30 @@ fn beside(
     }
 }
 
-/// What counts as worse: what the flags say, then the configuration, then what is usual.
-pub fn rule(asked: &RuleArgs, config: &Config, seed: u64) -> Rule {
-    let _ = config;
+/// What counts as worse: what the flags say, else what results are held to anyway.
+pub fn rule(asked: &RuleArgs, gates: &Gates, seed: u64) -> Rule {
+    let held = gates.regression();
+    let measures = held.keys.iter().filter_map(|key| match key {
+        Figure::PassRate => Some(Measure::PassRate),
+        Figure::Key(key) => Some(Measure::Key(*key)),
+        // Refused where they are read: no two experiments have pairs of them.
+        _ => None,
+    });
     Rule {
-        margin: asked.margin.unwrap_or(MARGIN),
-        alpha: asked.alpha.unwrap_or(ALPHA),
+        margin: asked.margin.unwrap_or(held.margin),
+        alpha: asked.alpha.unwrap_or(held.alpha),
         gates: match &asked.key[..] {
-            [] => vec![Measure::PassRate],
+            [] => measures.collect(),
             keys => keys.to_vec(),
         },
         seed,
     }
 }
 
-/// What becomes of the command where the comparison cannot tell.
-pub fn indecisive(config: &Config) -> Indecisive {
+/// What results are held to where nothing but a configuration says it.
+pub fn gates(config: &Config) -> Gates {
     let _ = config;
-    Indecisive::default()
+    Gates::default()
 }
 
 fn exit(comparison: &Comparison, indecisive: Indecisive) -> Exit {
@@ -160,8 +158,11 @@ fn exit(comparison: &Comparison, indecisive: Indecisive) -> Exit {
     }
 }
 
-/// Prints the comparison, laid out for the terminal.
+/// Prints the comparison: JSON where asked for, else laid out for the terminal.
 pub fn show(talk: &Talk, comparison: &Comparison, redactor: &Redactor) -> Result<(), Failure> {
+    if talk.json {
+        return print(&Form::Json.render(comparison, redactor));
+    }
     let text = report::comparison_terminal(comparison, talk::width(), talk::color(talk));
     print(&redactor.text(&text))
 }

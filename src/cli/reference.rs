@@ -7,7 +7,7 @@ use serde_json::json;
 use super::REPORTS;
 use super::against::{Against, Place, Reference};
 use super::args::{ReferenceArgs, ReferenceVerb, RuleArgs, Talk};
-use super::compare::{self, rule};
+use super::compare::{self, gates, rule};
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -103,7 +103,7 @@ fn accept(
             ..Pairing::default()
         };
         let config = Config::read(None).map_err(Failure::usage)?;
-        let rule = rule(&RuleArgs::default(), &config, results.facts.seed);
+        let rule = rule(&RuleArgs::default(), &gates(&config), results.facts.seed);
         match reference.compare(&results, &pairing, &rule) {
             Ok(comparison) => {
                 let redactor = Environment::process().redactor();

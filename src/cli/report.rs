@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::against::Reference;
 use super::args::{ReportArgs, Talk};
+use super::compare::gates;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -49,7 +50,7 @@ pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let compared = match reference {
         Some(reference) => {
             let config = Config::read(None).map_err(Failure::usage)?;
-            reference.judge(&mut report, &folder, args.layer, &config)?
+            reference.judge(&mut report, &folder, args.layer, &gates(&config))?
         }
         None => Exit::Ok,
     };

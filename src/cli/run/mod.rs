@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::REPORTS;
 use super::against::Reference;
 use super::args::{RunArgs, Talk};
+use super::compare::gates;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -218,7 +219,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
 
     let mut report = following.finish()?;
     let compared = match &reference {
-        Some(reference) => reference.judge(&mut report, &folder, RUN, &config)?,
+        Some(reference) => reference.judge(&mut report, &folder, RUN, &gates(&config))?,
         None => Exit::Ok,
     };
     report.environment.peak_memory_mb = peak_memory_mb();
