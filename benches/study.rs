@@ -236,7 +236,7 @@ fn study(world: &World, comparisons: usize) {
     let [below, above] = missed(&unchanged, 0.0);
 
     let (found, clear_at_margin, at_drop) = if world.lopsided {
-        ("".to_owned(), "".to_owned(), "".to_owned())
+        ("–".to_owned(), "–".to_owned(), "–".to_owned())
     } else {
         let dropped = simulate(world, comparisons, 1, mde, compare);
         let found: Vec<bool> = dropped
