@@ -58,8 +58,9 @@ enum Bounds {
 /// changes nothing; `seed` decides what is drawn where too many units differ to try all.
 ///
 /// One yes-or-no attempt of each example without shared clusters: exact McNemar test
-/// (Q. McNemar, Psychometrika 12 (1947), 153–157) and [Tango's](tango_interval) interval.
-/// All else: [sign-flip test](sign_flip), and the interval that [`Method`] says.
+/// (Q. McNemar, Psychometrika 12 (1947), 153–157) and Tango's interval.
+/// All else: sign-flip test, and the interval that [`Method`] says; `docs/statistics.md` has
+/// the formulas.
 ///
 /// # Panics
 /// If the slices differ in length, or a value is outside [0, 1].
@@ -174,7 +175,7 @@ impl Difference {
 
     /// The smallest drop, from 0 to 1, that this many units would have shown with a chance of
     /// 80 %: as a test at the one-sided level `alpha`, and as a drop in the sample of at least
-    /// `margin`. `None` where none would have been: see [`detectable_drop`].
+    /// `margin`. `None` where none would have been. `docs/statistics.md` says what is planned with.
     pub fn mde(&self, alpha: f64, margin: f64) -> Option<f64> {
         match self.method {
             Method::FewClusters => None,
@@ -332,28 +333,15 @@ mod tests {
 
     #[test]
     fn an_unchanged_agent_leaves_open_what_its_units_leave_open() {
+        // Of the quantile z of 95 %.
+        const SQUARE: f64 = 2.705543454095404;
         let pairs: Vec<u32> = (0..100).map(|i| i / 2).collect();
         let sides = flipped(100, 0, 0);
         for (case, clusters, single, bound) in [
             // z²/(n + z²)
-            (
-                "single",
-                None,
-                true,
-                2.705543454095404 / 102.705543454095404,
-            ),
-            (
-                "repeats",
-                None,
-                false,
-                2.705543454095404 / 102.705543454095404,
-            ),
-            (
-                "clusters",
-                Some(&pairs[..]),
-                true,
-                2.705543454095404 / 52.705543454095404,
-            ),
+            ("single", None, true, SQUARE / (100.0 + SQUARE)),
+            ("repeats", None, false, SQUARE / (100.0 + SQUARE)),
+            ("clusters", Some(&pairs[..]), true, SQUARE / (50.0 + SQUARE)),
         ] {
             let found = difference(paired(&sides, clusters, single), 0).unwrap();
             let Interval { low, high } = found.interval(0.05);
