@@ -6,6 +6,8 @@ mod ci;
 mod compare;
 #[path = "experiments/html.rs"]
 mod html;
+#[path = "experiments/behaviour.rs"]
+mod behaviour;
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]
