@@ -8,7 +8,7 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::results;
 use super::talk::{color, print, say, warn, width};
-use crate::experiment::journal::{self, Listed, Progress};
+use crate::experiment::journal::{self, Progress};
 use crate::report::history::{History, HistoryOptions, Past, Series, figure, figure_keys, render};
 use crate::report::{Report, escape};
 
@@ -19,21 +19,22 @@ pub fn run(talk: &Talk, args: &HistoryArgs) -> Result<Exit, Failure> {
             talk,
             "no experiments in ./reports yet: `mailproof run` makes one",
         );
-    }
-    // The newest first, the unreadable ones last.
-    let (readable, unreadable): (Vec<_>, Vec<_>) = listed
-        .into_iter()
-        .partition(|listed| listed.progress.is_ok());
-    let mut told: Vec<(Past, Option<Report>)> = Vec::new();
-    for listed in readable.into_iter().take(args.newest as usize) {
-        match tell(&listed) {
-            Ok(past) => told.push(past),
-            Err(failure) => warn(&unread(&listed.name, &failure)),
+        if !talk.json {
+            return Ok(Exit::Ok);
         }
     }
-    for listed in &unreadable {
-        if let Err(error) = &listed.progress {
-            warn(&unread(&listed.name, error));
+    let mut told: Vec<(Past, Option<Report>)> = Vec::new();
+    // The newest first, those that cannot be read last.
+    for listed in &listed {
+        match &listed.progress {
+            Ok(progress) if told.len() < args.newest as usize => {
+                match tell(&listed.name, progress) {
+                    Ok(past) => told.push(past),
+                    Err(failure) => warn(&unread(&listed.name, &failure)),
+                }
+            }
+            Ok(_) => {}
+            Err(error) => warn(&unread(&listed.name, error)),
         }
     }
     told.reverse();
@@ -60,17 +61,14 @@ fn unread(name: &str, error: &impl ToString) -> String {
 
 /// What an experiment is, and its report where it is finished: made of the journal, which is
 /// never out of date.
-fn tell(listed: &Listed) -> Result<(Past, Option<Report>), Failure> {
-    let Ok(Progress {
+fn tell(name: &str, progress: &Progress) -> Result<(Past, Option<Report>), Failure> {
+    let Progress {
         header,
         attempts,
         planned,
-    }) = &listed.progress
-    else {
-        unreachable!("only those that can be read are asked about")
-    };
+    } = progress;
     let past = Past {
-        experiment: listed.name.clone(),
+        experiment: name.to_owned(),
         created: header.created,
         attempts: *attempts,
         planned: *planned,
@@ -81,7 +79,7 @@ fn tell(listed: &Listed) -> Result<(Past, Option<Report>), Failure> {
         suites: header.suites.clone(),
     };
     let report = match attempts >= planned {
-        true => Some(results::make(&Path::new(REPORTS).join(&listed.name), None)?),
+        true => Some(results::make(&Path::new(REPORTS).join(name), None)?),
         false => None,
     };
     Ok((past, report))

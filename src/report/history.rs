@@ -143,14 +143,15 @@ pub fn render(history: &History, options: HistoryOptions) -> String {
         "{}\n\n",
         bold(&format!("{} over {experiments}", line(&history.key)))
     );
-    let rows: Vec<Vec<String>> = history
-        .variants
-        .iter()
-        .map(|series| row(history, series, options.ascii))
-        .collect();
-    let headers = ["variant", "trend", "newest", "change", "least", "most"];
-    text.push_str(&table::render(&headers, &rows, options.width, bold));
-    text.push_str("\n\n");
+    if !history.variants.is_empty() {
+        let rows = history.variants.iter();
+        let rows: Vec<Vec<String>> = rows
+            .map(|series| row(history, series, options.ascii))
+            .collect();
+        let headers = ["variant", "trend", "newest", "change", "least", "most"];
+        text.push_str(&table::render(&headers, &rows, options.width, bold));
+        text.push_str("\n\n");
+    }
     let number = history.experiments.len().to_string().len();
     let names = history.experiments.iter().map(name).map(|it| it.width());
     let names = names.max().unwrap_or(0);

@@ -443,6 +443,6 @@ fn history_shows_figures_as_the_journals_have_them() {
 fn nothing_is_no_history() {
     let place = Place::new();
     let output = place.output(&["history"]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no experiments in ./reports yet"));
 }
