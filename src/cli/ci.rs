@@ -63,6 +63,8 @@ fn summarise(path: &Path, report: &Report, redactor: &Redactor) -> std::io::Resu
 
 /// The most bytes of dataset files that are looked through for ids.
 const MOST_BYTES: u64 = 64 << 20;
+/// How deep folders of a dataset are.
+const FOLDER_DEPTH: usize = 16;
 
 /// Where the examples of a report stand. The files are looked through when first asked.
 pub struct Origins<'a> {
@@ -117,7 +119,7 @@ impl Found {
         let mut found = Found::default();
         let mut left = MOST_BYTES;
         for path in paths {
-            for file in files(Path::new(path)) {
+            for file in files(Path::new(path), FOLDER_DEPTH) {
                 let (Some(name), Ok(opened)) = (within(&file), File::open(&file)) else {
                     continue;
                 };
@@ -141,19 +143,20 @@ impl Found {
     }
 }
 
-/// A dataset's files: itself, or those in the folder.
-fn files(path: &Path) -> Vec<PathBuf> {
+/// A dataset's files: itself, or those in the folder, and in folders in it so many deep.
+fn files(path: &Path, depth: usize) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(path) else {
-        return vec![path.to_owned()];
-    };
-    let is_data = |path: &PathBuf| {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|extension| ["yaml", "yml", "jsonl"].contains(&extension))
+        let is_data = extension.is_some_and(|it| ["yaml", "yml", "jsonl"].contains(&it));
+        return is_data.then(|| path.to_owned()).into_iter().collect();
     };
+    if depth == 0 {
+        return Vec::new();
+    }
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut paths: Vec<PathBuf> = paths.filter(is_data).collect();
-    paths.sort();
-    paths
+    let mut files: Vec<PathBuf> = paths.flat_map(|path| files(&path, depth - 1)).collect();
+    files.sort();
+    files
 }
 
 /// A path as the repository has it: relative to the working directory, with slashes.
@@ -188,12 +191,14 @@ fn id_in(line: &str) -> Option<String> {
             .map(|named| named.id);
     }
     let line = line.strip_prefix("- ").unwrap_or(line).trim_start();
-    if !line.starts_with("id:") {
-        return None;
-    }
-    serde_yaml::from_str::<Named>(line)
-        .ok()
-        .map(|named| named.id)
+    let value = line.strip_prefix("id:")?.trim_start();
+    // As people write ids: what needs more of YAML than this has no place.
+    let id = match value.chars().next()? {
+        quote @ ('"' | '\'') => value[1..].split(quote).next()?,
+        '[' | '{' | '|' | '>' | '&' | '*' | '!' => return None,
+        _ => value.split(" #").next()?.trim_end(),
+    };
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -237,12 +242,12 @@ mod tests {
     #[test]
     fn examples_are_found_in_files_and_folders() {
         // Relative to the package, where tests run.
-        let paths = ["datasets".to_owned()];
+        let paths = ["datasets/email".to_owned()];
         let origins = Origins {
             paths: &paths,
             found: OnceCell::new(),
         };
-        let file = files(Path::new("datasets")).remove(0);
+        let file = files(Path::new("datasets/email"), FOLDER_DEPTH).remove(0);
         let text = fs::read_to_string(&file).unwrap();
         let (index, id) = text
             .lines()
@@ -254,7 +259,10 @@ mod tests {
         assert_eq!(found.lines.begin, index as u64 + 1);
         assert_eq!(origins.place(Some(&id)), found);
         assert_eq!(origins.find("no such example"), None);
-        assert_eq!(origins.place(Some("no such example")).path, "datasets");
+        assert_eq!(
+            origins.place(Some("no such example")).path,
+            "datasets/email"
+        );
         assert_eq!(origins.place(None).path, "mailproof.yaml");
     }
 }
