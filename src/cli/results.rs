@@ -337,7 +337,7 @@ fn replace_with<E: From<std::io::Error>>(
 }
 
 /// Prints the report: JSON where asked for, else laid out for the terminal. Tells a pipeline
-/// that listens.
+/// that listens, unless quiet is wanted.
 pub fn show(talk: &Talk, report: &Report, redactor: &Redactor) -> Result<(), Failure> {
     if talk.json {
         print(&json(report, redactor))?;
@@ -345,7 +345,9 @@ pub fn show(talk: &Talk, report: &Report, redactor: &Redactor) -> Result<(), Fai
         let text = report::terminal(report, talk::width(), talk::color(talk));
         print(&redactor.text(&text))?;
     }
-    ci::announce(report, redactor);
+    if !talk.quiet {
+        ci::announce(report, redactor);
+    }
     Ok(())
 }
 
