@@ -310,3 +310,75 @@ fn opening_writes_the_page_beside_the_journal_and_starts_a_browser() {
         "{said}"
     );
 }
+
+/// Findings of axe-core, in a copy of the page that lets it run, at a width, in a scheme.
+fn axe(
+    place: &Place,
+    browser: &Path,
+    axe: &str,
+    page: &Path,
+    address: &str,
+    width: u32,
+    dark: bool,
+) -> Value {
+    let text = fs::read_to_string(page).unwrap();
+    let (start, rest) = text.split_once("<meta http-equiv=").unwrap();
+    let (_, rest) = rest.split_once('>').unwrap();
+    let run = "axe.run(document, { resultTypes: ['violations'] }).then((it) => parent.postMessage(JSON.stringify({ \
+        width: innerWidth, dark: matchMedia('(prefers-color-scheme: dark)').matches, \
+        found: it.violations.map((one) => [one.impact, one.id, one.nodes[0].html]) }), '*'))";
+    let end = format!("<script>{axe}</script><script>{run}</script></body>");
+    let (rest, _) = rest.rsplit_once("</body>").unwrap();
+    place.write("inner.html", &format!("{start}{rest}{end}</html>"));
+    let outer = format!(
+        "<!doctype html><iframe src=\"inner.html{address}\" width=\"{width}\" height=\"1000\"></iframe><pre id=\"found\"></pre>\
+         <script>addEventListener('message', (it) => {{ document.getElementById('found').textContent = it.data; }})</script>"
+    );
+    place.write("outer.html", &outer);
+    let scheme = format!("--blink-settings=preferredColorScheme={}", i32::from(!dark));
+    let arguments = [
+        scheme.as_str(),
+        "--virtual-time-budget=60000",
+        "--window-size=1400,1100",
+    ];
+    let seen = see(place, browser, &place.path("outer.html"), "", &arguments);
+    let (_, found) = seen.dom.split_once("<pre id=\"found\">").unwrap();
+    let (found, _) = found.split_once("</pre>").unwrap();
+    let found = found
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
+    serde_json::from_str(&found).unwrap_or_else(|_| panic!("axe did not end: {found}"))
+}
+
+#[test]
+fn axe_finds_nothing_serious() {
+    let Some(path) = std::env::var_os("MAILPROOF_AXE") else {
+        eprintln!(
+            "NOT TESTED by axe-core: MAILPROOF_AXE does not name axe.min.js (scripts/test fetches it)"
+        );
+        return;
+    };
+    let script = fs::read_to_string(path).unwrap();
+    let Some(browser) = browser() else {
+        return;
+    };
+    let place = Place::new();
+    let page = page(&place, &[plain("lunch"), hostile("127.0.0.1:9")]);
+    for (width, dark) in [(390, false), (390, true), (1280, false), (1280, true)] {
+        for address in ["", "#/example/lunch"] {
+            let came = axe(&place, &browser, &script, &page, address, width, dark);
+            assert_eq!(
+                (&came["width"], &came["dark"]),
+                (&json!(width), &json!(dark))
+            );
+            let found = came["found"].as_array().unwrap();
+            let grave = |it: &&Value| ["serious", "critical"].contains(&it[0].as_str().unwrap());
+            let grave: Vec<&Value> = found.iter().filter(grave).collect();
+            assert!(
+                grave.is_empty(),
+                "{address} at {width}, dark {dark}: {grave:?}"
+            );
+        }
+    }
+}

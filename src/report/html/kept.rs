@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// A text shorter than this costs less than a reference to it.
 const SHARED_FROM: usize = 120;
+/// About what the element around a record or a text takes.
+const ELEMENT: usize = 70;
 /// Under which a record names a text that stands elsewhere on the page.
 pub const TEXT: &str = "$text";
 
@@ -69,13 +71,13 @@ impl<K: Ord + Clone> Kept<K> {
         let mut shared = Vec::new();
         share(&mut value, &mut shared);
         let json = script(&value);
-        self.size += json.len();
+        self.size += json.len() + ELEMENT;
         let mut texts = Vec::with_capacity(shared.len());
         for text in shared {
             let name = name(&text);
             let (users, _) = self.texts.entry(name.clone()).or_insert_with(|| {
                 let json = script(&Value::String(text));
-                self.size += json.len();
+                self.size += json.len() + ELEMENT;
                 (0, json)
             });
             *users += 1;
@@ -89,7 +91,7 @@ impl<K: Ord + Clone> Kept<K> {
 
     fn drop_last(&mut self) {
         let (key, record) = self.records.pop_last().expect("what is too large is there");
-        self.size -= record.json.len();
+        self.size -= record.json.len() + ELEMENT;
         for name in record.texts {
             let (users, text) = self
                 .texts
@@ -97,7 +99,7 @@ impl<K: Ord + Clone> Kept<K> {
                 .expect("texts outlive their users");
             *users -= 1;
             if *users == 0 {
-                self.size -= text.len();
+                self.size -= text.len() + ELEMENT;
                 self.texts.remove(&name);
             }
         }
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn a_text_that_records_share_is_kept_once() {
         let long = "x".repeat(400);
-        let mut kept = Kept::new(1_000);
+        let mut kept = Kept::new(1_200);
         for key in 0..5 {
             kept.insert(key, json!({ "email": long }));
         }

@@ -23,6 +23,7 @@
   const link = (id, ...words) => make("a", { class: "id", href: "#/example/" + encodeURIComponent(id) }, words.length ? words : id);
   const badge = (kind, text) => el("span", "badge " + kind, text);
   const colour = { passed: "good", pass: "good", failed: "bad", fail: "bad" };
+  const verdict = (it) => badge(colour[it.verdict] || "warn", it.verdict);
   const counted = (number, noun) => number.toLocaleString("en") + " " + noun + (number === 1 ? "" : "s");
 
   // The table of examples.
@@ -60,10 +61,14 @@
     ["tag", "Tag", values((row) => row.tags)],
   ].filter(([name, , choices]) => choices.length > 1 || name === "is");
 
+  // The address of what is chosen.
+  const chosen = () => {
+    const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value)).toString();
+    return query ? "#/examples?" + query : "#examples";
+  };
   const change = () => {
     limit = STEP;
-    const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value)).toString();
-    history.replaceState(null, "", query ? "#/examples?" + query : "#examples");
+    history.replaceState(null, "", chosen());
     list();
   };
   const filters = () => {
@@ -115,7 +120,7 @@
       make("th", { scope: "row" }, link(row.id), row.subject && el("span", "subject", row.subject), el("span", "note", row.tags.join(", "))),
       el("td", "", row.split || "–"), el("td", "", row.expected || row.kind), row.cells.map(cell)));
     const table = el("table", "", el("caption", "hidden", "Examples"), el("thead", "", el("tr", "", heads)), el("tbody", "", rows));
-    byId("list").replaceChildren(make("div", { class: "scroll", role: "region", "aria-label": "Examples", tabindex: "0" }, table));
+    byId("list").replaceChildren(make("div", { class: "scroll", role: "group", "aria-label": "Examples", tabindex: "0" }, table));
     if (shown.length > limit) {
       const more = make("button", { type: "button", class: "more" }, "Show more");
       more.addEventListener("click", () => {
@@ -129,7 +134,7 @@
   };
 
   // The page of one example.
-  const text = (it) => (it ? make("pre", it.length > 1500 ? { tabindex: "0" } : {}, it) : null);
+  const text = (it) => (it ? make("pre", it.length > 500 || it.split("\n").length > 14 ? { tabindex: "0" } : {}, it) : null);
   const named = (pairs) => pairs.length ? el("dl", "arguments", pairs.map(([name, value]) => el("div", "", el("dt", "", name), el("dd", "", value)))) : null;
   const heading = (words, ...more) => el("h4", "", words, " ", el("span", "", more.filter(Boolean).join(", ")));
   const diff = (title, lines) => el("div", "diff", title && el("p", "", title), el("ul", "", lines.map(([sign, line]) =>
@@ -163,7 +168,7 @@
     return [rest.length > 0 && el("div", "scroll", el("table", "", el("caption", "hidden", "Scores"), el("tbody", "", rest.map(score)))),
       full.length > 0 && note("Full marks: ", full.map((it, at) => [at ? ", " : "", code(it.key)]))];
   };
-  const ruling = (it) => el("li", "", badge(colour[it.verdict] || "warn", it.verdict), " ", it.statement, it.facts.length > 0 && el("span", "note", " (" + it.facts.join(", ") + ")"),
+  const ruling = (it) => el("li", "", verdict(it), " ", it.statement, it.facts.length > 0 && el("span", "note", " (" + it.facts.join(", ") + ")"),
     it.reason && reason(it.reason), it.quotes.map((quote) => el("blockquote", "", quote)),
     it.votes.map((vote) => note(vote.model + ": " + vote.verdict + (vote.reason ? ". " + vote.reason : ""))));
   const share = (it) => (it === null ? "–" : Math.round(it * 100) + "%");
@@ -171,7 +176,7 @@
     const name = facts.variants[it.variant];
     const whole = read("w" + row.at + "-" + it.variant + "-" + it.attempt);
     const panel = make("section", { class: "attempt", "aria-label": name + ", attempt " + it.attempt },
-      el("h2", "", name + ", attempt " + it.attempt + " ", badge(colour[it.verdict] || "warn", it.verdict)),
+      el("h2", "", name + ", attempt " + it.attempt + " ", verdict(it)),
       el("p", "", row.expected ? "Expected " + row.expected + ", found " + (it.found || "no decision") + ". " : "", it.outcome === "finished" ? "Finished" : el("strong", "", it.outcome),
         " after " + counted(it.calls, "model call") + " and " + it.took + (it.cost ? ", " + it.cost : "") + "."),
       it.error && text(it.error), el("h3", "", "Scores"), scores(it.scores), it.notes.map((note) => note(note)));
@@ -200,19 +205,19 @@
     const it = read("c" + row.at) || { email: null, attempts: [] };
     const key = (attempt) => attempt.variant + "-" + attempt.attempt;
     const first = (good) => it.attempts.find((attempt) => (attempt.verdict === "passed") === good);
-    let chosen = [first(false), first(true)].filter(Boolean).map(key);
+    let open = [first(false), first(true)].filter(Boolean).map(key);
     const sides = make("div", { class: "sides" });
     const buttons = new Map();
     const draw = () => {
-      buttons.forEach((button, name) => button.setAttribute("aria-pressed", chosen.includes(name)));
-      sides.replaceChildren(...it.attempts.filter((one) => chosen.includes(key(one))).map((one) => attempt(row, one)));
+      buttons.forEach((button, name) => button.setAttribute("aria-pressed", open.includes(name)));
+      sides.replaceChildren(...it.attempts.filter((one) => open.includes(key(one))).map((one) => attempt(row, one)));
     };
     const groups = facts.variants.map((name, variant) => {
       const own = it.attempts.filter((one) => one.variant === variant);
       return own.length > 0 && el("div", "", el("span", "who", name), own.map((one) => {
-        const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, badge(colour[one.verdict] || "warn", one.verdict));
+        const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, verdict(one));
         button.addEventListener("click", () => {
-          chosen = chosen.includes(key(one)) ? chosen.filter((name) => name !== key(one)) : [...chosen, key(one)].slice(-2);
+          open = open.includes(key(one)) ? open.filter((name) => name !== key(one)) : [...open, key(one)].slice(-2);
           draw();
         });
         buttons.set(key(one), button);
@@ -223,7 +228,7 @@
     const beside = (step, words) => { const next = at >= 0 && shown[at + step]; return next ? link(next.id, words + next.id) : null; };
     draw();
     return [
-      el("p", "steps", make("a", { href: back() }, "All examples"), el("span", "", beside(-1, "← "), "  ", beside(1, "→ "))),
+      el("p", "steps", make("a", { href: chosen() }, "All examples"), el("span", "", beside(-1, "← "), "  ", beside(1, "→ "))),
       make("h1", { tabindex: "-1" }, row.id),
       el("p", "meta", badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
       row.kind === "episode" ? null : email(it.email),
@@ -234,7 +239,6 @@
 
   const title = document.title;
   let place = 0;
-  const back = () => { const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value)).toString(); return query ? "#/examples?" + query : "#examples"; };
   const decoded = (part) => { try { return decodeURIComponent(part); } catch { return part; } };
   const route = () => {
     const hash = location.hash;
