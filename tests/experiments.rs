@@ -12,6 +12,8 @@ mod behaviour;
 mod labels;
 #[path = "experiments/limits.rs"]
 mod limits;
+#[path = "experiments/pairwise.rs"]
+mod pairwise;
 #[path = "experiments/recordings.rs"]
 mod recordings;
 #[path = "experiments/recorded.rs"]

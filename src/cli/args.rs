@@ -91,7 +91,7 @@ pub enum Verb {
     Reference(ReferenceArgs),
     /// Score an experiment's attempts again, without running any agent, as a new layer
     #[command(
-        after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof report before-change --layer 0"
+        after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof rescore before-change --against after-change --judge-model openai:gpt-5-mini\n  mailproof report before-change --layer 0"
     )]
     Rescore(Box<RescoreArgs>),
     /// Put the shards of an experiment together, and report on all of it

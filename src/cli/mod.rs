@@ -4,6 +4,7 @@ mod accept;
 mod against;
 mod args;
 mod ask;
+mod bench;
 mod calibrate;
 mod ci;
 mod compare;

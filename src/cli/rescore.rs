@@ -1,5 +1,7 @@
 //! `mailproof rescore`: stored attempts scored again, without running any agent.
 
+mod against;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +42,9 @@ use crate::run::{Cost, ModelRole};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(talk: &Talk, args: &RescoreArgs) -> Result<Exit, Failure> {
+    if let Some(against) = &args.against {
+        return against::run(talk, args, against);
+    }
     let mut asked = args.choices();
     let config = Config::read(asked.config.as_deref()).map_err(Failure::usage)?;
     config.complete(&mut asked);

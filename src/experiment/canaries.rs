@@ -10,8 +10,8 @@ use crate::judge::canary::{self, Canaries};
 use crate::model::halt::Halt;
 
 /// Shows every judge of the plan its canaries, with each of its panels, unless they are among
-/// the `known`: what became of them is said once in a journal, however many sittings the
-/// experiment takes.
+/// the `known`: they are shown once, however many sittings the experiment takes, and once more
+/// where the judge was silent on any of them. What is said last counts.
 ///
 /// Where the run ends before all answers are there nothing is said, so that the next sitting
 /// shows them again.
@@ -47,7 +47,8 @@ fn unknown<'a>(
         panels.map(move |panel| (judge, panel))
     });
     panels.filter_map(move |(judge, panel)| {
-        let is_it = |of: &Canaries| of.judge == judge.judge && of.models == panel.models;
+        let is_it =
+            |of: &Canaries| of.judge == judge.judge && of.models == panel.models && !of.is_silent();
         if known.iter().any(is_it) {
             return None;
         }

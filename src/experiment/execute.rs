@@ -147,7 +147,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     if let Some(run_timeout) = run_timeout {
         alarm.spawn(time_out(worker.halt.clone(), run_timeout));
     }
-    if left > 0 {
+    if left > 0 || canaries.iter().any(|shown| shown.is_silent()) {
         let Worker {
             plan,
             casts,

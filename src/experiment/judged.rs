@@ -393,6 +393,39 @@ async fn canaries_that_a_halt_cut_off_are_shown_by_the_next_sitting() {
 }
 
 #[tokio::test]
+async fn canaries_that_a_judge_was_silent_on_are_shown_again_by_the_next_sitting() {
+    let bench = bench(1, &["Thanks"]);
+    run_all(&bench, mails(), |_, request| match is_canary(request) {
+        true => down(ErrorKind::Overloaded),
+        false => verdict(Ruled::Pass),
+    })
+    .await;
+    for (sitting, shown) in [(2, true), (3, false)] {
+        let resumed = resume(&bench.path(), &bench.plan, &bench.dataset, redactor()).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let model = Arc::new(Says(move |_: &str, request: &Request| {
+            assert!(is_canary(request), "the attempt is recorded");
+            counted.fetch_add(1, Ordering::SeqCst);
+            verdict(Ruled::Fail)
+        }));
+        let execution = Execution {
+            recorded: resumed.recorded,
+            ..judged(&bench, resumed.journal, mails(), model, &Halt::default())
+        };
+        execute(execution).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst) > 0, shown, "sitting {sitting}");
+        let mut reader = journal::Reader::open(&bench.path()).unwrap();
+        assert_eq!(reader.attempts::<Run>().count(), 1);
+        let [silent, answered] = reader.canaries() else {
+            panic!("{:?}", reader.canaries());
+        };
+        assert!(silent.canaries.iter().all(|canary| canary.found.is_none()));
+        assert!(answered.canaries.iter().all(|canary| canary.found.is_some()));
+    }
+}
+
+#[tokio::test]
 async fn an_experiment_is_not_gone_on_with_under_another_rubric() {
     let begun = bench(1, &["Thanks"]);
     drop(begun.create());

@@ -17,6 +17,7 @@ pub mod layer;
 pub mod merge;
 mod name;
 mod opinion;
+pub mod pairwise;
 pub mod plan;
 mod record;
 pub mod rerun;

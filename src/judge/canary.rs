@@ -78,6 +78,11 @@ impl Canary {
 }
 
 impl Canaries {
+    /// Whether the judge gave no verdict on one of them.
+    pub fn is_silent(&self) -> bool {
+        self.canaries.iter().any(|one| one.found.is_none())
+    }
+
     /// Whether the judge can be relied on. One that there are no canaries for was not seen
     /// to fail.
     ///

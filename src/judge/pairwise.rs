@@ -3,9 +3,13 @@
 //! Models favour what they see first, most of all where two answers are close. So both
 //! orders are asked, and a win counts only where they agree.
 
-use futures_util::future::join;
+pub mod canary;
 
-use super::Verdict;
+use futures_util::future::join;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Verdict, Vote};
 use super::ask::Decision;
 use super::bench::{Judge, Ruled};
 use super::definition::Scale;
@@ -14,7 +18,16 @@ use super::subject::Question;
 use crate::model::Origin;
 use crate::run::Usage;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a judge is asked about two attempts, or where it grades, about each of them.
+pub fn statement(scale: Scale) -> &'static str {
+    match scale {
+        Scale::Binary => "What the first did about the email is better than what the second did",
+        Scale::Graded => "What was done about the email leaves nothing to be wished for",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Preference {
     A,
     B,
@@ -31,6 +44,11 @@ pub struct Compared {
     /// What was said of A before B, and of B before A: in the judge's words, or why nothing
     /// was.
     pub reasons: [String; 2],
+    /// Whether the one that stood first is better, in the same order; `None` where the judge
+    /// gave no verdict, and of a graded judge.
+    pub verdicts: [Option<Verdict>; 2],
+    /// The votes for these; none of a graded judge.
+    pub votes: [Vec<Vote>; 2],
     pub usage: Usage,
     /// As in [`Ruled::halted`] and [`Ruled::outage`].
     pub halted: bool,
@@ -82,7 +100,9 @@ fn agreed(in_order: Ruled, swapped: Ruled) -> Compared {
     usage.add(&swapped.usage);
     Compared {
         preference,
+        verdicts: [in_order.ruling.verdict, swapped.ruling.verdict],
         reasons: [in_order.ruling.reason, swapped.ruling.reason],
+        votes: [in_order.ruling.votes, swapped.ruling.votes],
         usage,
         halted: in_order.halted || swapped.halted,
         outage: in_order.outage || swapped.outage,
@@ -135,6 +155,8 @@ fn higher(a: Graded, b: Graded) -> Compared {
     Compared {
         preference,
         reasons: [a.reason, b.reason],
+        verdicts: [None; 2],
+        votes: Default::default(),
         usage,
         halted: a.halted || b.halted,
         outage: a.outage || b.outage,

@@ -13,6 +13,7 @@ use super::{JudgeKey, Verdict};
 use crate::agent::memory::{Namespace, lessons};
 use crate::agent::tools::Tool;
 use crate::dataset::{Criterion, Episode, Example, On, Scenario};
+use crate::email::Triage;
 use crate::inbox::TIMEOUT;
 use crate::message::{ToolCall, visible};
 use crate::run::{Interrupt, ModelRole, Response, Run, Sent, Step};
@@ -113,6 +114,31 @@ pub fn questions(definition: &Definition, subject: &Subject<'_>) -> Vec<Question
     questions
 }
 
+/// The mail that an attempt at an example sent, as a judge of two is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replied {
+    /// Without fences.
+    pub shown: String,
+    /// Characters of the mails' texts.
+    pub length: u64,
+}
+
+/// What a judge of two is shown of an attempt; `None` where there is no mail, or the agent did
+/// not finish: nobody has to be asked then whether a mail is better.
+pub fn replied(definition: &Definition, example: &Example, run: &Run) -> Option<Replied> {
+    if run.outcome.is_agent_failure() {
+        return None;
+    }
+    let seen = seen(example, run);
+    let mails: Vec<&Fact<'_>> = seen.calls.iter().filter(|call| call.is_mail()).collect();
+    let texts = mails.iter().filter_map(|mail| mail.arguments.get("content")?.as_str());
+    let length = texts.map(|text| text.chars().count() as u64).sum();
+    (!mails.is_empty()).then(|| Replied {
+        shown: shown::material(&definition.sees, &seen),
+        length,
+    })
+}
+
 impl<'a> Subject<'a> {
     fn runs(&self) -> &'a [Run] {
         match *self {
@@ -187,7 +213,12 @@ impl Question {
     }
 }
 
+/// Nothing where the email wants no answer, whatever criteria it has: a plan does not count
+/// them either.
 fn criteria(definition: &Definition, example: &Example, run: &Run) -> Vec<Question> {
+    if example.expect.triage != Triage::Respond {
+        return Vec::new();
+    }
     let seen = seen(example, run);
     let criteria = example.expect.criteria.iter();
     criteria

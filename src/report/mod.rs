@@ -49,6 +49,7 @@ mod layer;
 mod learning;
 mod markdown;
 mod metrics;
+pub mod pairwise;
 mod people;
 mod svg;
 mod table;

@@ -11,6 +11,10 @@ use crate::experiment::layer::Scorers;
 pub struct RescoreArgs {
     /// An experiment under ./reports
     pub experiment: String,
+    /// Have a judge say which mails are better, this experiment's or those of another: of
+    /// variants of one name, or of all with the one that is named
+    #[arg(long, env = "MAILPROOF_AGAINST", value_name = "EXPERIMENT[/VARIANT]", conflicts_with_all = ["scorers", "judge", "output"])]
+    pub against: Option<String>,
     /// Which scores are made anew: `rules`, `judges`, or `all`; the others stay the run's own
     #[arg(long, env = "MAILPROOF_SCORERS", value_name = "WHICH", value_parser = parse_scorers, default_value = "all")]
     pub scorers: Scorers,

@@ -10,17 +10,14 @@ use jiff::Zoned;
 use tokio::runtime::Runtime;
 
 use super::args::{CalibrateArgs, Choices, Talk};
+use super::bench::{Bench, panel};
 use super::config::{Config, DEFAULT_PATH};
-use super::environment::Environment;
 use super::exit::{Exit, Failure};
-use super::models::{CONCURRENCY, Models};
+use super::models::CONCURRENCY;
 use super::progress;
 use super::results;
-use super::run::recording::{self, Prompts};
-use super::run::{money, settings};
 use super::talk::{print, say, warn, width};
 use super::validate::load;
-use crate::experiment::forecast::Forecast;
 use crate::judge::JudgeKey;
 use crate::judge::attack;
 use crate::judge::bench::Judge;
@@ -29,12 +26,9 @@ use crate::judge::calibration::record::{FOLDER, file_name, to_json};
 use crate::judge::calibration::{Measured, Rated, measure, rated};
 use crate::judge::definition::Definitions;
 use crate::judge::subject::Question;
-use crate::model::catalog::Catalog;
-use crate::model::record::{Recording, Unused};
-use crate::model::{Model, rules};
-use crate::redact::Redactor;
+use crate::model::record::Unused;
+use crate::model::rules;
 use crate::report::escape;
-use crate::run::ModelRole;
 
 /// With a smaller share of items judged, those that are left may be the easy ones, and
 /// nothing is recorded.
@@ -68,7 +62,14 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
     let environment = asked.reach.environment(&config)?;
     let redactor = Arc::new(environment.redactor());
     let catalog = config.catalog();
-    let bench = Bench::open(&names, &catalog, &asked, &config, &environment, &redactor)?;
+    let bench = Bench::open(
+        RECORDED_AS,
+        &names,
+        &asked,
+        &config,
+        &environment,
+        &redactor,
+    )?;
     let judge = Judge {
         votes: asked.panel.judge_votes.unwrap_or(definition.votes),
         panel: bench.panel,
@@ -195,91 +196,6 @@ fn labelled(args: &CalibrateArgs, panel: &[String]) -> Result<(Vec<Item>, u64), 
             (_, false) => format!("no item of these files is for `{judge}`"),
         },
     ))
-}
-
-/// The names of the models that judge: those that were chosen, those of the definition, or
-/// the agent's.
-fn panel(asked: &Choices, defined: &[String]) -> Result<Vec<String>, Failure> {
-    match (&asked.panel.judge_model[..], defined, &asked.model[..]) {
-        ([], [], []) => Ok(vec![rules::NAME.to_owned()]),
-        ([], [], [one]) => Ok(vec![one.clone()]),
-        ([], [], _) => Err(Failure::usage(
-            "the configuration names several models: choose with `--judge-model`",
-        )),
-        ([], defined, _) => Ok(defined.to_vec()),
-        (chosen, _, _) => settings::panel(chosen),
-    }
-}
-
-/// The models of a panel, ready to be asked, or to answer from a recording.
-struct Bench {
-    models: Models,
-    recording: Option<Arc<Recording>>,
-    panel: Vec<Arc<dyn Model>>,
-}
-
-impl Bench {
-    fn open(
-        names: &[String],
-        catalog: &Catalog,
-        asked: &Choices,
-        config: &Config,
-        environment: &Environment,
-        redactor: &Arc<Redactor>,
-    ) -> Result<Bench, Failure> {
-        let wanted = names.iter().map(|name| (name.as_str(), ModelRole::Judge));
-        let wanted = wanted.filter(|_| !asked.recordings.asks_nobody());
-        let models = Models::in_roles(wanted, catalog, asked, config, environment)?;
-        if models.budget.is_some() {
-            money::can_be_limited(&unlimited(names, catalog, &models))?;
-        }
-        let replayed = recording::replayed(&asked.recordings)?;
-        let now = Zoned::now();
-        let today = Prompts {
-            date: now.date(),
-            seed: 0,
-        };
-        let prompts = Prompts::of(replayed.as_ref(), today);
-        let recording = recording::open(&asked.recordings, false, prompts, &now, redactor)?;
-        let panel = names.iter().map(|name| {
-            let role = ModelRole::Judge;
-            recording::model(
-                recording.as_ref(),
-                &models,
-                catalog,
-                RECORDED_AS,
-                name,
-                role,
-            )
-        });
-        Ok(Bench {
-            panel: panel
-                .collect::<Result<_, _>>()
-                .map_err(Failure::from_error)?,
-            models,
-            recording,
-        })
-    }
-}
-
-/// The models whose calls have no worst cost.
-fn unlimited(names: &[String], catalog: &Catalog, models: &Models) -> Forecast {
-    let mut forecast = Forecast::default();
-    for name in names {
-        // What is not opened is not asked, and costs nothing.
-        let Some(worth) = models.worth(name, ModelRole::Judge) else {
-            continue;
-        };
-        let full = catalog.full_name(name);
-        match worth.price {
-            None => forecast.unpriced.insert(full),
-            Some(price) if !price.is_free() && worth.max_tokens.is_none() => {
-                forecast.unlimited.insert(full)
-            }
-            Some(_) => false,
-        };
-    }
-    forecast
 }
 
 /// Why what was measured is not to be relied on, if it is not.

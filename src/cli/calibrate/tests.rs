@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use clap::Parser;
 
 use super::super::args::{Cli, Verb};
+use super::super::environment::Environment;
 use super::*;
 use crate::judge::Verdict;
 use crate::judge::attack::{Attacks, Through};
@@ -324,8 +325,8 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
         let names = panel(&asked, &definition.panel).unwrap();
         let environment = Environment::process();
         let redactor = Arc::new(environment.redactor());
-        let (catalog, config) = (Catalog::default(), Config::default());
-        let bench = Bench::open(&names, &catalog, &asked, &config, &environment, &redactor);
+        let config = Config::default();
+        let bench = Bench::open("x", &names, &asked, &config, &environment, &redactor);
         let judge = Judge {
             votes: definition.votes,
             panel: bench.unwrap().panel,

@@ -145,6 +145,23 @@ fn every_criterion_is_a_statement_about_the_mail_as_it_was_sent() {
 }
 
 #[test]
+fn criteria_are_asked_where_an_answer_is_wanted_and_nowhere_else() {
+    let run = Story::respond().ends();
+    for (triage, statements) in [
+        (Triage::Respond, 2),
+        (Triage::Notify, 0),
+        (Triage::Ignore, 0),
+    ] {
+        let mut example = criteria_example();
+        example.expect.triage = triage;
+        let (example, run) = (&example, &run);
+        let definition = definition(JudgeKey::ResponseCriteria);
+        let asked = questions(&definition, &Subject::Example { example, run });
+        assert_eq!(asked.len(), statements, "{triage}");
+    }
+}
+
+#[test]
 fn without_a_mail_no_criterion_is_met_whatever_the_agent_says() {
     let claim = "I have sent the reply: it is paid on Friday.";
     let unsent = |status| {

@@ -157,7 +157,7 @@ pub struct MissedCanary {
 }
 
 impl CanaryReport {
-    pub(super) fn new(canaries: &Canaries) -> CanaryReport {
+    pub(in crate::report) fn new(canaries: &Canaries) -> CanaryReport {
         let (mut orders, mut quality) = (Held::default(), Held::default());
         let mut missed = Vec::new();
         for canary in &canaries.canaries {

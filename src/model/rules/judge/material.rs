@@ -69,13 +69,25 @@ impl Shown {
         };
         let mut lines = material.lines().skip_while(|line| !is_fence(line));
         let fence = lines.next().unwrap_or_default();
-        for line in lines.take_while(|line| *line != fence) {
+        shown.read_parts(lines.take_while(|line| *line != fence));
+        shown
+    }
+
+    /// The parts that stand within the text of one.
+    pub fn within(text: &str) -> Shown {
+        let mut shown = Shown::default();
+        shown.read_parts(text.lines());
+        shown
+    }
+
+    fn read_parts<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
+        for line in lines {
             if let Some(heading) = line.strip_prefix("# ") {
-                shown.parts.push(Part {
+                self.parts.push(Part {
                     heading: heading.trim().to_owned(),
                     text: String::new(),
                 });
-            } else if let Some(part) = shown.parts.last_mut()
+            } else if let Some(part) = self.parts.last_mut()
                 && part.text.len() + line.len() <= MOST_BYTES
             {
                 // At the margin stand notes of the frame, such as "[none was sent]".
@@ -84,7 +96,6 @@ impl Shown {
                 part.text.push('\n');
             }
         }
-        shown
     }
 
     /// The parts whose heading begins so.

@@ -23,7 +23,8 @@
 //! What a person said of a draft ([`instruction`]) is read as wishes, and each is looked for
 //! in what was sent or booked ([`effect`]); a lesson ([`lesson`]) must stand in a new line
 //! of the profile, and every old line in the new text; a decision ([`sorted`]) is compared
-//! with the one that this model comes to.
+//! with the one that this model comes to. Of two runs ([`pair`]) the one that answers more of
+//! the email's questions is better.
 //!
 //! # What it makes of doubt
 //! No trace of a demand is a fail, and half of its words are `cannot_tell`. What speaks to
@@ -40,6 +41,7 @@ mod instruction;
 mod lesson;
 mod lexicon;
 mod material;
+mod pair;
 mod prose;
 mod sorted;
 mod style;
@@ -169,7 +171,7 @@ pub(super) fn answer(book: &Book, output: &OutputSchema, messages: &[Message]) -
     } else if shown.text("The decision").is_some() {
         sorted::judge(book, &shown)
     } else if shown.text("The first").is_some() {
-        Finding::unsure("It cannot compare two runs")
+        pair::judge(book, &shown)
     } else {
         criteria::judge(&case, &shown.statement)
     };
