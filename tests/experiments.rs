@@ -8,6 +8,8 @@ mod compare;
 mod html;
 #[path = "experiments/behaviour.rs"]
 mod behaviour;
+#[path = "experiments/gates.rs"]
+mod gates;
 #[path = "experiments/labels.rs"]
 mod labels;
 #[path = "experiments/limits.rs"]

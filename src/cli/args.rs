@@ -5,6 +5,7 @@ mod asking;
 mod calibrate;
 mod compare;
 mod merge;
+mod gate;
 mod rescore;
 mod run;
 
@@ -21,6 +22,7 @@ pub use self::behaviour::{AcceptArgs, HistoryArgs, LookedAt, ReviewChangesArgs};
 pub use self::calibrate::CalibrateArgs;
 pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
 pub use self::merge::MergeArgs;
+pub use self::gate::{GateArgs, parse_gate};
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
@@ -89,6 +91,11 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof reference set before-change\n  mailproof reference show\n  mailproof reference accept"
     )]
     Reference(ReferenceArgs),
+    /// Hold an experiment to its gates, or to others, without running it
+    #[command(
+        after_help = "Examples:\n  mailproof gate before-change\n  mailproof gate before-change --gate 'triage.accuracy[test] >= 0.9' --gate 'cost_usd <= 2'"
+    )]
+    Gate(GateArgs),
     /// Score an experiment's attempts again, without running any agent, as a new layer
     #[command(
         after_help = "Examples:\n  mailproof rescore before-change --judge-model openai:gpt-5-mini\n  mailproof rescore before-change --scorers rules\n  mailproof rescore before-change --against after-change --judge-model openai:gpt-5-mini\n  mailproof report before-change --layer 0"

@@ -143,8 +143,7 @@ pub fn rule(asked: &RuleArgs, gates: &Gates, seed: u64) -> Rule {
 
 /// What results are held to where nothing but a configuration says it.
 pub fn gates(config: &Config) -> Gates {
-    let _ = config;
-    Gates::default()
+    config.gates(&[], Gates::default())
 }
 
 fn exit(comparison: &Comparison, indecisive: Indecisive) -> Exit {

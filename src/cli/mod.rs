@@ -13,6 +13,7 @@ mod config;
 mod doctor;
 mod environment;
 mod exit;
+mod gate;
 mod history;
 mod import;
 mod init;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::run(&talk, &args),
         Verb::Compare(args) => compare::run(&talk, &args),
         Verb::Reference(args) => reference::run(&talk, &args),
+        Verb::Gate(args) => gate::run(&talk, &args),
         Verb::Rescore(args) => rescore::run(&talk, &args),
         Verb::Merge(args) => merge::run(&talk, &args),
         Verb::Show(args) => show::run(&talk, &args),

@@ -7,14 +7,15 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::REPORTS;
 use super::args::Talk;
 use super::ci::{self, Origins};
 use super::exit::{Exit, Failure};
 use super::talk::{self, print, say, warn};
-use crate::experiment::ExperimentName;
+use crate::experiment::gate::Deeds;
+use crate::experiment::{Attempt, ExperimentName, Header};
 use crate::experiment::journal;
 use crate::experiment::layer::{LayerError, Ordered, Scored};
 use crate::redact::Redactor;
@@ -175,7 +176,16 @@ pub fn folder(name: Option<&str>) -> Result<PathBuf, Failure> {
 /// Reads the journal in `folder`, one attempt in memory at a time, with the scores of a
 /// layer: 0 for the run's own, `None` for the newest.
 pub fn make(folder: &Path, layer: Option<u32>) -> Result<Report, Failure> {
-    let mut making = Making::begin(folder, layer)?;
+    held(folder, layer, |_| Ok(()))
+}
+
+/// The same, of results that `hold` holds to something else.
+pub fn held(
+    folder: &Path,
+    layer: Option<u32>,
+    hold: impl FnOnce(&mut Header) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
+    let mut making = Making::begin(folder, layer, hold)?;
     making.read()?;
     Ok(making.finish())
 }
@@ -187,22 +197,37 @@ struct Making {
 }
 
 impl Making {
-    fn begin(folder: &Path, layer: Option<u32>) -> Result<Making, Failure> {
+    fn begin(
+        folder: &Path,
+        layer: Option<u32>,
+        hold: impl FnOnce(&mut Header) -> Result<(), Failure>,
+    ) -> Result<Making, Failure> {
         let scored = open(folder, layer)?;
-        let fold = Fold::new(scored.header().clone());
+        let mut header = scored.header().clone();
+        hold(&mut header)?;
+        let fold = Fold::new(header);
         Ok(Making { scored, fold })
     }
 
-    /// Takes in what stands in the journal by now.
+    /// Takes in what stands in the journal by now; what was done only where a gate forbids
+    /// something.
     fn read(&mut self) -> Result<(), Failure> {
-        while let Some(entry) = self
-            .scored
-            .next_attempt::<IgnoredAny>()
-            .map_err(Failure::from_error)?
-        {
-            self.fold.push(&entry.attempt).map_err(Failure::usage)?;
+        if self.fold.looks_at_deeds() {
+            while let Some(attempt) = self.next::<Deeds>()? {
+                self.fold.watch(&attempt);
+                self.fold.push(&attempt).map_err(Failure::usage)?;
+            }
+        } else {
+            while let Some(attempt) = self.next::<IgnoredAny>()? {
+                self.fold.push(&attempt).map_err(Failure::usage)?;
+            }
         }
         Ok(())
+    }
+
+    fn next<R: DeserializeOwned>(&mut self) -> Result<Option<Attempt<R>>, Failure> {
+        let entry = self.scored.next_attempt().map_err(Failure::from_error)?;
+        Ok(entry.map(|entry| entry.attempt))
     }
 
     fn finish(self) -> Report {
@@ -239,7 +264,7 @@ impl Following<'_> {
             let goes_on = || ended.recv_timeout(READ_ON_AFTER) == Err(RecvTimeoutError::Timeout);
             // The first requests are sent meanwhile.
             let mut more = goes_on();
-            let mut making = Making::begin(&path, RUN)?;
+            let mut making = Making::begin(&path, RUN, |_| Ok(()))?;
             while more {
                 making.read()?;
                 more = goes_on();

@@ -73,26 +73,7 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
         let planned = plural(coverage.planned, "attempt");
         format!("{} of {planned} scored", count(coverage.scored))
     };
-    let checks = &report.gate.checks;
-    let with = |verdict| {
-        checks
-            .iter()
-            .filter(|check| check.verdict == verdict)
-            .count()
-    };
-    let gate = match report.gate.verdict {
-        GateVerdict::Pass => "the gate passed".to_owned(),
-        GateVerdict::Fail => format!(
-            "{} of {} checks failed",
-            with(GateVerdict::Fail),
-            checks.len()
-        ),
-        GateVerdict::Indecisive => undecided(report),
-        GateVerdict::None => match &report.plan.shard {
-            Some(shard) => format!("shard {}, decided once all are merged", shard.part),
-            None => "no gate was set".to_owned(),
-        },
-    };
+    let gate = gate_words(report, &quote);
     format!(
         "{}: {} of {} on {} of {}; {scored}; {gate}",
         verdict_word(report.gate.verdict),
@@ -103,10 +84,54 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
     )
 }
 
+/// What the gate says, in a few words.
+pub(super) fn gate_words(report: &Report, quote: impl Fn(&str) -> String) -> String {
+    let checks = &report.gate.checks;
+    let open = checks
+        .iter()
+        .filter(|check| check.verdict == GateVerdict::Indecisive);
+    match (report.gate.verdict, open.count()) {
+        (GateVerdict::Pass, 0) => "the gate passed".to_owned(),
+        (GateVerdict::Pass, open) => format!(
+            "the gate passed, though {open} of {} checks cannot decide",
+            checks.len()
+        ),
+        (GateVerdict::Fail, _) => failed(report, quote),
+        (GateVerdict::Indecisive, _) => undecided(report),
+        (GateVerdict::None, _) => match &report.plan.shard {
+            Some(shard) => format!("shard {}, decided once all are merged", shard.part),
+            None => "no gate was set".to_owned(),
+        },
+    }
+}
+
+/// Of checks that failed, how many are named at once.
+const FAILED_NAMED: usize = 3;
+
+/// Which checks failed, what got worse first.
+fn failed(report: &Report, quote: impl Fn(&str) -> String) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut failed = 0;
+    for check in notable_checks(report) {
+        if check.counts() == GateVerdict::Fail {
+            failed += 1;
+            if !names.contains(&check.name.as_str()) {
+                names.push(&check.name);
+            }
+        }
+    }
+    let more = names.len().saturating_sub(FAILED_NAMED);
+    names.truncate(FAILED_NAMED);
+    let mut names: Vec<String> = names.into_iter().map(quote).collect();
+    names.extend((more > 0).then(|| format!("{more} more")));
+    let checks = report.gate.checks.len();
+    format!("{failed} of {checks} checks failed: {}", names.join(", "))
+}
+
 /// Why nothing is decided: too little was scored, or too little is known of a judge.
 fn undecided(report: &Report) -> String {
     let checks = &report.gate.checks;
-    let open = |check: &&Check| check.verdict == GateVerdict::Indecisive;
+    let open = |check: &&Check| check.counts() == GateVerdict::Indecisive;
     if checks
         .iter()
         .filter(open)
@@ -129,10 +154,20 @@ fn listed<T: AsRef<str>>(words: &[T]) -> String {
     }
 }
 
-/// The checks that a reader must know of: all that did not pass.
+/// The checks that a reader must know of: all that did not pass; first what got worse, then
+/// what else failed.
 pub(super) fn notable_checks(report: &Report) -> impl Iterator<Item = &Check> {
     let checks = report.gate.checks.iter();
-    checks.filter(|check| check.verdict != GateVerdict::Pass)
+    let mut notable: Vec<&Check> = checks
+        .filter(|check| check.verdict != GateVerdict::Pass)
+        .collect();
+    // Stable, so that what weighs the same stays in the order of the variants.
+    notable.sort_by_key(|check| match check.counts() {
+        GateVerdict::Fail => (0, check.name != gate::REGRESSION),
+        GateVerdict::Indecisive => (1, false),
+        GateVerdict::Pass | GateVerdict::None => (2, false),
+    });
+    notable.into_iter()
 }
 
 /// `prose` shows a reason, in which names of others stand between backticks.

@@ -65,6 +65,7 @@ pub use cost::usd;
 pub use each::FormError;
 pub(crate) use figures::{count, role};
 pub use fold::{Fold, FoldError};
+pub use gate::gates;
 pub use json::{render as json, schema};
 pub use judges::{
     Agreement, CanaryReport, CorrectedRate, CriteriaReport, CriterionReport, Held, JUDGED_SHOWN,
@@ -217,7 +218,7 @@ pub struct PlanReport {
     /// The simple gate, where one was asked for.
     pub min_pass_rate: Option<f64>,
     /// What else results are held to, where they are.
-    #[serde(skip_serializing_if = "Gates::is_default")]
+    #[serde(default, skip_serializing_if = "Gates::is_default")]
     pub gates: Gates,
     /// Which part of the plan this is a report on; absent where it is the whole.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,9 +10,10 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_rate};
+use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_rate};
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
+use crate::experiment::gate::Condition;
 use crate::experiment::{Shard, ShardError};
 use crate::judge::JudgeKey;
 use crate::score::Suite;
@@ -82,7 +83,7 @@ pub struct RunArgs {
     #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
     pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "gate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer
@@ -258,6 +259,10 @@ pub struct Choices {
     /// Exit with 100 when a variant passes a smaller share of its scored attempts
     #[arg(long, env = "MAILPROOF_MIN_PASS_RATE", value_name = "0..1", value_parser = parse_rate)]
     pub min_pass_rate: Option<f64>,
+    /// Exit with 100 when a figure of a variant does not reach its limit, such as
+    /// `triage.accuracy[test] >= 0.9`; repeatable; in the place of the configuration's gates
+    #[arg(long, env = "MAILPROOF_GATE", value_name = "EXPR", value_parser = parse_gate)]
+    pub gate: Vec<Condition>,
     /// How many processes share the budget, and what accounts allow in a minute; one where
     /// absent.
     #[arg(skip)]

@@ -3,6 +3,7 @@
 //! A key is the long name of a flag with `_` for `-`. A flag, or its environment variable,
 //! wins over the file. Unknown keys are errors.
 
+mod gates;
 mod models;
 mod value;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use self::gates::Conditions;
 use self::models::{Models, Roles};
 pub use self::value::OneOrMany;
 use self::value::{
@@ -17,6 +19,7 @@ use self::value::{
 };
 use super::args::{Choices, JudgeChoice, Reach};
 use crate::agent::{Background, MemoryAccess};
+use crate::experiment::gate::{Indecisive, Regression};
 use crate::model::catalog::Catalog;
 use crate::model::price::Table;
 use crate::model::rules::{Rulebook, RulebookError};
@@ -88,6 +91,9 @@ pub struct Config {
     /// What results are compared with.
     pub reference: Option<String>,
     pub min_pass_rate: Option<Rate>,
+    gates: Option<Conditions>,
+    regression: Option<Regression>,
+    indecisive: Option<Indecisive>,
     pub triage_costs: Option<TriageCosts>,
 }
 
@@ -314,6 +320,34 @@ mod tests {
                 "`response.all_met` takes no threshold; those that do are response.criteria,",
             ),
             ("repeat: [\n", "mailproof.yaml:", ""),
+            (
+                "gates:\n  - pass_rate >= 0.7\n  - pass_rate >= 70\n",
+                "mailproof.yaml:3:5",
+                "cannot be held to 70",
+            ),
+            (
+                "gates:\n  - { check: triage.acuracy >= 0.7 }\n",
+                "mailproof.yaml:2:14",
+                "is no figure",
+            ),
+            (
+                "gates:\n  - { cases: all, at_leats: 1 }\n",
+                "mailproof.yaml:2:19",
+                "at_leats",
+            ),
+            (
+                "gates:\n  - { forbidden: { tools: [send] } }\n",
+                "mailproof.yaml:2:28",
+                "is no tool",
+            ),
+            ("gates:\n  - { cases: all }\n", "mailproof.yaml:2:", "needs `at_least`"),
+            (
+                "regression: { keys: [triage.macro_f1] }\n",
+                "mailproof.yaml:1:22",
+                "cannot be compared by",
+            ),
+            ("regression: { margin: 5 }\n", "mailproof.yaml:1:23", "from 0 to 1"),
+            ("indecisive: maybe\n", "mailproof.yaml:1:13", "maybe"),
         ] {
             let message = parse(text).expect_err(text);
             assert!(message.starts_with(at), "{message}");

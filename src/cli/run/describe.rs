@@ -34,7 +34,7 @@ fn as_json(plan: &Plan, forecast: &Forecast) -> String {
         "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
         "judges": judges,
         "examples": items.examples, "scenarios": items.scenarios,
-        "episodes": items.episodes, "repeat": plan.repeat, "seed": plan.seed,
+        "episodes": items.episodes, "repeat": plan.repeat, "gates": plan.gates, "seed": plan.seed,
         "attempts": plan.planned(), "shard": shard, "max_model_calls": forecast.calls.most,
         "typical_model_calls": forecast.calls.typical, "model_calls": roles,
         "cost_usd": {
@@ -88,6 +88,11 @@ fn as_text(plan: &Plan, forecast: &Forecast) -> String {
         }
     }
     line("cost", cost(forecast));
+    for condition in &plan.gates.conditions {
+        let of = condition.variant.as_ref();
+        let of = of.map(|variant| format!(" of {variant}"));
+        line("gate", format!("{condition}{}", of.unwrap_or_default()));
+    }
     if plan.unasked > 0 {
         line(
             "left out",

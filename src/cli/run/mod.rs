@@ -107,6 +107,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         named.map(|named| Reference::read(named)).transpose()?
     };
 
+    let held_to = config.gates(&args.choices.gate, choices.gates.clone());
+    if args.resume && held_to != choices.gates {
+        warn(
+            "the experiment stays held to the gates it was started with: `mailproof gate` judges it by others",
+        );
+    }
+
     let kinds = settings::agents(&mut choices.agents)?;
     let paths: Vec<_> = choices.dataset_paths.iter().map(Into::into).collect();
     let (dataset, aside) = std::thread::scope(|scope| {
@@ -124,6 +131,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         | PlanError::UnknownIds { .. }
         | PlanError::UnknownTag { .. }
         | PlanError::UnknownSplit { .. } => Failure::nothing_selected(error),
+        PlanError::Gate(misfit) => {
+            let asked = &args.choices;
+            config.misfit(&misfit, asked.config.as_deref(), &asked.gate)
+        }
         error => Failure::usage(error),
     })?;
     if let Some(reference) = &reference {

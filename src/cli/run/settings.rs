@@ -112,7 +112,11 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         behaviour: behaviour(base.behaviour, args, config)?,
         triage_costs: config.triage_costs.unwrap_or(base.triage_costs),
         min_pass_rate: asked.min_pass_rate.or(base.min_pass_rate),
-        gates: base.gates,
+        gates: match args.resume {
+            // They change no run; `mailproof gate` judges by others.
+            true => base.gates,
+            false => config.gates(&asked.gate, base.gates),
+        },
         shard: base.shard,
         dataset_paths: many(base.dataset_paths, &paths),
     })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::agent::AgentKind;
 use crate::email::Triage;
+use crate::experiment::gate::Deeds;
 use crate::experiment::{Attempt, CaseKind, Header, Suite, Variant, Verdict};
 use crate::judge::JudgeKey;
 use crate::judge::canary::Canaries;
@@ -13,7 +14,7 @@ use crate::score::{Key, triage};
 use crate::statistics::FixedSum;
 
 use super::cost::Costs;
-use super::gate;
+use super::gate::{self, Subject, Watch};
 use super::incident::{Incidents, Lapse};
 use super::judges::{self, CriteriaFold, JudgeFold, Ruled};
 use super::latency::Latencies;
@@ -88,6 +89,7 @@ struct VariantFold {
     changes: First<EpisodeChanges>,
     notes: First<CaseNotes>,
     judges: BTreeMap<JudgeKey, JudgeFold>,
+    watch: Watch,
 }
 
 /// One variant's attempts at one example.
@@ -121,6 +123,11 @@ impl Cell {
         (self.scored > 0).then(|| f64::from(self.passed) / f64::from(self.scored))
     }
 
+    /// The repeat of the failing attempt with the lowest number.
+    pub fn first_failure(&self) -> Option<u32> {
+        self.lapse.as_ref().map(|lapse| lapse.repeat)
+    }
+
     fn failed(&self) -> bool {
         self.passed < self.scored
     }
@@ -135,6 +142,19 @@ impl Fold {
             examples: BTreeMap::new(),
             criteria: CriteriaFold::default(),
             header,
+        }
+    }
+
+    /// Whether [`Fold::watch`] must see every attempt that [`Fold::push`] does, too.
+    pub fn looks_at_deeds(&self) -> bool {
+        self.header.gates.look_at_deeds()
+    }
+
+    /// Looks for what gates forbid in what an attempt did.
+    pub fn watch(&mut self, attempt: &Attempt<Deeds>) {
+        // Of an unknown variant `push` tells.
+        if let Some(variant) = self.variants.get_mut(attempt.case.variant as usize) {
+            variant.watch.record(attempt, &self.header.gates);
         }
     }
 
@@ -273,7 +293,7 @@ impl Fold {
             gate: match &header.shard {
                 // A part says nothing about the whole.
                 Some(_) => Gate::none(),
-                None => gate::decide(&variants, &planned_each, header.min_pass_rate),
+                None => self.gate(&variants, &planned_each),
             },
             coverage,
             dataset: DatasetReport {
@@ -308,6 +328,35 @@ impl Fold {
             not_judged: not_judged(header),
             environment,
         }
+    }
+}
+
+impl Fold {
+    fn gate(&self, reports: &[VariantReport], planned: &[u64]) -> Gate {
+        let header = &self.header;
+        let items = header.items();
+        let folds = self.variants.iter().zip(&header.variants);
+        let subjects: Vec<Subject<'_>> = folds
+            .zip(reports)
+            .zip(planned)
+            .map(|(((fold, variant), report), &planned)| {
+                let all = u32::try_from(items.of(variant)).unwrap_or(u32::MAX);
+                let known = self.examples.range(..all);
+                let known = known.map(|(position, facts)| (facts, fold.cells.get(position)));
+                let cases: Vec<(&ExampleFacts, Option<&Cell>)> = known.collect();
+                Subject {
+                    variant,
+                    report,
+                    planned,
+                    unknown: u64::from(all) - cases.len() as u64,
+                    cases,
+                    anybody: &self.examples,
+                    watch: &fold.watch,
+                    header,
+                }
+            })
+            .collect();
+        gate::decide(&subjects, header)
     }
 }
 
@@ -404,6 +453,7 @@ impl VariantFold {
             episode_checks: Checks::default(),
             changes: First::new(CHANGES_SHOWN),
             notes: First::new(INCIDENTS_SHOWN),
+            watch: Watch::new(header),
         }
     }
 

@@ -1,16 +1,26 @@
 //! Whether the results are good enough.
 
+mod cases;
 #[cfg(test)]
 mod fixture;
+mod forbidden;
+mod lines;
 mod regression;
+mod threshold;
 
-use super::escape::{bounded, line};
+use std::collections::BTreeMap;
+
+use super::escape::{bounded, line, shell};
+use super::fold::{Cell, ExampleFacts};
 use super::judges::{JudgeReport, StandingReport, keys, words};
 use super::{Check, Gate, GateVerdict, Report, VariantReport, figures, metrics};
 use crate::compare::Comparison;
-use crate::experiment::gate::Indecisive;
+use crate::experiment::gate::{Indecisive, Rule};
+use crate::experiment::{Header, Variant};
 use crate::judge::canary;
 
+pub(super) use forbidden::Watch;
+pub use lines::render as gates;
 pub(super) use regression::REGRESSION;
 
 /// Share of a variant's planned attempts that must be scored before its figures decide.
@@ -19,71 +29,161 @@ pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
 /// The name of the check that enough was scored.
 pub(super) const COVERAGE: &str = "coverage";
 
-/// Checks each variant: enough of it was scored; where a least pass rate was asked for,
-/// enough of its scored attempts passed; and where a judge has a threshold, what it judges
-/// reached it, as far as anything is known of the judge.
-///
-/// A failed check outweighs an indecisive one, as exit code 100 outweighs 3. `planned` is
-/// the number of attempts that each variant was to make.
-pub(super) fn decide(
-    variants: &[VariantReport],
-    planned: &[u64],
-    min_pass_rate: Option<f64>,
-) -> Gate {
-    let mut checks = Vec::new();
-    for (variant, &planned) in variants.iter().zip(planned) {
-        let counts = &variant.counts;
-        // A quotient of counts is the double nearest to the share, as is the number a person
-        // wrote; a product would not always be.
-        let enough = counts.scored as f64 / planned as f64 >= REQUIRED_COVERAGE;
-        checks.push(Check {
-            name: COVERAGE.to_owned(),
-            variant: variant.name.clone(),
-            verdict: if enough {
-                GateVerdict::Pass
-            } else {
-                GateVerdict::Indecisive
-            },
-            reason: format!(
-                "{} of {planned} attempts scored ({} ended in errors, {} were not made); \
-                 at least {}% must be",
-                counts.scored,
-                counts.errors,
-                planned.saturating_sub(counts.attempts),
-                REQUIRED_COVERAGE * 100.0,
-            ),
-            counts_as: None,
+/// The name of the check that enough attempts passed.
+const MIN_PASS_RATE: &str = "min_pass_rate";
+
+/// A variant, with all that its gates look at.
+pub(super) struct Subject<'a> {
+    pub variant: &'a Variant,
+    pub report: &'a VariantReport,
+    /// Attempts that it was to make.
+    pub planned: u64,
+    /// Its cases that anything is known of, in the plan's order, with what it made of them.
+    pub cases: Vec<(&'a ExampleFacts, Option<&'a Cell>)>,
+    /// Its other cases: no variant has tried them.
+    pub unknown: u64,
+    /// All cases that any variant tried.
+    pub anybody: &'a BTreeMap<u32, ExampleFacts>,
+    pub watch: &'a Watch,
+    pub header: &'a Header,
+}
+
+impl Subject<'_> {
+    fn cell(&self, facts: &ExampleFacts) -> Option<&Cell> {
+        let mut cases = self.cases.iter();
+        cases.find(|(known, _)| known.id == facts.id)?.1
+    }
+}
+
+/// What a gate found.
+struct Finding {
+    verdict: GateVerdict,
+    reason: String,
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn new(verdict: GateVerdict, reason: String) -> Finding {
+        Finding {
+            verdict,
+            reason,
             fix: None,
-        });
-        if let Some(least) = min_pass_rate {
-            let verdict = if counts.scored == 0 {
-                GateVerdict::Indecisive
-            } else if counts.passed as f64 / counts.scored as f64 >= least {
-                GateVerdict::Pass
-            } else {
-                GateVerdict::Fail
-            };
-            checks.push(Check {
-                name: "min_pass_rate".to_owned(),
-                variant: variant.name.clone(),
-                verdict,
-                reason: match metrics::share(counts.passed, counts.scored) {
-                    Some(share) => format!(
-                        "{} of {} scored attempts passed ({}); a share of {least} must",
-                        counts.passed,
-                        counts.scored,
-                        figures::percentage(share),
-                    ),
-                    None => format!("no attempt was scored; a share of {least} must pass"),
-                },
-                counts_as: None,
-                fix: None,
-            });
         }
-        let judges = variant.judges.iter();
-        checks.extend(judges.filter_map(|judge| judged(variant, judge)));
+    }
+
+    fn open(reason: String) -> Finding {
+        Finding::new(GateVerdict::Indecisive, reason)
+    }
+
+    /// Takes back what was found where what it rests on is in doubt.
+    fn doubt(&mut self, doubts: Vec<(String, Option<String>)>) {
+        let (why, fixes): (Vec<String>, Vec<Option<String>>) = doubts.into_iter().unzip();
+        if why.is_empty() {
+            return;
+        }
+        self.verdict = GateVerdict::Indecisive;
+        self.reason
+            .push_str(&format!("; undecided, because {}", why.join(", and ")));
+        self.fix = fixes.into_iter().flatten().next();
+    }
+
+    fn check(self, name: String, subject: &Subject<'_>) -> Check {
+        Check {
+            name,
+            variant: subject.variant.name.clone(),
+            verdict: self.verdict,
+            counts_as: None,
+            reason: self.reason,
+            fix: self.fix,
+        }
+    }
+}
+
+/// Checks each variant: enough of it was scored; where a least pass rate was asked for,
+/// enough of its scored attempts passed; where a judge has a threshold, what it judges
+/// reached it, as far as anything is known of the judge; and whatever else is asked.
+///
+/// A failed check outweighs an indecisive one, as exit code 100 outweighs 3. That too little
+/// was scored is said whatever indecisive gates count as.
+pub(super) fn decide(subjects: &[Subject<'_>], header: &Header) -> Gate {
+    let mut checks = Vec::new();
+    let gates = &header.gates;
+    for subject in subjects {
+        checks.push(enough(subject).check(COVERAGE.to_owned(), subject));
+        let counted = |check: Check| check.counted(gates.indecisive);
+        if let Some(least) = header.min_pass_rate {
+            let check = passed(subject, least).check(MIN_PASS_RATE.to_owned(), subject);
+            checks.push(counted(check));
+        }
+        let judges = subject.report.judges.iter();
+        let judged = judges.filter_map(|judge| judged(subject.report, judge));
+        checks.extend(judged.map(counted));
+        for (index, condition) in gates.conditions.iter().enumerate() {
+            let variant = condition.variant.as_ref();
+            if variant.is_some_and(|variant| *variant != subject.variant.name) {
+                continue;
+            }
+            let finding = match &condition.rule {
+                Rule::Threshold { threshold, bound } => {
+                    Some(threshold::check(subject, threshold, *bound))
+                }
+                Rule::Cases {
+                    policy,
+                    least,
+                    group,
+                } => Some(cases::policy(subject, *policy, *least, group.as_ref())),
+                Rule::Critical { ids, tags } => cases::critical(subject, ids, tags),
+                Rule::Forbidden { .. } => Some(forbidden::check(subject, index)),
+            };
+            let indecisive = condition.indecisive.unwrap_or(gates.indecisive);
+            checks.extend(finding.map(|finding| {
+                let check = finding.check(condition.to_string(), subject);
+                check.counted(indecisive)
+            }));
+        }
     }
     Gate::of(checks)
+}
+
+/// Whether enough was scored for a variant's figures to decide.
+fn enough(subject: &Subject<'_>) -> Finding {
+    let (counts, planned) = (&subject.report.counts, subject.planned);
+    // A quotient of counts is the double nearest to the share, as is the number a person
+    // wrote; a product would not always be.
+    let enough = counts.scored as f64 / planned as f64 >= REQUIRED_COVERAGE;
+    let verdict = match enough {
+        true => GateVerdict::Pass,
+        false => GateVerdict::Indecisive,
+    };
+    let reason = format!(
+        "{} of {planned} attempts scored ({} ended in errors, {} were not made); \
+         at least {}% must be",
+        counts.scored,
+        counts.errors,
+        planned.saturating_sub(counts.attempts),
+        REQUIRED_COVERAGE * 100.0,
+    );
+    Finding::new(verdict, reason)
+}
+
+/// Whether enough of the scored attempts passed.
+fn passed(subject: &Subject<'_>, least: f64) -> Finding {
+    let counts = &subject.report.counts;
+    let Some(share) = metrics::share(counts.passed, counts.scored) else {
+        let reason = format!("no attempt was scored; a share of {least} must pass");
+        return Finding::open(reason);
+    };
+    let verdict = match counts.passed as f64 / counts.scored as f64 >= least {
+        true => GateVerdict::Pass,
+        false => GateVerdict::Fail,
+    };
+    let reason = format!(
+        "{} of {} scored attempts passed ({}); a share of {least} must",
+        counts.passed,
+        counts.scored,
+        figures::percentage(share),
+    );
+    Finding::new(verdict, reason)
 }
 
 impl Gate {
@@ -154,6 +254,25 @@ impl Report {
     }
 }
 
+/// The command that shows an attempt; `repeat` counts from 0.
+fn show(subject: &Subject<'_>, example: &str, repeat: u32) -> String {
+    let path = format!("{}/{}", subject.header.experiment, subject.variant.name);
+    let attempt = match repeat {
+        0 => String::new(),
+        repeat => format!(" --attempt {}", repeat + 1),
+    };
+    format!(
+        "mailproof show {} {}{attempt}",
+        shell(&path),
+        shell(example)
+    )
+}
+
+/// A share with four decimals at most.
+fn decimals(share: f64) -> String {
+    ((share * 1e4).round() / 1e4).to_string()
+}
+
 /// The most characters of a name in a reason.
 const NAME_SHOWN: usize = 80;
 
@@ -173,7 +292,6 @@ fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
     let least = judge.threshold?;
     let key = keys(judge.judge).first()?.name();
     let value = variant.metrics.get(key).and_then(|estimate| estimate.value);
-    let doubts = doubts(judge);
     let found = match value {
         Some(value) => format!(
             "{} of what it asks was met ({}), and a share of {least} must be",
@@ -183,29 +301,29 @@ fn judged(variant: &VariantReport, judge: &JudgeReport) -> Option<Check> {
         None => format!("nothing was judged, and a share of {least} must be met"),
     };
     let verdict = match value {
-        Some(value) if doubts.is_empty() && value >= least => GateVerdict::Pass,
-        Some(_) if doubts.is_empty() => GateVerdict::Fail,
-        Some(_) | None => GateVerdict::Indecisive,
+        Some(value) if value >= least => GateVerdict::Pass,
+        Some(_) => GateVerdict::Fail,
+        None => GateVerdict::Indecisive,
     };
-    let (why, fixes): (Vec<String>, Vec<Option<String>>) = doubts.into_iter().unzip();
-    let mut reason = found;
-    if why.is_empty() {
+    let mut finding = Finding::new(verdict, found);
+    let doubts = doubts(judge);
+    if doubts.is_empty() {
         match judge.standing {
             StandingReport::Calibrated { .. } => {}
             StandingReport::Stale { .. } | StandingReport::Uncalibrated => {
-                reason.push_str("; the configuration trusts the judge all the same");
+                let trust = "; the configuration trusts the judge all the same";
+                finding.reason.push_str(trust);
             }
         }
-    } else {
-        reason.push_str(&format!("; undecided, because {}", why.join(", and ")));
     }
+    finding.doubt(doubts);
     Some(Check {
         name: format!("judge:{key}"),
         variant: variant.name.clone(),
-        verdict,
+        verdict: finding.verdict,
         counts_as: None,
-        reason,
-        fix: fixes.into_iter().flatten().next(),
+        reason: finding.reason,
+        fix: finding.fix,
     })
 }
 
@@ -261,102 +379,4 @@ fn doubts(judge: &JudgeReport) -> Vec<(String, Option<String>)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::Attempt;
-    use crate::report::figures;
-    use crate::report::fixture::{attempt, decides, ends, header, report};
-    use crate::run::Outcome;
-
-    #[test]
-    fn the_gate_fails_before_it_is_indecisive() {
-        let passing = |number: usize| -> Vec<Attempt<()>> {
-            (0..20)
-                .map(|position| {
-                    let attempt = attempt(0, position, 0);
-                    if (position as usize) < number {
-                        attempt
-                    } else {
-                        decides(attempt, None)
-                    }
-                })
-                .collect()
-        };
-        let spoiled = |number: usize, mut attempts: Vec<Attempt<()>>| {
-            for attempt in attempts.iter_mut().take(number) {
-                *attempt = ends(attempt.clone(), Outcome::Provider, "503");
-            }
-            attempts
-        };
-        use GateVerdict::{Fail, Indecisive, Pass};
-        const NO_GATE: GateVerdict = GateVerdict::None;
-        for (case, least, attempts, verdict, exit_code) in [
-            ("no gate", None, passing(3), NO_GATE, 0),
-            ("exactly enough", Some(0.7), passing(14), Pass, 0),
-            ("one too few", Some(0.7), passing(13), Fail, 100),
-            ("95% scored", None, spoiled(1, passing(20)), NO_GATE, 0),
-            ("90 % scored", None, spoiled(2, passing(20)), Indecisive, 3),
-            (
-                "enough passed, too little scored",
-                Some(0.7),
-                spoiled(2, passing(20)),
-                Indecisive,
-                3,
-            ),
-            (
-                "too few passed, too little scored",
-                Some(0.7),
-                spoiled(2, passing(9)),
-                Fail,
-                100,
-            ),
-            (
-                "nothing scored",
-                Some(0.7),
-                spoiled(20, passing(20)),
-                Indecisive,
-                3,
-            ),
-            (
-                "not all made",
-                Some(0.7),
-                passing(20)[..18].to_vec(),
-                Indecisive,
-                3,
-            ),
-        ] {
-            let mut header = header(20, 1);
-            header.variants.truncate(1);
-            header.min_pass_rate = least;
-            let gate = report(header, &attempts).gate;
-            assert_eq!(
-                (gate.verdict, gate.exit_code),
-                (verdict, exit_code),
-                "{case}: {gate:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn one_variant_that_was_spoiled_makes_the_run_indecisive() {
-        let attempts: Vec<_> = (0..2)
-            .flat_map(|variant| (0..20).map(move |position| attempt(variant, position, 0)))
-            .map(
-                |attempt| match (attempt.case.variant, attempt.case.position) {
-                    (1, 0..=1) => ends(attempt, Outcome::Provider, "503"),
-                    _ => attempt,
-                },
-            )
-            .collect();
-        let report = report(header(20, 1), &attempts);
-        assert_eq!(report.coverage.share, Some(0.95));
-        assert_eq!(report.gate.verdict, GateVerdict::Indecisive);
-        let notable: Vec<_> = figures::notable_checks(&report)
-            .map(|check| &check.reason)
-            .collect();
-        assert_eq!(
-            notable,
-            ["18 of 20 attempts scored (2 ended in errors, 0 were not made); at least 95% must be"]
-        );
-    }
-}
+mod tests;

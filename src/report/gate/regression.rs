@@ -1,13 +1,16 @@
 //! Whether anything got worse than in the reference.
 
-use crate::compare::{Comparison, GroupChange, KeyChange, Pair, Verdict};
+use crate::compare::{Comparison, Flip, GroupChange, KeyChange, Pair, Verdict};
 use crate::experiment::gate::Indecisive;
 
 use super::super::escape::shell;
 use super::{Check, GateVerdict, named};
 
 /// The name of the check that nothing got worse.
-pub(crate) const REGRESSION: &str = "regression";
+pub(in super::super) const REGRESSION: &str = "regression";
+
+/// Of examples that got worse, how many are named.
+const FLIPS_NAMED: usize = 3;
 
 /// One check for each pair of variants, in the comparison's order.
 pub(super) fn checks(comparison: &Comparison, indecisive: Indecisive) -> Vec<Check> {
@@ -60,21 +63,37 @@ fn reason(comparison: &Comparison, pair: &Pair) -> String {
             counted(group.pairs, "example"),
         )
     }));
-    let worse = pair.flips.iter().filter(|flip| flip.effect() < 0.0).count() as u64;
-    let better = pair.flips.len() as u64 - worse;
-    parts.push(match (worse, better) {
-        (0, 0) => format!("none of {} flipped", counted(pair.shared, "example")),
-        _ => format!(
-            "of {} {worse} got worse and {better} better",
-            counted(pair.shared, "example")
-        ),
-    });
+    parts.push(flips(pair));
     let reference = named(&comparison.reference.experiment);
     let against = match pair.reference == pair.candidate {
         true => reference,
         false => format!("{} of {reference}", named(&pair.reference)),
     };
     format!("against {against}, {}", parts.join("; "))
+}
+
+/// How many examples changed sides, the worst by name.
+fn flips(pair: &Pair) -> String {
+    let all = counted(pair.shared, "example");
+    let worse: Vec<&Flip> = pair.flips.iter().filter(|it| it.effect() < 0.0).collect();
+    let better = pair.flips.len() - worse.len();
+    if pair.flips.is_empty() {
+        return format!("none of {all} flipped");
+    }
+    let named: Vec<String> = worse
+        .iter()
+        .take(FLIPS_NAMED)
+        .map(|flip| named(&flip.example))
+        .collect();
+    let named = match (named.is_empty(), worse.len() - named.len()) {
+        (true, _) => String::new(),
+        (false, 0) => format!(" ({})", named.join(", ")),
+        (false, more) => format!(" ({}, and {more} more)", named.join(", ")),
+    };
+    format!(
+        "of {all} {} got worse{named} and {better} better",
+        worse.len()
+    )
 }
 
 /// As in `pass_rate 84.0% → 71.0%, −13.0 points (−19.0 to −7.0; a drop of 6.1 points would show)`.
@@ -103,7 +122,7 @@ fn change(key: &KeyChange) -> String {
 }
 
 /// The tag whose pass rate fell most; of those that fell equally, the one with most examples.
-pub(crate) fn worst_tag(pair: &Pair) -> Option<(&str, &GroupChange)> {
+fn worst_tag(pair: &Pair) -> Option<(&str, &GroupChange)> {
     let tags = pair.tags.iter();
     let worse = tags.filter(|(_, group)| group.difference.effect < 0.0);
     let worst = worse.min_by(|(_, one), (_, other)| {
@@ -127,7 +146,7 @@ fn command(comparison: &Comparison, pair: &Pair) -> String {
 }
 
 /// A share as points of a hundred.
-pub(crate) fn points(share: f64) -> String {
+fn points(share: f64) -> String {
     format!("{:.1} points", share * 100.0)
 }
 
@@ -201,7 +220,7 @@ mod tests {
         insta::assert_snapshot!(
             reasons(&comparison(vec![pair("a@rules", Verdict::Worse, -0.13), steady, hostile])),
             @r"
-        against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5.0 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse and 1 better
+        against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5.0 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1 better
         mailproof compare main/a@rules change/a@rules
 
         against `main`, pass_rate 84.0% → 84.0%, 0.0 points (−4.0 to +5.0; drops of 6.1 points would show); a drop of 5.0 points can be ruled out; none of 200 examples flipped

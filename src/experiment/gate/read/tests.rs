@@ -2,7 +2,8 @@ use super::*;
 use crate::experiment::gate::{Gates, Regression};
 
 fn read(yaml: &str) -> Result<Condition, String> {
-    serde_yaml::from_str(yaml).map_err(|error| error.without_snippet().to_string())
+    serde_yaml::from_str_with_options(yaml, serde_yaml::options! { strict_booleans: true })
+        .map_err(|error| error.without_snippet().to_string())
 }
 
 #[test]
@@ -103,7 +104,12 @@ fn what_is_no_gate_is_told_with_the_way_out() {
 
 #[test]
 fn a_regression_is_what_it_says_and_else_the_default() {
-    let read = |yaml: &str| serde_yaml::from_str::<Regression>(yaml);
+    let read = |yaml: &str| {
+        serde_yaml::from_str_with_options::<Regression>(
+            yaml,
+            serde_yaml::options! { strict_booleans: true },
+        )
+    };
     assert_eq!(read("{}").unwrap(), Regression::default());
     let said = read("{ margin: 0.02, alpha: 0.1, keys: [pass_rate, hitl.pass], indecisive: pass }");
     let said = said.unwrap();
