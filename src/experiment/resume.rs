@@ -136,7 +136,10 @@ fn differences(recorded: &Header, plan: &Plan, redactor: &Redactor) -> Vec<Diffe
     // results are held to changes no run.
     found.retain(|d| {
         let is_standing = d.field.starts_with("judges[") && d.field.contains(".standing");
-        !d.field.starts_with("dataset.paths") && d.field != "dataset.name" && !is_standing && !is_gate(&d.field)
+        !d.field.starts_with("dataset.paths")
+            && d.field != "dataset.name"
+            && !is_standing
+            && !is_gate(&d.field)
     });
     found
 }
