@@ -83,7 +83,7 @@ pub enum Verb {
     Report(ReportArgs),
     /// Say whether anything got worse from one experiment to another
     #[command(
-        after_help = "Examples:\n  mailproof compare before-change after-change\n  mailproof compare mailproof-reference.jsonl after-change --flips\n  mailproof compare tuned/workflow@rules tuned/baseline@rules\n  mailproof compare before-change after-change invoice-question"
+        after_help = "Examples:\n  mailproof compare before-change after-change\n  mailproof compare mailproof-reference.jsonl after-change --flips\n  mailproof compare tuned/workflow@rules tuned/baseline@rules\n  mailproof compare before-change after-change --example invoice-question"
     )]
     Compare(Box<CompareArgs>),
     /// Keep an experiment's scores in a file, in git, for others to be compared with

@@ -17,7 +17,7 @@ pub struct CompareArgs {
     #[arg(value_name = "B")]
     pub candidate: String,
     /// Show what both did with this example, side by side
-    #[arg(value_name = "EXAMPLE")]
+    #[arg(long, value_name = "ID")]
     pub example: Option<String>,
     /// Show what both did with the N examples of each pair that changed for the worst, side by
     /// side [default of N: 10]

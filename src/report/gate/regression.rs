@@ -1,6 +1,6 @@
 //! Whether anything got worse than in the reference.
 
-use crate::compare::{Comparison, Flip, GroupChange, KeyChange, Pair, Verdict};
+use crate::compare::{Comparison, Flip, GroupChange, KeyChange, Pair, Verdict, worst_first};
 use crate::experiment::gate::Indecisive;
 
 use super::super::escape::shell;
@@ -121,15 +121,9 @@ fn change(key: &KeyChange) -> String {
     )
 }
 
-/// The tag whose pass rate fell most; of those that fell equally, the one with most examples.
-fn worst_tag(pair: &Pair) -> Option<(&str, &GroupChange)> {
-    let tags = pair.tags.iter();
-    let worse = tags.filter(|(_, group)| group.difference.effect < 0.0);
-    let worst = worse.min_by(|(_, one), (_, other)| {
-        let effect = one.difference.effect.total_cmp(&other.difference.effect);
-        effect.then(other.pairs.cmp(&one.pairs))
-    });
-    worst.map(|(tag, group)| (tag.as_str(), group))
+/// The tag whose fall is the least probable by chance.
+pub(crate) fn worst_tag(pair: &Pair) -> Option<(&str, &GroupChange)> {
+    worst_first(&pair.tags).into_iter().next()
 }
 
 /// Shows the pair with both trajectories of what flipped.
