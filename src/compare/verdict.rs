@@ -46,7 +46,12 @@ pub fn compare(
         })
         .collect();
     let verdicts: Vec<Verdict> = pairs.iter().map(|pair| pair.verdict).collect();
+    let is_chosen = pairing.reference.is_some() || pairing.candidate.is_some();
     let only = |of: &Results, taken: &dyn Fn(usize) -> bool| {
+        // Who names some of all there are knows that there are others.
+        if is_chosen {
+            return Vec::new();
+        }
         let names = of.names().into_iter().enumerate();
         names
             .filter(|(index, _)| !taken(*index))
@@ -59,19 +64,12 @@ pub fn compare(
         rule: rule.clone(),
         verdict: Verdict::of_all(&verdicts),
         differences: differences(reference, candidate, &paired),
-        only_reference: match pairing.reference {
-            // Of all there are, this one was chosen.
-            Some(_) => Vec::new(),
-            None => only(reference, &|index| {
-                paired.iter().any(|(was, _)| *was == index)
-            }),
-        },
-        only_candidate: match pairing.candidate {
-            Some(_) => Vec::new(),
-            None => only(candidate, &|index| {
-                paired.iter().any(|(_, is)| *is == index)
-            }),
-        },
+        only_reference: only(reference, &|index| {
+            paired.iter().any(|(was, _)| *was == index)
+        }),
+        only_candidate: only(candidate, &|index| {
+            paired.iter().any(|(_, is)| *is == index)
+        }),
         pairs,
     })
 }

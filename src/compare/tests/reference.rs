@@ -136,7 +136,11 @@ fn a_broken_file_is_located() {
             r#"{"format":"mailproof.reference/9"}"#.to_owned(),
             "has the format `mailproof.reference/9`, and this version reads",
         ),
-        ("torn", text[..text.len() - 20].to_owned(), "jsonl:7: invalid number"),
+        (
+            "torn",
+            text[..text.len() - 20].to_owned(),
+            "jsonl:7: invalid number",
+        ),
         (
             "no experiment",
             only(1),
