@@ -50,10 +50,13 @@ impl Places {
                 position: case.position,
                 repeat: case.repeat,
             };
-            attempts[case.variant as usize].insert(place, entry.offset);
-            if !positions.contains_key(&case.example) {
-                positions.insert(case.example.clone(), case.position);
-                examples.insert(case.position, case.example);
+            // Where ids are alike once their secrets are gone, the first has the name.
+            let position = *positions
+                .entry(case.example.clone())
+                .or_insert(case.position);
+            if position == case.position {
+                examples.insert(position, case.example);
+                attempts[case.variant as usize].insert(place, entry.offset);
             }
         }
         Ok(Places {
