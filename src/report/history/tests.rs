@@ -61,8 +61,10 @@ fn a_figure_is_drawn_over_experiments_and_what_cannot_be_compared_is_marked() {
     1  2026-03-02 10:00  first
     2  2026-03-03 10:00  second
     3  2026-03-04 10:00  third                     unfinished: 12 of 40 attempts
-    4  2026-03-05 10:00  other emails              another dataset: mail bbbbbbbbbbbb
-    5  2026-03-06 10:00  \u{1b}[2J\u{202e}hostile  another dataset: mail aaaaaaaaaaaa
+    4  2026-03-05 10:00  other emails
+       another dataset: mail bbbbbbbbbbbb
+    5  2026-03-06 10:00  \u{1b}[2J\u{202e}hostile
+       another dataset: mail aaaaaaaaaaaa
     ");
 }
 
@@ -75,6 +77,7 @@ fn notes_that_do_not_fit_beside_a_name_stand_below_it() {
     let text = render(&history("pass_rate"), options);
     let listed: Vec<&str> = text.lines().skip(9).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
+    2  2026-03-03 10:00  second
     3  2026-03-04 10:00  third
        unfinished: 12 of 40 attempts
     4  2026-03-05 10:00  other emails
@@ -99,7 +102,7 @@ fn a_terminal_that_knows_ascii_alone_gets_no_more() {
     insta::assert_snapshot!(trends.join("\n"), @r"
     _=.|*|#
     .~.|.|~
-    ...|~|.
+     ...|~|.
     ");
 }
 
