@@ -253,6 +253,7 @@ fn an_example_has_a_page_with_its_trajectories() {
     let seen = see(&place, &browser, &page, "#/example/lunch", &[]);
     assert_eq!(seen.complaints, [""; 0]);
     let (report, example) = seen.dom.split_once("<article id=\"example\">").unwrap();
+    let (example, _) = example.split_once("</article>").unwrap();
     assert!(
         report.contains("<div id=\"report\" hidden"),
         "one page at a time"

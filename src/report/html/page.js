@@ -165,7 +165,7 @@
     if (!all.length) return note("Not scored.");
     const rest = all.filter((it) => it.score < 1 || it.comment);
     const full = all.filter((it) => !rest.includes(it));
-    return [rest.length > 0 && el("div", "scroll", el("table", "", el("caption", "hidden", "Scores"), el("tbody", "", rest.map(score)))),
+    return [rest.length > 0 && make("div", { class: "scroll", role: "group", "aria-label": "Scores", tabindex: "0" }, el("table", "", el("caption", "hidden", "Scores"), el("tbody", "", rest.map(score)))),
       full.length > 0 && note("Full marks: ", full.map((it, at) => [at ? ", " : "", code(it.key)]))];
   };
   const ruling = (it) => el("li", "", verdict(it), " ", it.statement, it.facts.length > 0 && el("span", "note", " (" + it.facts.join(", ") + ")"),
