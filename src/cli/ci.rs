@@ -1,6 +1,9 @@
 //! What a pipeline is told beside the report: annotations and a summary on GitHub, and
 //! where in the repository an example stands.
 
+#[cfg(test)]
+mod documented;
+
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
