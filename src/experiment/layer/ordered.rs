@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
     use crate::experiment::execute::execute;
-    use crate::experiment::layer::{End, Header as LayerHeader, Scorers, Writer};
     use crate::experiment::journal::Reader;
+    use crate::experiment::layer::{End, Header as LayerHeader, Scorers, Writer};
     use crate::experiment::tests::{Bench, choices, dataset, redactor, right};
     use crate::run::Run;
 
