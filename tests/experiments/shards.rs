@@ -18,14 +18,13 @@ fn markdown(place: &Place, name: &str) -> String {
 #[test]
 fn four_processes_and_a_merge_report_what_one_run_does() {
     let place = Place::new();
-    place.run(
-        &[&PLAN[..], &["-e", "whole", "--min-pass-rate", "0.99"]].concat(),
-        100,
-    );
+    // Enough for some to be wrong, which the gate refuses.
+    let plan = "run --limit 14 --repeat 2 --offline --min-pass-rate 1";
+    let plan: Vec<&str> = plan.split(' ').collect();
+    place.run(&[&plan[..], &["-e", "whole"]].concat(), 100);
     let shards = ["1/4", "2/4", "3/4", "4/4"];
     let running = shards.map(|shard| {
-        let plan = [&part(shard, "parts")[..], &["--min-pass-rate", "0.99"]].concat();
-        let mut command = place.command(&plan);
+        let mut command = place.command(&[&plan[..], &["--shard", shard, "-e", "parts"]].concat());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     });
@@ -74,15 +73,10 @@ fn four_processes_and_a_merge_report_what_one_run_does() {
 fn a_killed_shard_is_named_and_run_again_by_the_command_that_is_told() {
     let place = Place::new();
     let journal = place.path("reports/parts.2-of-2/journal.jsonl");
-    let long = [
-        "run",
-        "--repeat",
-        "40",
-        "--offline",
-        "-e",
-        "parts",
-        "--shard",
-    ];
+    // Long enough to be killed in the middle of it.
+    let plan = "run triage -a workflow --limit 100 --repeat 20 --offline";
+    let plan: Vec<&str> = plan.split(' ').collect();
+    let long = [&plan[..], &["-e", "parts", "--shard"]].concat();
     place.run(&[&long[..], &["1/2"]].concat(), 0);
     let mut second = place.command(&[&long[..], &["2/2", "-j", "1"]].concat());
     second.stdout(Stdio::null()).stderr(Stdio::null());
@@ -102,7 +96,7 @@ fn a_killed_shard_is_named_and_run_again_by_the_command_that_is_told() {
     assert!(command.contains(&"--resume"), "{command:?}");
     place.run(&command, 0);
     place.run(&["merge", "-e", "parts"], 0);
-    place.run(&["run", "--repeat", "40", "--offline", "-e", "whole"], 0);
+    place.run(&[&plan[..], &["-e", "whole"]].concat(), 0);
     assert_eq!(
         comparable(place.report("whole")),
         comparable(place.report("parts"))
@@ -117,7 +111,11 @@ fn a_missing_shard_is_named_and_run_by_the_command_that_is_told() {
         0,
     );
     let told = place.fail(&["merge", "-e", "parts"], 5);
-    insta::assert_snapshot!(told, @r"");
+    insta::assert_snapshot!(told, @"
+    error: 1 of 2 shards is not there, or not whole
+      1/2: not there
+           mailproof run --limit 6 --repeat 2 --offline --shard 1/2 --date 2026-03-02 -e parts
+    ");
     let command = told
         .lines()
         .find_map(|line| line.trim().strip_prefix("mailproof "));
