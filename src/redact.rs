@@ -85,13 +85,7 @@ impl fmt::Debug for Redactor {
 /// The values of environment variables whose names say that they are secret:
 /// `*_API_KEY`, `*_ACCESS_KEY`, `*_TOKEN`, `*_SECRET`, `*_PASSWORD`.
 pub fn secrets_among(variables: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
-    const ENDINGS: [&str; 5] = [
-        "_API_KEY",
-        "_ACCESS_KEY",
-        "_TOKEN",
-        "_SECRET",
-        "_PASSWORD",
-    ];
+    const ENDINGS: [&str; 5] = ["_API_KEY", "_ACCESS_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
     variables
         .into_iter()
         .filter(|(name, _)| {

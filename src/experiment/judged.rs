@@ -421,7 +421,12 @@ async fn canaries_that_a_judge_was_silent_on_are_shown_again_by_the_next_sitting
             panic!("{:?}", reader.canaries());
         };
         assert!(silent.canaries.iter().all(|canary| canary.found.is_none()));
-        assert!(answered.canaries.iter().all(|canary| canary.found.is_some()));
+        assert!(
+            answered
+                .canaries
+                .iter()
+                .all(|canary| canary.found.is_some())
+        );
     }
 }
 

@@ -9,12 +9,12 @@ use futures_util::future::join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Verdict, Vote};
 use super::ask::Decision;
 use super::bench::{Judge, Ruled};
 use super::definition::Scale;
 use super::shown;
 use super::subject::Question;
+use super::{Verdict, Vote};
 use crate::model::Origin;
 use crate::run::Usage;
 

@@ -131,7 +131,9 @@ pub fn replied(definition: &Definition, example: &Example, run: &Run) -> Option<
     }
     let seen = seen(example, run);
     let mails: Vec<&Fact<'_>> = seen.calls.iter().filter(|call| call.is_mail()).collect();
-    let texts = mails.iter().filter_map(|mail| mail.arguments.get("content")?.as_str());
+    let texts = mails
+        .iter()
+        .filter_map(|mail| mail.arguments.get("content")?.as_str());
     let length = texts.map(|text| text.chars().count() as u64).sum();
     (!mails.is_empty()).then(|| Replied {
         shown: shown::material(&definition.sees, &seen),

@@ -217,12 +217,12 @@ fn row(history: &History, series: &Series, ascii: bool) -> Vec<String> {
     let show = |value: f64| shown(&history.key, value);
     let known = || series.values.iter().enumerate();
     let known = || known().filter_map(|(at, value)| Some((at, (*value)?)));
-    let newest = known().last();
+    let newest = known().next_back();
     let before = newest.and_then(|(at, _)| {
         let past = &history.experiments;
         known()
-            .filter(|(other, _)| *other < at && past[*other].is_comparable(&past[at], &history.key))
-            .last()
+            .rev()
+            .find(|(other, _)| *other < at && past[*other].is_comparable(&past[at], &history.key))
     });
     let change = match (newest, before) {
         (Some((_, newest)), Some((_, before))) => difference(&history.key, newest - before),

@@ -245,8 +245,14 @@ fn the_configuration_says_what_counts_as_worse_and_what_not_knowing_means() {
     said("{ margin: 0.02 }");
     run(&place, "change", &[], 3);
     let lines = place.run(&["gate", "change"], 3);
-    assert!(lines.contains("indecisive: regression of workflow@rules: against `main`, pass_rate "), "{lines}");
-    assert!(lines.contains("a drop of 2.0 points can be neither shown nor ruled out"), "{lines}");
+    assert!(
+        lines.contains("indecisive: regression of workflow@rules: against `main`, pass_rate "),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("a drop of 2.0 points can be neither shown nor ruled out"),
+        "{lines}"
+    );
     said("{ margin: 0.02, indecisive: pass }");
     place.run(&["gate", "change"], 0);
     said("{ margin: 0.02, indecisive: fail }");
@@ -254,7 +260,10 @@ fn the_configuration_says_what_counts_as_worse_and_what_not_knowing_means() {
     // Or one of ninety: they can.
     said("{ margin: 0.9, keys: [triage.accuracy] }");
     let lines = place.run(&["gate", "change"], 0);
-    assert!(lines.contains("against `main`, triage.accuracy "), "{lines}");
+    assert!(
+        lines.contains("against `main`, triage.accuracy "),
+        "{lines}"
+    );
     place.write("mailproof.yaml", "");
     place.run(&["gate", "change", "--reference", "main"], 3);
     place.fail(&["gate", "change", "--reference", "nothing"], 2);

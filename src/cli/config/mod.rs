@@ -340,13 +340,21 @@ mod tests {
                 "mailproof.yaml:2:28",
                 "is no tool",
             ),
-            ("gates:\n  - { cases: all }\n", "mailproof.yaml:2:", "needs `at_least`"),
+            (
+                "gates:\n  - { cases: all }\n",
+                "mailproof.yaml:2:",
+                "needs `at_least`",
+            ),
             (
                 "regression: { keys: [triage.macro_f1] }\n",
                 "mailproof.yaml:1:22",
                 "cannot be compared by",
             ),
-            ("regression: { margin: 5 }\n", "mailproof.yaml:1:23", "from 0 to 1"),
+            (
+                "regression: { margin: 5 }\n",
+                "mailproof.yaml:1:23",
+                "from 0 to 1",
+            ),
             ("indecisive: maybe\n", "mailproof.yaml:1:13", "maybe"),
         ] {
             let message = parse(text).expect_err(text);

@@ -66,7 +66,9 @@ impl Objects {
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Objects {
             url: url.to_owned(),
-            store: builder.build().map_err(|error| failed("open", url, &error))?,
+            store: builder
+                .build()
+                .map_err(|error| failed("open", url, &error))?,
             prefix: Key::parse(prefix).map_err(Failure::usage)?,
             runtime: runtime.map_err(Failure::internal)?,
         })

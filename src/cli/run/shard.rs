@@ -32,7 +32,8 @@ fn told(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Shard, String> {
     let value = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let sources: [(&str, fn(&Numbers<'_>) -> Result<(u32, u32), String>); 3] = [
+    type Read = fn(&Numbers<'_>) -> Result<(u32, u32), String>;
+    let sources: [(&str, Read); 3] = [
         ("CI_NODE_INDEX", gitlab),
         ("JOB_COMPLETION_INDEX", kubernetes),
         ("SLURM_ARRAY_TASK_ID", slurm),

@@ -23,8 +23,8 @@ use crate::judge::canary::Canaries;
 
 pub use ledger::Ledger;
 pub use list::{Listed, Progress, list, newest, newest_unfinished};
-pub(super) use read::{Lines, Record};
 pub use read::{Entry, Picker, Reader, read_attempt};
+pub(super) use read::{Lines, Record};
 pub use write::Journal;
 pub(super) use write::json_line;
 

@@ -46,7 +46,7 @@ pub(in crate::experiment) enum Record<R> {
     Session,
     /// By its hash.
     Prompt(String),
-    Attempt(Entry<R>),
+    Attempt(Box<Entry<R>>),
     Canaries,
     Ended(Ended),
 }
@@ -146,7 +146,7 @@ impl Reader {
     pub fn next_attempt<R: DeserializeOwned>(&mut self) -> Result<Option<Entry<R>>, JournalError> {
         while let Some(record) = self.next_record()? {
             if let Record::Attempt(entry) = record {
-                return Ok(Some(entry));
+                return Ok(Some(*entry));
             }
         }
         Ok(None)
@@ -192,7 +192,7 @@ impl Reader {
                     return Err(self.lines.corrupt("a second record of the same attempt"));
                 }
                 self.ledger.attempt(&attempt.usage);
-                Record::Attempt(Entry { offset, attempt })
+                Record::Attempt(Box::new(Entry { offset, attempt }))
             }
         };
         Ok(Some(record))

@@ -463,7 +463,10 @@ async fn experiments_are_listed_newest_first_and_strangers_are_tolerated() {
         ]
     );
     assert_eq!(newest(reports).unwrap().unwrap().name, "new");
-    assert_eq!(newest_unfinished(reports, |_| true).unwrap().unwrap().name, "new");
+    assert_eq!(
+        newest_unfinished(reports, |_| true).unwrap().unwrap().name,
+        "new"
+    );
     // Counted line by line where no end was written.
     let text = fs::read_to_string(bench.path()).unwrap();
     let cut = text.rfind("{\"ended\"").unwrap();

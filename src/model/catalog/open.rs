@@ -240,7 +240,8 @@ pub(super) fn limits(terms: &Terms, models: impl Iterator<Item = Rates> + Clone)
     let fewer = least(models, |rates| rates.max_concurrency);
     // One at least: none a minute is no rate.
     let sharers = terms.sharers;
-    let requests = requests.map(|all| NonZeroU32::new(all.get() / sharers).unwrap_or(NonZeroU32::MIN));
+    let requests =
+        requests.map(|all| NonZeroU32::new(all.get() / sharers).unwrap_or(NonZeroU32::MIN));
     let tokens = tokens.map(|all| {
         NonZeroU64::new(all.get() / u64::from(sharers.get())).unwrap_or(NonZeroU64::MIN)
     });

@@ -22,8 +22,8 @@ use super::learning::{CHANGES_SHOWN, CellLearning, Checks, First};
 use super::metrics::{self, Calibrations, Group};
 use super::{
     CaseNotes, Confusion, Counts, Coverage, DatasetReport, Environment, EpisodeChanges, FORMAT,
-    Found, GROUPS_SHOWN, Gate, GroupReport, HitlReport, INCIDENTS_SHOWN, JudgeReport, LearningReport,
-    MemoryReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
+    Found, GROUPS_SHOWN, Gate, GroupReport, HitlReport, INCIDENTS_SHOWN, JudgeReport,
+    LearningReport, MemoryReport, PlanReport, Report, VariantReport, WORST_SHOWN, WorstExample,
 };
 
 /// Reads attempts, and keeps a few numbers per variant and example, and a few more and one

@@ -38,7 +38,7 @@ pub enum StandingReport {
         /// How many items each person labelled.
         labelled_by: BTreeMap<String, u64>,
         /// What became of texts that try to steer it; `null` where none were tried.
-        attacks: Option<AttackReport>,
+        attacks: Option<Box<AttackReport>>,
     },
     /// It was measured as it was then.
     Stale {
@@ -72,7 +72,10 @@ impl StandingReport {
             items: calibration.items,
             unscored: calibration.unscored,
             labelled_by: calibration.labelled_by.clone(),
-            attacks: calibration.attacks.as_ref().map(AttackReport::new),
+            attacks: calibration
+                .attacks
+                .as_ref()
+                .map(|attacks| Box::new(AttackReport::new(attacks))),
         }
     }
 
