@@ -90,7 +90,7 @@ impl Sequential {
     ///
     /// # Panics
     /// After the last look, with another number of keys than was planned, and as
-    /// [`difference`] does.
+    /// [`difference()`] does.
     pub fn look(&mut self, pairs: &[Paired<'_>]) -> Next {
         assert!(self.taken < self.looks, "all looks were taken");
         assert_eq!(pairs.len(), self.keys.len(), "each key is looked at");

@@ -2,7 +2,10 @@
 
 use super::Place;
 
-const RUN: [&str; 7] = ["run", "triage", "-a", "workflow", "--limit", "20", "-e"];
+// Of the held-out emails, so that not all are handled right.
+const RUN: [&str; 9] = [
+    "run", "triage", "-a", "workflow", "--split", "test", "--limit", "20", "-e",
+];
 
 fn run(place: &Place, name: &str, more: &[&str], code: i32) -> String {
     place.run(&[&RUN[..], &[name], more].concat(), code)
@@ -91,7 +94,8 @@ fn of_several_gates_the_gravest_decides() {
     };
     config("exit");
     let shown = run(&place, "all", &[], 100);
-    let first: Vec<&str> = shown.lines().take(3).collect();
+    // As it reads, wherever the lines are folded.
+    let first: Vec<&str> = shown.split_whitespace().take(60).collect();
     let first = first.join(" ");
     assert!(first.starts_with("FAILED: triage of 1 variant"), "{first}");
     assert!(

@@ -3,7 +3,7 @@
 //! A [`Snapshot`] is an attempt in the few lines that a reviewer cares for: the decision, the
 //! questions to a person and their answers, the calls in order with what became of them, the
 //! arguments as [`argument`] has them. [`Snapshots`] are those that somebody accepted, in a
-//! file that git keeps; [`Seen`] are those of an experiment, and [`changes`](Seen::changes)
+//! file that git keeps; [`Seen`] are those of an experiment, and [`changes`](Seen)
 //! what is new in them. `docs/snapshots.md` specifies the file.
 
 mod argument;
