@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::compare::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Noise, NoiseChange, Pair,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Measure, Noise, NoiseChange, Pair,
     Resource, ResourceChange, Verdict, worst_first,
 };
 
@@ -148,37 +148,21 @@ pub(crate) fn headline(comparison: &Comparison, quote: impl Fn(&str) -> String) 
         ),
         Verdict::CannotTell => format!(
             "{word}: whether {who} dropped by {margin} of {measure} against {against}; {}",
-            too_few_of(key, comparison.rule.margin),
+            too_few(key),
         ),
     }
 }
 
-/// What would have been seen, and how many examples it would take to see the margin.
-fn too_few_of(key: &KeyChange, margin: f64) -> String {
+/// What would have been seen.
+fn too_few(key: &KeyChange) -> String {
     let examples = plural(key.pairs, "example");
-    let Some(mde) = key.difference.mde else {
-        return format!("{examples} are too few to say anything");
-    };
-    let mut text = format!(
-        "with {examples} only a drop of {} or more would be found four times in five",
-        distance(mde)
-    );
-    if mde > margin && margin > 0.0 {
-        // The detectable drop shrinks with the square root of the examples.
-        let needed = key.pairs as f64 * (mde / margin).powi(2);
-        text.push_str(&format!(
-            "; for {} it takes about {}",
-            distance(margin),
-            count(two_digits(needed))
-        ));
+    match key.difference.mde {
+        None => format!("{examples} are too few to say anything"),
+        Some(mde) => format!(
+            "with {examples} only a drop of {} or more would be found four times in five",
+            distance(mde)
+        ),
     }
-    text
-}
-
-/// Rounded up to two digits: nobody knows the third.
-fn two_digits(number: f64) -> u64 {
-    let unit = 10f64.powf((number.max(1.0).log10().floor() - 1.0).max(0.0));
-    ((number / unit).ceil() * unit) as u64
 }
 
 /// `reference → candidate`, one line.
@@ -279,6 +263,8 @@ pub(super) fn flip(flip: &Flip, quote: impl Fn(&str) -> String) -> String {
     let changes: Vec<String> = flip
         .changes
         .iter()
+        // That is what a flip is.
+        .filter(|(measure, _)| **measure != Measure::PassRate)
         .map(|(measure, change)| format!("{measure} {}", points(*change)))
         .collect();
     if !changes.is_empty() {

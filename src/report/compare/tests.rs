@@ -81,17 +81,6 @@ fn points_have_a_sign_unless_they_are_none() {
     }
 }
 
-#[test]
-fn examples_needed_grow_with_the_square_of_what_is_to_be_seen() {
-    let key = too_few().pairs[0].keys[0].clone();
-    // 10 × (0.384 ÷ 0.05)² = 589.8
-    let words = too_few_of(&key, 0.05);
-    assert!(
-        words.ends_with("for 5 points it takes about 590"),
-        "{words}"
-    );
-}
-
 fn attempt(calls: &[(&str, serde_json::Value, ToolStatus)], passed: bool) -> Attempt<Run> {
     let calls: Vec<(ToolCall, ToolStatus)> = calls
         .iter()
