@@ -246,4 +246,19 @@ mod tests {
             assert_eq!(terms.offline, offline, "{flags:?}");
         }
     }
+
+    #[test]
+    fn shards_share_the_budget_of_a_run() {
+        for (sharers, usd) in [(None, 1.0), (std::num::NonZeroU32::new(4), 0.25)] {
+            let arguments = ["mailproof", "run", "--budget-usd", "1"];
+            let Verb::Run(args) = Cli::parse_from(arguments).verb else {
+                panic!("no run");
+            };
+            let mut asked = args.choices;
+            asked.sharers = sharers;
+            let terms = terms(&asked, &Config::default(), Halt::default());
+            let limit = terms.budget.expect("a budget was set").limit();
+            assert_eq!(limit.usd(), usd, "{sharers:?}");
+        }
+    }
 }

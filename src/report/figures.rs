@@ -10,7 +10,8 @@ use crate::score::Key;
 
 use super::{
     Check, Estimate, Found, GateVerdict, GroupReport, Metrics, Report, VariantReport, WorstExample,
-    gate, people,
+    gate,
+    people::{self, Table},
 };
 
 /// The first word of every report.
@@ -381,6 +382,29 @@ pub(super) fn splits(
         })
         .collect();
     (!rows.is_empty()).then_some((headers, rows))
+}
+
+/// What the table of [`passes`] means.
+pub(super) const PASSES: &str = "Of k attempts at one example, the chance that any passes (pass@k), and that all do (pass^k): the mean over \
+     examples that were scored so often, without bias.";
+
+/// What several attempts at one example come to: headers and rows. `None` where each has one.
+pub(super) fn passes(report: &Report, quote: impl Fn(&str) -> String) -> Option<Table> {
+    let first = report.variants.iter().find(|it| !it.passes.is_empty())?;
+    let named = |sign: char| {
+        let passes = first.passes.iter();
+        passes.map(move |passes| format!("pass{sign}{}", passes.attempts))
+    };
+    let headers = std::iter::once("variant".to_owned());
+    let headers = headers.chain(named('@')).chain(named('^')).collect();
+    let row = |variant: &VariantReport| {
+        let show = |estimate: &Estimate| percent_with_interval(estimate, variant.pass_rate.n);
+        let any = variant.passes.iter().map(|passes| show(&passes.any));
+        let all = variant.passes.iter().map(|passes| show(&passes.all));
+        let name = std::iter::once(quote(&variant.name));
+        name.chain(any).chain(all).collect()
+    };
+    Some((headers, report.variants.iter().map(row).collect()))
 }
 
 /// Expected against found, in attempts: headers and rows, with recall, precision, and F1.

@@ -32,6 +32,7 @@ pub fn render(report: &Report) -> String {
     sections.extend(judges::judges(report));
     sections.extend(judges::criteria(report));
     sections.extend(costs(report));
+    sections.extend(passes(report));
     sections.extend(splits(report));
     sections.extend(in_the_loop(report));
     sections.extend(memory(report));
@@ -106,6 +107,14 @@ fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Strin
 fn splits(report: &Report) -> Option<String> {
     let (headers, rows) = figures::splits(report, quote)?;
     Some(format!("## By split\n\n{}", table(&headers, rows)))
+}
+
+fn passes(report: &Report) -> Option<String> {
+    let table = owned_table(figures::passes(report, quote)?);
+    Some(format!(
+        "## Several attempts\n\n{}\n\n{table}",
+        figures::PASSES
+    ))
 }
 
 fn costs(report: &Report) -> Option<String> {

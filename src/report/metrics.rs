@@ -9,11 +9,14 @@ use serde::{Serialize, Serializer};
 use crate::email::Triage;
 use crate::experiment::{CaseKind, Header};
 use crate::score::{Confusion, Key};
-use crate::statistics::{Interval, Z_95, bootstrap_interval, mean_interval};
+use crate::statistics::{Interval, Z_95, bootstrap_interval, mean_interval, pass_at_k, pass_hat_k};
 
 use super::fold::{Cell, ExampleFacts};
 use super::learning::LearningReport;
-use super::{ClassReport, GroupReport};
+use super::{ClassReport, GroupReport, PassesReport};
+
+/// Of how many attempts it is told how they end together, beside all that were made.
+const PASSES: [u32; 4] = [2, 3, 5, 10];
 
 /// A figure with what is known of its precision. `docs/scoring.md` says how each is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -241,6 +244,25 @@ impl<'a> Group<'a> {
             cell.pass_share()
                 .filter(|_| facts.kind == CaseKind::Example)
         })
+    }
+
+    /// What several attempts at one example come to. Nothing where each has one.
+    pub(super) fn passes(&self) -> Vec<PassesReport> {
+        let most = self.header.repeat;
+        let fewer = PASSES.into_iter().filter(|attempts| *attempts < most);
+        let all = fewer.chain((most > 1).then_some(most));
+        let of = |chance: fn(u32, u32, u32) -> Option<f64>, attempts| {
+            self.mean_over(|facts, cell| match facts.kind {
+                CaseKind::Example => chance(cell.scored, cell.passed, attempts),
+                CaseKind::Scenario | CaseKind::Episode => None,
+            })
+        };
+        all.map(|attempts| PassesReport {
+            attempts,
+            any: of(pass_at_k, attempts),
+            all: of(pass_hat_k, attempts),
+        })
+        .collect()
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &'a Cell> {

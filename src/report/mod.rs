@@ -250,6 +250,9 @@ pub struct VariantReport {
     /// The mean over examples of the share of scored attempts that passed. Scenarios and
     /// episodes, which not every agent takes part in, have `hitl.pass` and `memory.pass`.
     pub pass_rate: Estimate,
+    /// What several attempts at one example come to; empty where each has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<PassesReport>,
     pub metrics: Metrics,
     /// The splits with the most examples, at most [`GROUPS_SHOWN`].
     pub splits: BTreeMap<String, GroupReport>,
@@ -308,6 +311,18 @@ pub struct Counts {
     pub failed: u64,
     /// Attempts that say nothing about the agent.
     pub errors: u64,
+}
+
+/// How several attempts at one example end together, without bias from the attempts made;
+/// an example that was scored less often than that is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PassesReport {
+    /// Of so many attempts,
+    pub attempts: u32,
+    /// the chance that at least one passes (pass@k), the mean over examples,
+    pub any: Estimate,
+    /// and that all do (pass^k).
+    pub all: Estimate,
 }
 
 /// A variant's results on some of the examples.

@@ -43,6 +43,7 @@ pub fn render(report: &Report, width: usize, color: bool) -> String {
     sections.extend(page.criteria(report));
     sections.extend(page.costs(report));
     sections.extend(page.replayed(report));
+    sections.extend(page.passes(report));
     sections.extend(page.splits(report));
     sections.extend(page.confusions(report));
     sections.extend(page.people(report));
@@ -193,6 +194,12 @@ impl Page {
         }
         let table = cost::table(report, quote)?;
         Some(self.titled("Cost", cost::LEGEND, [table]))
+    }
+
+    /// How attempts at one example end together, where there are several.
+    fn passes(&self, report: &Report) -> Option<String> {
+        let table = figures::passes(report, quote)?;
+        Some(self.titled("Several attempts", figures::PASSES, [table]))
     }
 
     /// That models were not asked, where they were not.

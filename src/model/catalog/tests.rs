@@ -404,3 +404,32 @@ fn what_a_call_can_come_to_is_known_as_far_as_its_price_and_limit_are() {
         }
     }
 }
+
+#[test]
+fn processes_that_share_an_account_share_what_it_allows() {
+    for (sharers, rpm, tpm, expected) in [
+        (1, 100, 9_000, (100, 9_000)),
+        (4, 100, 9_000, (25, 2_250)),
+        (3, 100, 9_000, (33, 3_000)),
+        // None a minute would be no rate.
+        (8, 5, 3, (1, 1)),
+    ] {
+        let terms = Terms {
+            asked: Rates {
+                requests_per_minute: NonZeroU32::new(rpm),
+                tokens_per_minute: NonZeroU64::new(tpm),
+                max_concurrency: None,
+            },
+            sharers: NonZeroU32::new(sharers).unwrap(),
+            ..terms()
+        };
+        let limits = super::open::limits(&terms, std::iter::empty());
+        let found = (
+            limits.requests_per_minute.unwrap().get(),
+            limits.tokens_per_minute.unwrap().get(),
+        );
+        assert_eq!(found, expected, "{rpm} and {tpm} among {sharers}");
+        // They wait in each process by itself: cases in flight are not shared.
+        assert_eq!(limits.max_in_flight, terms.in_flight);
+    }
+}

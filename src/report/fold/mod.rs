@@ -532,6 +532,7 @@ impl VariantFold {
             },
             outcomes: self.outcomes.clone(),
             pass_rate: all.pass_rate(),
+            passes: all.passes(),
             metrics: all.metrics().calibrated(&calibrations),
             splits: largest(splits, |pairs| {
                 let group = Group::new(pairs, header);

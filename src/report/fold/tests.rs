@@ -263,3 +263,36 @@ fn the_order_in_which_attempts_end_changes_nothing() {
         assert_eq!(json(&shuffled), json(&expected));
     }
 }
+
+#[test]
+fn several_attempts_are_told_by_any_and_by_all() {
+    // Of three attempts at each of two examples, three passed and one did.
+    let mut header = header(2, 3);
+    header.variants.truncate(1);
+    let attempts: Vec<_> = (0..3)
+        .flat_map(|repeat| {
+            let one = attempt(0, 1, repeat);
+            [
+                attempt(0, 0, repeat),
+                if repeat == 0 { one } else { decides(one, None) },
+            ]
+        })
+        .collect();
+    let told = |attempts: &[Attempt<()>]| -> Vec<_> {
+        let report = report(header.clone(), attempts);
+        let passes = report.variants[0].passes.iter();
+        passes
+            .map(|it| (it.attempts, it.any.value, it.all.value, it.all.n))
+            .collect()
+    };
+    // 1 − C(2,2)/C(3,2) = 2/3 and C(1,2) = 0 of the second, and 1 of the first.
+    let two = (2, Some(metrics::rounded(5.0 / 6.0)), Some(0.5), 2);
+    assert_eq!(told(&attempts), [two, (3, Some(1.0), Some(0.5), 2)]);
+    // What was not tried so often is not known, and never 1.
+    let spoiled = ends(attempts[5].clone(), Outcome::Provider, "503");
+    let fewer = [&attempts[..5], &[spoiled]].concat();
+    assert_eq!(told(&fewer)[1], (3, Some(1.0), Some(1.0), 1));
+    let mut once = header.clone();
+    once.repeat = 1;
+    assert!(report(once, &attempts[..2]).variants[0].passes.is_empty());
+}

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::plot::{Axis, track};
-use super::view::quote;
-use crate::compare::{Comparison, Difference, Flip, GroupChange, KeyChange, Pair, Side, Verdict};
+use super::view::{prose, quote};
+use crate::compare::{
+    Comparison, Difference, Flip, GroupChange, KeyChange, Measure, Pair, Side, Verdict,
+};
 use crate::report::compare as words;
 use crate::report::figures::{count, percentage, plural};
 
@@ -27,7 +29,7 @@ pub fn view(comparison: &Comparison) -> Value {
         "candidate": side(&comparison.candidate),
         "legend": words::legend(comparison),
         "leads": comparison.pairs.iter().filter_map(lead).collect::<Vec<_>>(),
-        "differences": comparison.differences,
+        "differences": comparison.differences.iter().map(|it| prose(it)).collect::<Vec<_>>(),
         "one_sided": words::one_sided(comparison, quote),
         "pairs": comparison.pairs.iter().map(pair).collect::<Vec<_>>(),
     })
@@ -144,7 +146,9 @@ fn flip(flip: &Flip) -> Value {
         (0, 1) => "failed".to_owned(),
         _ => format!("{passed} of {scored} passed"),
     };
+    // That the pass rate changed is what a flip is.
     let changes = flip.changes.iter();
+    let changes = changes.filter(|(measure, _)| **measure != Measure::PassRate);
     let changes =
         changes.map(|(measure, change)| format!("{} {}", measure.name(), words::points(*change)));
     json!({

@@ -28,6 +28,16 @@ pub(super) fn quote(name: &str) -> String {
     format!("{NAME}{name}{END}")
 }
 
+/// Marks the names in a sentence that has them between backticks.
+pub(super) fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let shown = parts.map(|(index, part)| match index % 2 {
+        0 => part.to_owned(),
+        _ => quote(part),
+    });
+    shown.collect()
+}
+
 /// A sentence with its names as HTML.
 pub(super) fn words(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 32);
@@ -73,6 +83,8 @@ pub(super) fn view(report: &Report, survey: &Survey, redactor: &Redactor) -> Val
         "scatter": figure::scatter(report, &names),
         "cost_legend": cost::unknown(report).or(costs.is_some().then_some(cost::LEGEND)),
         "costs": costs,
+        "passes": figures::passes(report, quote).map(table),
+        "passes_legend": figures::PASSES,
         "latency": figure::latency(report, survey, &names),
         "hitl": people::scenario_checks(report, quote).map(table),
         "hitl_words": people::HITL,
@@ -125,7 +137,7 @@ fn verdict(report: &Report) -> Value {
             "word": figures::check_word(check.verdict),
             "name": check.name.replace('_', " "),
             "variant": check.variant,
-            "reason": check.reason,
+            "reason": prose(&check.reason),
             "fix": check.fix,
         })
     };
@@ -466,6 +478,11 @@ mod tests {
             ),
             ("no names".to_owned(), "no names"),
             (quote(&quote("twice")), "<code>twice</code>"),
+            (
+                prose("`a<b>` got worse, and `c`"),
+                "<code>a&lt;b&gt;</code> got worse, and <code>c</code>",
+            ),
+            (prose("one ` alone"), "one <code> alone</code>"),
             (format!("open{NAME}ed"), "open<code>ed</code>"),
             (format!("{END}closed"), "closed"),
             (format!("{NAME}a{NAME}b{END}{END}"), "<code>ab</code>"),
