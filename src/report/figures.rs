@@ -9,41 +9,10 @@ use crate::run::{ModelRole, Outcome, Usage};
 use crate::score::Key;
 
 use super::{
-    Check, Estimate, Found, GateVerdict, GroupReport, Metrics, Report, VariantReport, WorstExample,
-    gate,
+    Estimate, Found, GroupReport, Metrics, Report, VariantReport, WorstExample,
+    gate::verdict,
     people::{self, Table},
 };
-
-/// The first word of every report.
-pub(super) fn verdict_word(verdict: GateVerdict) -> &'static str {
-    match verdict {
-        GateVerdict::Pass => "PASSED",
-        GateVerdict::Fail => "FAILED",
-        GateVerdict::Indecisive => "INDECISIVE",
-        GateVerdict::None => "DONE",
-    }
-}
-
-pub(super) fn check_word(verdict: GateVerdict) -> &'static str {
-    match verdict {
-        GateVerdict::Pass => "passed",
-        GateVerdict::Fail => "failed",
-        GateVerdict::Indecisive => "indecisive",
-        GateVerdict::None => "not checked",
-    }
-}
-
-/// The verdict of a check, and what it counts as where that is something else.
-pub(super) fn check_verdict(check: &Check) -> String {
-    match check.counts_as {
-        None => check_word(check.verdict).to_owned(),
-        Some(counts) => format!(
-            "{} (counts as {})",
-            check_word(check.verdict),
-            check_word(counts)
-        ),
-    }
-}
 
 /// What ran, on how many examples, how much of it counts, and what the gate says.
 pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> String {
@@ -74,74 +43,15 @@ pub(super) fn headline(report: &Report, quote: impl Fn(&str) -> String) -> Strin
         let planned = plural(coverage.planned, "attempt");
         format!("{} of {planned} scored", count(coverage.scored))
     };
-    let gate = gate_words(report, &quote);
+    let gate = verdict::gate_words(report, &quote);
     format!(
         "{}: {} of {} on {} of {}; {scored}; {gate}",
-        verdict_word(report.gate.verdict),
+        verdict::verdict_word(report.gate.verdict),
         listed(&suites),
         plural(report.variants.len() as u64, "variant"),
         listed(&cases),
         quote(&report.dataset.name),
     )
-}
-
-/// What the gate says, in a few words.
-pub(super) fn gate_words(report: &Report, quote: impl Fn(&str) -> String) -> String {
-    let checks = &report.gate.checks;
-    let open = checks
-        .iter()
-        .filter(|check| check.verdict == GateVerdict::Indecisive);
-    match (report.gate.verdict, open.count()) {
-        (GateVerdict::Pass, 0) => "the gate passed".to_owned(),
-        (GateVerdict::Pass, open) => format!(
-            "the gate passed, though {open} of {} checks cannot decide",
-            checks.len()
-        ),
-        (GateVerdict::Fail, _) => failed(report, quote),
-        (GateVerdict::Indecisive, _) => undecided(report),
-        (GateVerdict::None, _) => match &report.plan.shard {
-            Some(shard) => format!("shard {}, decided once all are merged", shard.part),
-            None => "no gate was set".to_owned(),
-        },
-    }
-}
-
-/// Of checks that failed, how many are named at once.
-const FAILED_NAMED: usize = 3;
-
-/// Which checks failed, what got worse first.
-fn failed(report: &Report, quote: impl Fn(&str) -> String) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    let mut failed = 0;
-    for check in notable_checks(report) {
-        if check.counts() == GateVerdict::Fail {
-            failed += 1;
-            if !names.contains(&check.name.as_str()) {
-                names.push(&check.name);
-            }
-        }
-    }
-    let more = names.len().saturating_sub(FAILED_NAMED);
-    names.truncate(FAILED_NAMED);
-    let mut names: Vec<String> = names.into_iter().map(quote).collect();
-    names.extend((more > 0).then(|| format!("{more} more")));
-    let checks = report.gate.checks.len();
-    format!("{failed} of {checks} checks failed: {}", names.join(", "))
-}
-
-/// Why nothing is decided: too little was scored, or too little is known of a judge.
-fn undecided(report: &Report) -> String {
-    let checks = &report.gate.checks;
-    let open = |check: &&Check| check.counts() == GateVerdict::Indecisive;
-    if checks
-        .iter()
-        .filter(open)
-        .any(|check| check.name == gate::COVERAGE)
-    {
-        return "too little was scored to decide anything".to_owned();
-    }
-    let open = checks.iter().filter(open).count();
-    format!("{open} of {} checks cannot decide", checks.len())
 }
 
 /// `a`, `a and b`, `a, b, and c`.
@@ -153,41 +63,6 @@ fn listed<T: AsRef<str>>(words: &[T]) -> String {
         [one, other] => format!("{one} and {other}"),
         [first @ .., last] => format!("{}, and {last}", first.join(", ")),
     }
-}
-
-/// The checks that a reader must know of: all that did not pass; first what got worse, then
-/// what else failed.
-pub(super) fn notable_checks(report: &Report) -> impl Iterator<Item = &Check> {
-    let checks = report.gate.checks.iter();
-    let mut notable: Vec<&Check> = checks
-        .filter(|check| check.verdict != GateVerdict::Pass)
-        .collect();
-    // Stable, so that what weighs the same stays in the order of the variants.
-    notable.sort_by_key(|check| match check.counts() {
-        GateVerdict::Fail => (0, check.name != gate::REGRESSION),
-        GateVerdict::Indecisive => (1, false),
-        GateVerdict::Pass | GateVerdict::None => (2, false),
-    });
-    notable.into_iter()
-}
-
-/// `prose` shows a reason, in which names of others stand between backticks.
-pub(super) fn check_line(
-    check: &Check,
-    quote: impl Fn(&str) -> String,
-    prose: impl Fn(&str) -> String,
-) -> String {
-    let mut text = format!(
-        "{}: {} of {}: {}",
-        check_verdict(check),
-        quote(&check.name),
-        quote(&check.variant),
-        prose(&check.reason)
-    );
-    if let Some(fix) = &check.fix {
-        text.push_str(&format!("; to do: {}", quote(fix)));
-    }
-    text
 }
 
 /// What must be equal for two reports to be comparable.

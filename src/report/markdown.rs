@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::escape::{bounded, markdown as code, xml};
 use super::{
     EpisodeChanges, Incident, Report, VariantReport, WORST_SHOWN, asked, circumstances, cost,
-    figures, people,
+    figures, gate::verdict, people,
 };
 use crate::experiment::{CaseKind, EndReason};
 
@@ -50,17 +50,6 @@ fn quote(text: &str) -> String {
     code(&bounded(text, TEXT_SHOWN))
 }
 
-/// A reason, in which the names of others stand between backticks: only there may be
-/// something that Markdown would act on.
-fn prose(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let shown = parts.map(|(index, part)| match index % 2 {
-        0 => part.to_owned(),
-        _ => quote(part),
-    });
-    shown.collect()
-}
-
 fn headline(report: &Report) -> String {
     let mut text = format!(
         "# mailproof report\n\n**{}**\n",
@@ -69,8 +58,8 @@ fn headline(report: &Report) -> String {
     if let Some(layer) = &report.environment.layer {
         write!(text, "\n{}\n", layer.words(quote)).expect("a String takes any text");
     }
-    for check in figures::notable_checks(report) {
-        let line = figures::check_line(check, quote, prose);
+    for check in verdict::notable_checks(report) {
+        let line = verdict::check_line(check, quote, |reason| verdict::prose(reason, quote));
         write!(text, "\n- {line}").expect("a String takes any text");
     }
     if !text.ends_with("\n") {
@@ -342,10 +331,14 @@ fn gate(report: &Report) -> String {
         vec![
             quote(&check.variant),
             quote(&check.name),
-            figures::check_verdict(check),
+            verdict::check_verdict(check),
             match &check.fix {
-                Some(fix) => format!("{}; to do: {}", prose(&check.reason), quote(fix)),
-                None => prose(&check.reason),
+                Some(fix) => format!(
+                    "{}; to do: {}",
+                    verdict::prose(&check.reason, quote),
+                    quote(fix)
+                ),
+                None => verdict::prose(&check.reason, quote),
             },
         ]
     });

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style};
 use textwrap::Options;
 
 use super::escape::{bounded, line, shell};
+use super::gate::verdict;
 use super::people::Table;
 use super::{
     EpisodeChanges, GateVerdict, Incident, Report, VariantReport, WorstExample, circumstances,
@@ -141,7 +142,7 @@ impl Page {
         };
         let folded = self.fold("", "  ", &figures::headline(report, quote));
         // The word of the verdict comes first and is never folded.
-        let word = figures::verdict_word(verdict);
+        let word = verdict::verdict_word(verdict);
         let mut text = match folded.strip_prefix(word) {
             Some(rest) => format!("{}{rest}", self.paint(style, word)),
             None => folded,
@@ -150,9 +151,9 @@ impl Page {
             text.push('\n');
             text.push_str(&self.fold("  ", "    ", &layer.words(quote)));
         }
-        for check in figures::notable_checks(report) {
+        for check in verdict::notable_checks(report) {
             text.push('\n');
-            text.push_str(&self.fold("  ", "    ", &figures::check_line(check, quote, prose)));
+            text.push_str(&self.fold("  ", "    ", &verdict::check_line(check, quote, prose)));
         }
         text.push('\n');
         text.push_str(&self.fold_parts("  ", &figures::plan_parts(report, quote)));

@@ -3,7 +3,8 @@
 use anstyle::{AnsiColor, Style};
 
 use super::super::escape::{bounded, line};
-use super::super::{GateVerdict, Report, figures};
+use super::super::{GateVerdict, Report};
+use super::verdict;
 
 /// The most characters of a name.
 const SHOWN: usize = 100;
@@ -14,16 +15,16 @@ pub fn render(report: &Report, color: bool) -> String {
     let quote = |text: &str| line(&bounded(text, SHOWN)).into_owned();
     let prose = |text: &str| line(text).into_owned();
     let gate = &report.gate;
-    let word = figures::verdict_word(gate.verdict);
+    let word = verdict::verdict_word(gate.verdict);
     let mut text = format!(
         "{}: {}\n",
         painted(word, gate.verdict, color),
-        figures::gate_words(report, quote)
+        verdict::gate_words(report, quote)
     );
     for check in &gate.checks {
-        let shown = figures::check_line(check, quote, prose);
+        let shown = verdict::check_line(check, quote, prose);
         // The verdict comes first, and is what a reader looks for.
-        let word = figures::check_word(check.verdict);
+        let word = verdict::check_word(check.verdict);
         let rest = shown.strip_prefix(word).unwrap_or(&shown);
         text.push_str(&format!("{}{rest}\n", painted(word, check.counts(), color)));
     }

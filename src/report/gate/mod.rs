@@ -7,6 +7,7 @@ mod forbidden;
 mod lines;
 mod regression;
 mod threshold;
+pub(super) mod verdict;
 
 use std::collections::BTreeMap;
 

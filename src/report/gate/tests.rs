@@ -457,7 +457,7 @@ fn a_gate_looks_at_the_variants_it_is_for_and_counts_as_it_says() {
                 "{} {} {}",
                 check.variant,
                 check.name,
-                figures::check_verdict(check)
+                verdict::check_verdict(check)
             )
         });
         (gate.verdict, gate.exit_code, lines.collect::<Vec<_>>())
@@ -633,7 +633,7 @@ fn one_variant_that_was_spoiled_makes_the_run_indecisive() {
     let report = report(header(20, 1), &attempts);
     assert_eq!(report.coverage.share, Some(0.95));
     assert_eq!(report.gate.verdict, Open);
-    let notable: Vec<_> = figures::notable_checks(&report)
+    let notable: Vec<_> = verdict::notable_checks(&report)
         .map(|check| &check.reason)
         .collect();
     assert_eq!(

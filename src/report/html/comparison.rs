@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::plot::{Axis, track};
-use super::view::{prose, quote};
+use super::view::quote;
 use crate::compare::{
     Comparison, Difference, Flip, GroupChange, KeyChange, Measure, Pair, Side, Verdict,
 };
 use crate::report::compare as words;
 use crate::report::figures::{count, percentage, plural};
+use crate::report::gate::verdict;
 
 /// The most examples that flipped, and tags, that are shown for a pair.
 const FLIPS_SHOWN: usize = 200;
@@ -29,7 +30,7 @@ pub fn view(comparison: &Comparison) -> Value {
         "candidate": side(&comparison.candidate),
         "legend": words::legend(comparison),
         "leads": comparison.pairs.iter().filter_map(lead).collect::<Vec<_>>(),
-        "differences": comparison.differences.iter().map(|it| prose(it)).collect::<Vec<_>>(),
+        "differences": comparison.differences.iter().map(|it| verdict::prose(it, quote)).collect::<Vec<_>>(),
         "one_sided": words::one_sided(comparison, quote),
         "pairs": comparison.pairs.iter().map(pair).collect::<Vec<_>>(),
     })

@@ -9,6 +9,7 @@ use super::survey::{Case, Cell, Survey};
 use crate::email::Triage;
 use crate::redact::Redactor;
 use crate::report::escape::xml;
+use crate::report::gate::verdict;
 use crate::report::people::{self, Table};
 use crate::report::{
     EpisodeChanges, GateVerdict, Incident, Report, VariantReport, asked, circumstances, cost,
@@ -26,16 +27,6 @@ const END: char = '\u{e001}';
 pub(super) fn quote(name: &str) -> String {
     let name: String = name.chars().filter(|c| ![NAME, END].contains(c)).collect();
     format!("{NAME}{name}{END}")
-}
-
-/// Marks the names in a sentence that has them between backticks.
-pub(super) fn prose(text: &str) -> String {
-    let parts = text.split('`').enumerate();
-    let shown = parts.map(|(index, part)| match index % 2 {
-        0 => part.to_owned(),
-        _ => quote(part),
-    });
-    shown.collect()
 }
 
 /// A sentence with its names as HTML.
@@ -134,14 +125,14 @@ fn verdict(report: &Report) -> Value {
     let check = |check: &crate::report::Check| {
         json!({
             "class": class(check.verdict),
-            "word": figures::check_word(check.verdict),
+            "word": verdict::check_word(check.verdict),
             "name": check.name.replace('_', " "),
             "variant": check.variant,
-            "reason": prose(&check.reason),
+            "reason": verdict::prose(&check.reason, quote),
             "fix": check.fix,
         })
     };
-    let notable: Vec<Value> = figures::notable_checks(report).map(check).collect();
+    let notable: Vec<Value> = verdict::notable_checks(report).map(check).collect();
     let passed = gate.checks.iter();
     let passed = passed.filter(|check| check.verdict == GateVerdict::Pass);
     let headline = figures::headline(report, quote);
@@ -479,10 +470,13 @@ mod tests {
             ("no names".to_owned(), "no names"),
             (quote(&quote("twice")), "<code>twice</code>"),
             (
-                prose("`a<b>` got worse, and `c`"),
+                verdict::prose("`a<b>` got worse, and `c`", quote),
                 "<code>a&lt;b&gt;</code> got worse, and <code>c</code>",
             ),
-            (prose("one ` alone"), "one <code> alone</code>"),
+            (
+                verdict::prose("one ` alone", quote),
+                "one <code> alone</code>",
+            ),
             (format!("open{NAME}ed"), "open<code>ed</code>"),
             (format!("{END}closed"), "closed"),
             (format!("{NAME}a{NAME}b{END}{END}"), "<code>ab</code>"),
