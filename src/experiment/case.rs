@@ -127,6 +127,7 @@ pub async fn attempt(cast: &Cast, plan: &Plan, dataset: &Dataset, case: Case) ->
         learning,
         usage,
         latency_ms: played.runs.iter().map(|run| run.latency_ms).sum(),
+        started: None,
         notes: played.notes,
         runs: played.runs,
         ablation: played.ablation,

@@ -3,8 +3,9 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct Execution {
     /// Who takes part in the cases of each variant of the plan.
     pub casts: Vec<Cast>,
     pub journal: Arc<Journal>,
+    /// What time it is.
+    pub clock: WallClock,
     /// Cases in flight at most.
     pub concurrency: NonZeroUsize,
     /// How many attempts of this sitting may fail before no more are started.
@@ -46,6 +49,37 @@ pub struct Execution {
     pub recorded: Recorded,
     /// Tells on what the attempts came to, as they are recorded.
     pub progress: watch::Sender<Counts>,
+}
+
+/// Tells the time of day, from a moment at which it was known.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock {
+    at: Timestamp,
+    /// When that was; `None` where it stands still.
+    since: Option<Instant>,
+}
+
+impl WallClock {
+    /// A clock that reads `at` now.
+    pub fn reading(at: Timestamp) -> WallClock {
+        WallClock {
+            at,
+            since: Some(Instant::now()),
+        }
+    }
+
+    /// One that reads `at` for ever.
+    #[cfg(test)]
+    pub fn stopped(at: Timestamp) -> WallClock {
+        WallClock { at, since: None }
+    }
+
+    /// To the microsecond; never earlier than it read before.
+    fn now(self) -> Timestamp {
+        let elapsed = self.since.map_or(0, |since| since.elapsed().as_micros());
+        let micros = self.at.as_microsecond() + elapsed as i64;
+        Timestamp::from_microsecond(micros).unwrap_or(self.at)
+    }
 }
 
 /// What stands in a journal.
@@ -113,6 +147,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         dataset,
         casts,
         journal,
+        clock,
         concurrency,
         max_failures,
         cancel,
@@ -138,6 +173,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         dataset,
         casts,
         journal,
+        clock,
         cancel,
         halt,
         done,
@@ -210,6 +246,7 @@ struct Worker {
     dataset: Arc<Dataset>,
     casts: Vec<Cast>,
     journal: Arc<Journal>,
+    clock: WallClock,
     cancel: CancellationToken,
     halt: Halt,
     /// Attempts that a provider's failure ended, before it is known whether the provider is
@@ -234,11 +271,13 @@ impl Worker {
         let mut finished = Vec::new();
         while let Some(case) = self.next_case() {
             let cast = &self.casts[case.variant as usize];
+            let started = self.clock.now();
             let attempt = attempt(cast, &self.plan, &self.dataset, case);
             let recording = self.record_later(finished);
-            let (attempt, recorded) = tokio::join!(biased; attempt, recording);
+            let (mut tried, recorded) = tokio::join!(biased; attempt, recording);
             recorded?;
-            finished = self.decide(attempt);
+            tried.attempt.started = Some(started);
+            finished = self.decide(tried);
         }
         self.record_all(finished).await
     }

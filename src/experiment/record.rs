@@ -295,6 +295,9 @@ pub struct Attempt<R> {
     pub usage: Usage,
     /// Of all runs with memory together.
     pub latency_ms: f64,
+    /// When it began. Journals of versions that did not keep it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
     /// One run; of an episode, one for each step.
     pub runs: Vec<R>,
     /// An episode's steps once more, each with a memory of its own.
@@ -627,6 +630,7 @@ mod tests {
                 learning: None,
                 usage: Usage::default(),
                 latency_ms: 0.0,
+                started: None,
                 runs: vec![()],
                 ablation: Vec::new(),
             };

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{Cast, Execution, Recorded, Summary};
+use super::execute::{Cast, Execution, Recorded, Summary, WallClock};
 use super::journal::Journal;
 use super::*;
 use crate::agent::Behaviour;
@@ -237,6 +237,7 @@ impl Bench {
             dataset: Arc::clone(&self.dataset),
             casts: vec![cast; self.plan.variants.len()],
             journal: Arc::new(journal),
+            clock: WallClock::stopped(Timestamp::UNIX_EPOCH),
             concurrency: NonZeroUsize::new(at_once).unwrap(),
             max_failures: None,
             cancel: CancellationToken::new(),

@@ -107,6 +107,7 @@ pub(super) fn attempt(variant: u32, position: u32, repeat: u32) -> Attempt<()> {
         learning: None,
         usage,
         latency_ms: 0.4 + f64::from(position) * 0.05 + f64::from(repeat) * 0.01,
+        started: None,
         runs: vec![()],
         ablation: Vec::new(),
     }

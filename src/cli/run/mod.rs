@@ -35,7 +35,7 @@ use super::snapshots;
 use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
-use crate::experiment::execute::{Cast, Execution, Recorded, Summary, execute};
+use crate::experiment::execute::{Cast, Execution, Recorded, Summary, WallClock, execute};
 use crate::experiment::journal::{self, FILE, Journal, Reader};
 use crate::experiment::resume::resume;
 use crate::experiment::{
@@ -403,6 +403,7 @@ fn carry_out(
             dataset,
             casts,
             journal: Arc::clone(&journal),
+            clock: WallClock::reading(Timestamp::now()),
             concurrency: bounds.concurrency,
             max_failures: bounds.max_failures,
             cancel,

@@ -106,6 +106,7 @@ fn attempt(id: &str, kind: CaseKind, runs: Vec<Run>) -> Attempt<Run> {
         learning: None,
         usage: Usage::default(),
         latency_ms: 0.0,
+        started: None,
         runs,
         ablation: Vec::new(),
     }

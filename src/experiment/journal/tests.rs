@@ -91,7 +91,7 @@ async fn a_journal_is_header_session_prompt_attempts_and_end() {
     assert_eq!(kinds[11..], ["ended"]);
     insta::assert_snapshot!(lines[2], @r#"{"prompt":{"hash":"0d0a9773311150af","content":{"system":"You sort mail."}}}"#);
     let first = attempts(&bench.path()).remove(0);
-    insta::assert_snapshot!(serde_json::to_string(&first).unwrap(), @r#"{"case":{"variant":0,"position":0,"repeat":0,"example":"e0"},"split":null,"cluster":null,"tags":[],"expected":"respond","found":"respond","outcome":"finished","feedback":[{"key":"triage.accuracy","score":1.0}],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2,"cached_input_tokens":0,"cost_usd":null}},"latency_ms":1.5,"runs":[{"outcome":"finished","triage":"respond","reasoning":"because","messages":[],"steps":[],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2,"cached_input_tokens":0,"cost_usd":null}},"latency_ms":1.5}]}"#);
+    insta::assert_snapshot!(serde_json::to_string(&first).unwrap(), @r#"{"case":{"variant":0,"position":0,"repeat":0,"example":"e0"},"split":null,"cluster":null,"tags":[],"expected":"respond","found":"respond","outcome":"finished","feedback":[{"key":"triage.accuracy","score":1.0}],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2,"cached_input_tokens":0,"cost_usd":null}},"latency_ms":1.5,"started":"1970-01-01T00:00:00Z","runs":[{"outcome":"finished","triage":"respond","reasoning":"because","messages":[],"steps":[],"usage":{"router":{"calls":1,"input_tokens":10,"output_tokens":2,"cached_input_tokens":0,"cost_usd":null}},"latency_ms":1.5}]}"#);
 }
 
 #[tokio::test]

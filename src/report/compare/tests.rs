@@ -131,6 +131,7 @@ fn attempt(calls: &[(&str, serde_json::Value, ToolStatus)], passed: bool) -> Att
         learning: None,
         usage: Usage::default(),
         latency_ms: 1200.0,
+        started: None,
         runs: vec![Run {
             outcome: Outcome::Finished,
             error: None,

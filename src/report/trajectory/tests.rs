@@ -168,6 +168,7 @@ fn attempt(body: &str) -> (Attempt<Run>, BTreeMap<String, PromptContent>) {
         learning: None,
         usage,
         latency_ms: 2_450.0,
+        started: None,
         runs: vec![run],
         ablation: Vec::new(),
     };
