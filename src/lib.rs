@@ -27,4 +27,6 @@ pub mod compare;
 pub mod report;
 
 // The outside.
+pub mod trace;
+pub mod langsmith;
 pub mod cli;

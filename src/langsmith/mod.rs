@@ -1,0 +1,8 @@
+//! LangSmith: a place that results can be sent to, and examples and feedback be fetched from.
+//!
+//! Nothing here runs an agent, and nothing of the harness needs it. What is sent is made of the
+//! journal and the dataset alone, and every id of them ([`ids`]), so that sending again, from
+//! another machine or after a crash, finds what is there and adds what is not.
+
+pub mod ids;
+pub mod wire;

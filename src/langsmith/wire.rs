@@ -1,0 +1,201 @@
+//! What goes over the wire, as the service spells it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// A JSON object.
+pub type Object = Map<String, Value>;
+
+/// A dataset, as the service answers.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Dataset {
+    pub id: Uuid,
+    pub name: String,
+    pub tenant_id: Uuid,
+}
+
+/// A dataset that is to be made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewDataset {
+    pub name: String,
+    pub description: String,
+    pub data_type: DataType,
+    pub extra: Extra,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataType {
+    /// Objects in, objects out.
+    Kv,
+}
+
+/// Where metadata stands in datasets, sessions, and runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extra {
+    #[serde(default)]
+    pub metadata: Object,
+}
+
+/// An example as the service answers; `outputs` are what is expected.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Example {
+    pub id: Uuid,
+    #[serde(default)]
+    pub inputs: Object,
+    #[serde(default)]
+    pub outputs: Option<Object>,
+    /// With the splits, as `dataset_split`.
+    #[serde(default)]
+    pub metadata: Option<Object>,
+    #[serde(default)]
+    pub modified_at: Option<Timestamp>,
+}
+
+/// An example that is to be made, or to become this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExampleWrite {
+    pub id: Uuid,
+    pub inputs: Object,
+    pub outputs: Object,
+    /// Without `dataset_split`.
+    pub metadata: Object,
+    /// Never empty: the service's own is `base`.
+    pub split: Vec<String>,
+}
+
+/// An experiment, which the service calls a session.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Session {
+    pub id: Uuid,
+    pub name: String,
+    #[serde(default)]
+    pub tenant_id: Option<Uuid>,
+    #[serde(default)]
+    pub reference_dataset_id: Option<Uuid>,
+    #[serde(default)]
+    pub start_time: Option<Timestamp>,
+    #[serde(default)]
+    pub end_time: Option<Timestamp>,
+    #[serde(default)]
+    pub extra: Option<Extra>,
+    /// Only where asked for, like the following; it lags by seconds.
+    #[serde(default)]
+    pub run_count: Option<u64>,
+    #[serde(default)]
+    pub feedback_stats: Option<Object>,
+}
+
+/// An experiment that is to be made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewSession {
+    pub id: Uuid,
+    pub name: String,
+    pub reference_dataset_id: Uuid,
+    pub description: String,
+    pub start_time: Timestamp,
+    pub extra: Extra,
+    pub num_examples: u64,
+    pub num_repetitions: u32,
+    /// Keys of feedback.
+    pub evaluator_keys: Vec<String>,
+}
+
+/// What an experiment becomes; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SessionUpdate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Timestamp>,
+    /// All of it: the service keeps nothing of what was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Extra>,
+}
+
+/// A finished run, the service's word for a span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub head: RunHead,
+    pub inputs: Object,
+    pub outputs: Object,
+    pub error: Option<String>,
+    pub extra: Extra,
+}
+
+/// The part of a run that is not in parts of its own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunHead {
+    pub id: Uuid,
+    pub trace_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_run_id: Option<Uuid>,
+    pub dotted_order: String,
+    pub name: String,
+    pub run_type: RunType,
+    /// To the microsecond.
+    pub start_time: Timestamp,
+    pub end_time: Timestamp,
+    pub session_id: Uuid,
+    /// The experiment's name.
+    pub session_name: String,
+    /// Of the root alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_example_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunType {
+    Chain,
+    Llm,
+    Tool,
+}
+
+/// A score of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Feedback {
+    pub id: Uuid,
+    /// At most 180 characters.
+    pub key: String,
+    /// At most four decimals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// What no number says; of a key, either scores or values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    pub run_id: Uuid,
+    pub trace_id: Uuid,
+    pub session_id: Uuid,
+    /// The run's.
+    pub start_time: Timestamp,
+    pub feedback_source: FeedbackSource,
+}
+
+/// Who says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeedbackSource {
+    #[serde(rename = "type")]
+    pub kind: SourceKind,
+    #[serde(default)]
+    pub metadata: Option<Object>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A program.
+    Api,
+    /// A judge that is a model.
+    Model,
+    /// A person.
+    App,
+    AutoEval,
+    /// What later versions of the service call theirs.
+    #[serde(untagged)]
+    Other(String),
+}
