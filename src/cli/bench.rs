@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::Zoned;
-
 use super::args::Choices;
+use super::clock;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::Failure;
@@ -61,7 +60,7 @@ impl Bench {
             money::can_be_limited(&unlimited(names, catalog, &models))?;
         }
         let replayed = recording::replayed(&asked.recordings)?;
-        let now = Zoned::now();
+        let now = clock::now();
         let today = Prompts {
             date: now.date(),
             seed: 0,

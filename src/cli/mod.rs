@@ -7,6 +7,7 @@ mod ask;
 mod bench;
 mod calibrate;
 mod ci;
+mod clock;
 mod compare;
 mod completions;
 mod config;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::REPORTS;
 use super::args::{self, RescoreArgs, Talk};
+use super::clock;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -281,7 +282,7 @@ impl Seated {
         };
         let prompts = Prompts::of(replayed.as_ref(), then);
         let recording =
-            recording::open(&asked.recordings, false, prompts, &Zoned::now(), redactor)?;
+            recording::open(&asked.recordings, false, prompts, &clock::now(), redactor)?;
 
         let definitions = &choices.judging.definitions;
         let mut seated = Seated {

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Zoned;
 use tokio::runtime::Runtime;
 
 use super::args::{CalibrateArgs, Choices, Talk};
 use super::bench::{Bench, panel};
+use super::clock;
 use super::config::{Config, DEFAULT_PATH};
 use super::exit::{Exit, Failure};
 use super::models::CONCURRENCY;
@@ -92,7 +92,7 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         );
     }
     let bar = progress::bar(talk, questions);
-    let date = Zoned::now().date();
+    let date = clock::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let work = measure(&judge, full, &items, at_once, date, || bar.inc(1));
     let mut measured = runtime.block_on(work);

@@ -337,7 +337,7 @@ async fn the_records_that_come_with_the_program_are_what_is_measured() {
         let kept = kept.and_then(|text| parse(&text, &path).ok());
         let date = match (&kept, update) {
             (Some(kept), false) => kept.date,
-            _ => Zoned::now().date(),
+            _ => crate::cli::clock::now().date(),
         };
         let mut measured = measure(&judge, names, &items, 16, date, || ()).await;
         measured.details.left_out = left_out;

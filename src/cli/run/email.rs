@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use jiff::Zoned;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -14,6 +13,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::models::Models;
 use super::super::talk::{color, print, warn, width};
 use super::settings;
+use crate::cli::clock;
 use crate::dataset::import::email_from_bytes;
 use crate::email::Email;
 use crate::human::{AcceptAll, drive};
@@ -34,7 +34,7 @@ pub fn run(talk: &Talk, file: &Path, args: &RunArgs, config: &Config) -> Result<
     let parts = settings::parts(&choices);
     let catalog = &choices.catalog;
     let models = Models::open(&parts, catalog, &args.choices, config, &environment)?;
-    let date = Zoned::now().date();
+    let date = clock::now().date();
     let runtime = Runtime::new().map_err(Failure::internal)?;
     let mut exit = Exit::Ok;
     let mut all = Vec::new();

@@ -34,6 +34,7 @@ use super::results::{self, Following, Outputs, RUN};
 use super::snapshots;
 use super::talk::{print, say, warn};
 use super::validate::load;
+use crate::cli::clock;
 use crate::dataset::Dataset;
 use crate::experiment::execute::{Cast, Execution, Recorded, Summary, WallClock, execute};
 use crate::experiment::journal::{self, FILE, Journal, Reader};
@@ -261,7 +262,7 @@ impl Aside {
         Ok(Aside {
             redactor: Arc::new(environment.redactor()),
             environment,
-            now: Zoned::now(),
+            now: clock::now(),
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Zoned;
 use tokio::runtime::Runtime;
 
 use super::super::args::{RunArgs, Talk};
@@ -14,6 +13,7 @@ use super::super::threads::place::Chosen;
 use super::super::threads::stop::{conclude, hook};
 use super::email;
 use super::settings;
+use crate::cli::clock;
 use crate::target::local::Local;
 use crate::target::{Start, Target, Until};
 
@@ -38,7 +38,7 @@ pub fn run(
     let model = &parts.agent;
     let catalog = &choices.catalog;
     let models = Models::open([parts], catalog, &args.choices, config, &environment)?;
-    let agent = settings::agent(kind, models.of_agent(parts), &choices, Zoned::now().date());
+    let agent = settings::agent(kind, models.of_agent(parts), &choices, clock::now().date());
     let hook = hook(config, &environment)?;
     let place = Chosen::new(args.checkpointer.as_deref(), config, &environment)?;
     let email = email::read(file)?;
