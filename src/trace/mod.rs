@@ -4,6 +4,8 @@
 //! other, so each begins where the one before ended. Time that was waited is in none of them,
 //! as in [`crate::model::Clock`]: spans are shorter than the wall clock was.
 
+mod of;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -16,7 +18,7 @@ use crate::run::{Interrupt, ModelRole, Response, Stop, TokenUsage};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     pub case: CaseKey,
-    /// The attempt itself first; a span stands after the one that it is within. Their times lie
+    /// The attempt itself first, under the agent's name; a span stands after the one that it is within. Their times lie
     /// within that of theirs.
     pub spans: Vec<Span>,
 }
@@ -49,7 +51,7 @@ pub enum Work {
         /// Whether with a memory of its own, to show what the shared one is worth.
         ablation: bool,
     },
-    /// One visit to a node of the agent's graph.
+    /// What was done in a row at one node of the agent's graph.
     Node,
     Model(Box<ModelCall>),
     Tool {
@@ -82,6 +84,7 @@ pub struct ModelCall {
     pub model: String,
     /// How it is asked; empty for the offline model.
     pub settings: Settings,
+    /// Empty where the journal does not have it, as the tools offered are.
     pub system: String,
     pub tools: Vec<ToolSpec>,
     /// The conversation that was sent, after the system text.
