@@ -168,6 +168,9 @@ pub struct Feedback {
     pub value: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// Nobody could decide it, and the comment says why; then there is no score.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub error: bool,
     pub run_id: Uuid,
     pub trace_id: Uuid,
     pub session_id: Uuid,
