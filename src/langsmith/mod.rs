@@ -5,4 +5,6 @@
 //! another machine or after a crash, finds what is there and adds what is not.
 
 pub mod ids;
+pub mod runs;
+pub mod scores;
 pub mod wire;

@@ -2,7 +2,8 @@
 //!
 //! The journal keeps how long each step took, not when it began: steps of a run follow each
 //! other, so each begins where the one before ended. Time that was waited is in none of them,
-//! as in [`crate::model::Clock`]: spans are shorter than the wall clock was.
+//! as in [`crate::model::Clock`]: spans are shorter than the wall clock was. What an attempt took
+//! beyond its steps comes after them.
 
 mod of;
 

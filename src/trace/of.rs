@@ -10,8 +10,8 @@ use crate::message::{Message, PromptContent, ToolStatus, visible};
 use crate::model::settings::Settings;
 use crate::run::{ModelRole, Outcome, ReplyRef, Run, Sent, Step};
 
-/// No attempt is told to have taken longer, whatever a journal says: a year, in milliseconds.
-const LONGEST_MS: f64 = 366.0 * 86_400_000.0;
+/// No attempt is told to have taken longer, whatever a journal says: a year, in microseconds.
+const LONGEST: i64 = 366 * 86_400_000_000;
 
 impl Trace {
     /// The spans of an attempt of `header`'s plan; no other's fits. `prompts` are the texts of those that it
@@ -25,15 +25,13 @@ impl Trace {
         attempt: &Attempt<Run>,
         prompts: &BTreeMap<String, PromptContent>,
     ) -> Trace {
-        let began = attempt.started.unwrap_or(header.created);
         let variant = &header.variants[attempt.case.variant as usize];
         let mut teller = Teller {
             header,
             variant,
             prompts,
-            // Earlier times are in no calendar that spans are looked up in.
-            began: floor(began.max(Timestamp::UNIX_EPOCH)),
-            elapsed_ms: 0.0,
+            began: Trace::began(header, attempt),
+            elapsed: 0,
             spans: Vec::new(),
             within: Vec::new(),
             children: vec![0],
@@ -51,12 +49,19 @@ impl Trace {
                 teller.emails(&attempt.ablation, true);
             }
         }
-        teller.elapsed_ms = teller.elapsed_ms.max(sane(attempt.latency_ms));
+        teller.elapsed = teller.elapsed.max(micros(attempt.latency_ms));
         teller.leave();
         Trace {
             case: attempt.case.clone(),
             spans: teller.spans,
         }
+    }
+
+    /// When an attempt of `header`'s plan is told to have begun, which needs no trajectory.
+    pub fn began<R>(header: &Header, attempt: &Attempt<R>) -> Timestamp {
+        let began = attempt.started.unwrap_or(header.created);
+        // Earlier times are in no calendar that spans are looked up in.
+        floor(began.max(Timestamp::UNIX_EPOCH))
     }
 
     /// Hashes of the prompts that an attempt names.
@@ -77,8 +82,8 @@ struct Teller<'a> {
     variant: &'a Variant,
     prompts: &'a BTreeMap<String, PromptContent>,
     began: Timestamp,
-    /// Since then.
-    elapsed_ms: f64,
+    /// Microseconds since then.
+    elapsed: i64,
     spans: Vec<Span>,
     /// The spans that are not over, each within the one before.
     within: Vec<usize>,
@@ -116,16 +121,16 @@ impl Teller<'_> {
         self.spans[span].ended = self.now();
     }
 
-    /// To the microsecond, and never before the last.
     fn now(&self) -> Timestamp {
-        let micros = (self.elapsed_ms * 1000.0).round() as i64;
-        let since = SignedDuration::from_micros(micros);
+        let since = SignedDuration::from_micros(self.elapsed);
         let now = self.began.checked_add(since).unwrap_or(Timestamp::MAX);
         floor(now)
     }
 
+    /// What took no time, as the answers of people, which nobody's time is, takes a
+    /// microsecond: readers put spans in the order of their times.
     fn pass(&mut self, milliseconds: f64) {
-        self.elapsed_ms = (self.elapsed_ms + sane(milliseconds)).min(LONGEST_MS);
+        self.elapsed = (self.elapsed + micros(milliseconds).max(1)).min(LONGEST);
     }
 
     fn emails(&mut self, runs: &[Run], ablation: bool) {
@@ -143,7 +148,7 @@ impl Teller<'_> {
     }
 
     fn run(&mut self, run: &Run) {
-        let began = self.elapsed_ms;
+        let began = self.elapsed;
         for visit in run.steps.chunk_by(|one, next| node(one) == node(next)) {
             self.enter(node(&visit[0]).to_owned(), Work::Node);
             for step in visit {
@@ -152,8 +157,8 @@ impl Teller<'_> {
             self.leave();
         }
         // What the attempt took beyond its steps: a call that was not answered, say.
-        let ended = (began + sane(run.latency_ms)).min(LONGEST_MS);
-        self.elapsed_ms = self.elapsed_ms.max(ended);
+        let ended = (began + micros(run.latency_ms)).min(LONGEST);
+        self.elapsed = self.elapsed.max(ended);
     }
 
     fn step(&mut self, run: &Run, step: &Step) {
@@ -220,7 +225,6 @@ impl Teller<'_> {
                 self.spans.last_mut().expect("just entered").error = error;
                 self.pass(*latency_ms);
             }
-            // Waiting is nobody's time.
             Step::Interrupt {
                 interrupt,
                 response,
@@ -233,6 +237,7 @@ impl Teller<'_> {
                     answered_by: answered_by.clone(),
                 };
                 self.enter(format!("interrupt: {}", interrupt.action), work);
+                self.pass(0.0);
             }
             Step::Memory {
                 namespace,
@@ -250,6 +255,7 @@ impl Teller<'_> {
                     reason: reason.clone(),
                 };
                 self.enter(format!("memory: {namespace}"), work);
+                self.pass(0.0);
             }
         }
         self.leave();
@@ -299,12 +305,10 @@ fn error(outcome: Outcome, text: Option<&str>) -> Option<String> {
     })
 }
 
-/// What a journal says of a time, as one that can have passed.
-fn sane(milliseconds: f64) -> f64 {
-    match milliseconds.is_finite() {
-        true => milliseconds.clamp(0.0, LONGEST_MS),
-        false => 0.0,
-    }
+/// What a journal says of a time, in whole microseconds, as one that can have passed.
+fn micros(milliseconds: f64) -> i64 {
+    // Saturates, and is 0 for what is no number.
+    ((milliseconds * 1000.0).round() as i64).clamp(0, LONGEST)
 }
 
 fn floor(time: Timestamp) -> Timestamp {

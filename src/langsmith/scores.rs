@@ -1,0 +1,174 @@
+//! What an attempt was worth, as the service's feedback on its root run.
+//!
+//! One for each score, under the score's own key, and one for each statement that a judge
+//! decided, under the judge's main key and the statement's number: `response.criteria.1`. The
+//! same scores make the same feedback, wherever and how often it is sent.
+
+use serde_json::json;
+
+use super::ids;
+use super::runs::{Place, Root, cut};
+use super::wire::{Feedback, FeedbackSource, Object, SourceKind};
+use crate::experiment::{Attempt, CaseKind, Header, JudgePlan, Variant};
+use crate::judge::{JudgeKey, Judged, Ruling, Verdict};
+use crate::score::{self, Key, Suite};
+
+/// Bytes of a comment: a reason, and some quotes.
+const COMMENT: usize = 10_000;
+
+/// The feedback on an attempt of `header`'s plan: that of the scores, then that of each judge's
+/// statements in their order. Without comments where inputs or outputs are to stay here, since
+/// comments repeat them.
+pub fn feedback<R>(header: &Header, attempt: &Attempt<R>, place: &Place<'_>) -> Vec<Feedback> {
+    let root = Root::of(header, attempt, place);
+    let scores = attempt.feedback.iter().map(|score| {
+        let judge = judge_of(score.key);
+        let judged = attempt.judged.iter().find(|it| Some(it.judge) == judge);
+        scored(score, judged)
+    });
+    let statements = attempt.judged.iter().flat_map(|judged| {
+        let key = judged.judge.main_key();
+        let key = key.map_or_else(|| judged.judge.to_string(), |key| key.to_string());
+        let rulings = (1..).zip(&judged.rulings);
+        rulings.map(move |(number, ruling)| ruled(format!("{key}.{number}"), judged.judge, ruling))
+    });
+    let said = scores.chain(statements);
+    said.map(|said| said.on(root, place)).collect()
+}
+
+/// The keys that attempts of a variant can get, statements apart: how many there are of them
+/// depends on the example. `judges` are those whose scores are sent.
+pub fn evaluator_keys(header: &Header, judges: &[JudgePlan], variant: &Variant) -> Vec<String> {
+    let suites = header.suites.iter();
+    let suites = suites.filter(|suite| variant.takes_part(CaseKind::of(**suite)));
+    let of_suites = suites.flat_map(|suite| match suite {
+        Suite::Triage => &[Key::TriageAccuracy][..],
+        Suite::Response => &[
+            Key::ToolCallsReference,
+            Key::ToolCallsRecall,
+            Key::ToolCallsPrecision,
+            Key::ToolCallsExact,
+            Key::ToolCallsForbidden,
+        ],
+        Suite::Hitl => &[Key::HitlPass],
+        Suite::Memory => &[Key::MemoryPass],
+    });
+    let judges = judges.iter().map(|plan| plan.judge);
+    let judges: Vec<JudgeKey> = judges.filter(|judge| judge.looks_at(variant)).collect();
+    let asked = |key: &&Key| judge_of(**key).is_some_and(|judge| judges.contains(&judge));
+    let of_judges = Key::ALL.iter().filter(asked);
+    of_suites.chain(of_judges).map(Key::to_string).collect()
+}
+
+/// Who gives a key; `None` where rules do.
+fn judge_of(key: Key) -> Option<JudgeKey> {
+    match key {
+        Key::ResponseAllMet => Some(JudgeKey::ResponseCriteria),
+        key => JudgeKey::ALL
+            .into_iter()
+            .find(|judge| judge.main_key() == Some(key)),
+    }
+}
+
+/// Feedback, before it is known on what.
+struct Said {
+    key: String,
+    score: Option<f64>,
+    comment: Option<String>,
+    source: FeedbackSource,
+}
+
+impl Said {
+    fn on(self, root: Root, place: &Place<'_>) -> Feedback {
+        let comment = self
+            .comment
+            .filter(|_| !place.hide_inputs && !place.hide_outputs);
+        Feedback {
+            id: ids::at(
+                root.started,
+                place.session,
+                &[&root.id.to_string(), &self.key],
+            ),
+            // Nothing could be said, so an average must not count it.
+            error: self.score.is_none(),
+            score: self.score,
+            value: None,
+            comment: comment.map(|mut comment| {
+                cut(&mut comment, COMMENT);
+                comment
+            }),
+            key: self.key,
+            run_id: root.id,
+            trace_id: root.id,
+            session_id: place.session,
+            start_time: root.started,
+            feedback_source: self.source,
+        }
+    }
+}
+
+fn scored(feedback: &score::Feedback, judged: Option<&Judged>) -> Said {
+    let source = match judged {
+        Some(judged) => judge(judged.judge, &judged.rulings, Object::new()),
+        None => FeedbackSource {
+            kind: SourceKind::Api,
+            metadata: None,
+        },
+    };
+    Said {
+        key: feedback.key.to_string(),
+        // The service refuses more decimals.
+        score: Some((feedback.score.get() * 1e4).round() / 1e4),
+        comment: feedback.comment.clone(),
+        source,
+    }
+}
+
+fn ruled(key: String, judge_key: JudgeKey, ruling: &Ruling) -> Said {
+    let verdict = match ruling.verdict {
+        Some(Verdict::Pass) => "met",
+        Some(Verdict::Fail) => "not met",
+        Some(Verdict::CannotTell) => "cannot tell, which counts as not met",
+        None => "not decided",
+    };
+    let mut comment = format!("{}\n{verdict}: {}", ruling.statement, ruling.reason);
+    for quote in &ruling.quotes {
+        comment.push_str("\n> ");
+        comment.push_str(quote);
+    }
+    let mut facts = Object::new();
+    facts.insert("verdict".to_owned(), json!(ruling.verdict));
+    facts.insert("weight".to_owned(), json!(ruling.weight));
+    facts.insert("critical".to_owned(), json!(ruling.critical));
+    Said {
+        key,
+        score: ruling.verdict.map(|verdict| match verdict {
+            Verdict::Pass => 1.0,
+            Verdict::Fail | Verdict::CannotTell => 0.0,
+        }),
+        comment: Some(comment),
+        source: judge(judge_key, std::slice::from_ref(ruling), facts),
+    }
+}
+
+/// A judge, with the models that voted; a program where code decided, because there was nothing
+/// to look at.
+fn judge(judge: JudgeKey, rulings: &[Ruling], facts: Object) -> FeedbackSource {
+    let mut models: Vec<&str> = Vec::new();
+    for vote in rulings.iter().flat_map(|ruling| &ruling.votes) {
+        if !models.contains(&vote.model.as_str()) {
+            models.push(&vote.model);
+        }
+    }
+    let mut metadata = Object::new();
+    metadata.insert("judge".to_owned(), json!(judge.name()));
+    metadata.insert("models".to_owned(), json!(models));
+    metadata.extend(facts);
+    FeedbackSource {
+        kind: match models[..] {
+            [] => SourceKind::Api,
+            _ => SourceKind::Model,
+        },
+        metadata: Some(metadata),
+    }
+}
