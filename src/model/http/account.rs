@@ -60,7 +60,7 @@ impl Key {
         fits.then(|| Key(text.to_owned()))
     }
 
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         &self.0
     }
 }

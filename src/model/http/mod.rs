@@ -29,7 +29,9 @@ pub use self::account::{Account, CONNECT_TIMEOUT, Key, REQUEST_TIMEOUT};
 pub use self::clock::Greeting;
 pub use self::dialect::{Dialect, Family, KeyHeader, OutputFormat};
 pub use self::endpoint::{BadUrl, Endpoint};
-use self::failure::{Fault, causes, refused};
+pub(crate) use self::failure::causes;
+use self::failure::{Fault, refused};
+pub(crate) use self::headers::retry_after;
 use super::{Allowance, Answer, ErrorKind, ModelError, Provider, Reply, Request};
 use crate::redact::Redactor;
 
@@ -56,7 +58,11 @@ impl Connections {
     ///
     /// # Errors
     /// What the machine lacks for a connection, such as certificates it trusts.
-    fn client(&self, endpoint: &Endpoint, connect_timeout: Duration) -> Result<Client, String> {
+    pub(crate) fn client(
+        &self,
+        endpoint: &Endpoint,
+        connect_timeout: Duration,
+    ) -> Result<Client, String> {
         let way = Way {
             loopback: endpoint.is_loopback(),
             encrypted: endpoint.is_encrypted(),
@@ -362,7 +368,7 @@ fn as_object(arguments: &Value) -> Cow<'_, Value> {
 
 /// At most [`MAX_REASON`] characters, with single spaces for all space and control
 /// characters. The middle is what is left out: the end says what to do.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let blank = |symbol: char| symbol.is_whitespace() || symbol.is_control();
     let words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
