@@ -4,7 +4,12 @@
 //! journal and the dataset alone, and every id of them ([`ids`]), so that sending again, from
 //! another machine or after a crash, finds what is there and adds what is not.
 
+pub mod client;
+pub mod environment;
 pub mod ids;
 pub mod runs;
 pub mod scores;
 pub mod wire;
+
+pub use client::{Client, Error};
+pub use environment::Settings;

@@ -202,3 +202,67 @@ pub enum SourceKind {
     #[serde(untagged)]
     Other(String),
 }
+
+/// A score as the service answers.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct FeedbackRead {
+    pub id: Uuid,
+    pub key: String,
+    /// A yes is 1, a no is 0.
+    #[serde(default, deserialize_with = "number")]
+    pub score: Option<f64>,
+    #[serde(default)]
+    pub value: Option<Value>,
+    #[serde(default)]
+    pub comment: Option<String>,
+    #[serde(default)]
+    pub correction: Option<Value>,
+    /// `None` where it is of a whole experiment.
+    #[serde(default)]
+    pub run_id: Option<Uuid>,
+    #[serde(default)]
+    pub feedback_source: Option<FeedbackSource>,
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    #[serde(default)]
+    pub modified_at: Option<Timestamp>,
+}
+
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Bool(yes) => Some(f64::from(u8::from(yes))),
+        value => value.as_f64(),
+    })
+}
+
+/// Experiments that are to be compared by pairs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewComparative {
+    pub id: Uuid,
+    pub name: String,
+    /// At least two, of one dataset.
+    pub experiment_ids: Vec<Uuid>,
+    pub reference_dataset_id: Uuid,
+    pub description: String,
+    pub created_at: Timestamp,
+    pub extra: Extra,
+}
+
+/// What a comparison says of one of the runs it compares.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparativeFeedback {
+    pub id: Uuid,
+    pub key: String,
+    pub score: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    pub run_id: Uuid,
+    /// The run's own experiment.
+    pub session_id: Uuid,
+    /// The run's.
+    pub start_time: Timestamp,
+    pub comparative_experiment_id: Uuid,
+    /// The same for all runs that were compared with each other.
+    pub feedback_group_id: Uuid,
+    pub feedback_source: FeedbackSource,
+}

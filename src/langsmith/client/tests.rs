@@ -1,0 +1,1 @@
+//! Asks a server on loopback that answers as it is told.
