@@ -6,6 +6,7 @@ mod calibrate;
 mod compare;
 mod merge;
 mod gate;
+mod push;
 mod rescore;
 mod run;
 
@@ -23,6 +24,7 @@ pub use self::calibrate::CalibrateArgs;
 pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
 pub use self::gate::{GateArgs, parse_gate};
 pub use self::merge::MergeArgs;
+pub use self::push::{LangsmithArgs, PushArgs, PushTo};
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
@@ -106,6 +108,9 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof merge -e nightly\n  mailproof merge artifacts -e nightly -o report.md\n  mailproof merge reports/nightly.*-of-4 -e nightly\n  mailproof merge s3://bucket/evaluations -e nightly"
     )]
     Merge(MergeArgs),
+    /// Send results to where others keep theirs
+    #[command(after_help = "Example:\n  mailproof push langsmith before-change")]
+    Push(PushArgs),
     /// Read one trajectory, or see an agent's graph
     #[command(
         after_help = "Examples:\n  mailproof show before-change/workflow@rules invoice-question\n  mailproof show --graph workflow"

@@ -24,6 +24,7 @@ mod merge;
 mod models;
 mod objects;
 mod progress;
+mod push;
 mod reference;
 mod report;
 mod rescore;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
         Verb::Gate(args) => gate::run(&talk, &args),
         Verb::Rescore(args) => rescore::run(&talk, &args),
         Verb::Merge(args) => merge::run(&talk, &args),
+        Verb::Push(args) => push::run(&talk, args),
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),
         Verb::Respond(args) => respond::run(&talk, &args),

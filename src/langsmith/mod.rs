@@ -9,6 +9,7 @@ pub mod environment;
 pub mod ids;
 pub mod runs;
 pub mod scores;
+pub mod push;
 pub mod wire;
 
 pub use client::{Client, Error};

@@ -1,0 +1,56 @@
+//! The flags of `mailproof push`.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+
+use super::Reach;
+
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    #[command(subcommand)]
+    pub to: PushTo,
+}
+
+/// Where results can be sent.
+#[derive(Debug, Subcommand)]
+pub enum PushTo {
+    /// To LangSmith: the dataset by what differs, and each variant as an experiment on it
+    ///
+    /// Pushing again, from another machine too, adds what is not there, and nothing else.
+    #[command(
+        after_help = "Examples:\n  mailproof push langsmith before-change\n  mailproof push langsmith before-change --dry-run\n  mailproof push langsmith before-change --dataset-name support-emails --as before-change-2\n\nReads LANGSMITH_API_KEY, LANGSMITH_ENDPOINT, LANGSMITH_WORKSPACE_ID; docs/langsmith.md has them all."
+    )]
+    Langsmith(LangsmithArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct LangsmithArgs {
+    /// An experiment under ./reports
+    pub experiment: String,
+    /// The dataset that the experiment ran on; repeatable; default: where it was then
+    #[arg(short, long, env = "MAILPROOF_DATASET", value_name = "PATH")]
+    pub dataset: Vec<PathBuf>,
+    /// What the dataset is called there [default: as here]
+    #[arg(long, env = "MAILPROOF_DATASET_NAME", value_name = "NAME")]
+    pub dataset_name: Option<String>,
+    /// Push as another experiment: one that was pushed before stays as it is
+    #[arg(long = "as", env = "MAILPROOF_PUSH_AS", value_name = "NAME")]
+    pub pushed_as: Option<String>,
+    /// Delete examples there that came from this dataset, and are no longer in it
+    #[arg(long, env = "MAILPROOF_PUSH_PRUNE", value_parser = FalseyValueParser::new())]
+    pub prune: bool,
+    /// Which scores: those of `rescore` by their number, or 0 for the run's own; default: the
+    /// newest
+    #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
+    pub layer: Option<u32>,
+    /// Say what there is to send; send nothing, and ask no server
+    #[arg(long, required = true, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
+    /// Configuration; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
+}
