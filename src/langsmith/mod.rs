@@ -6,6 +6,8 @@
 
 pub mod client;
 pub mod environment;
+pub mod difference;
+pub mod examples;
 pub mod ids;
 pub mod runs;
 pub mod scores;
