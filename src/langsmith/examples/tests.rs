@@ -270,7 +270,7 @@ prop_compose! {
             "email": {"from": "a@x.example", "to": "b", "subject": subject, "body": body},
             "tags": tags,
             "expect": {"triage": triage, "tool_calls": [
-                {"schedule_meeting": {"duration": equals, "start": whole}}, "done",
+                {"schedule_meeting": {"duration_minutes": equals, "start_time": whole}}, "done",
             ]},
         });
         if let Some(split) = split {
