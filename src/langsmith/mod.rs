@@ -5,13 +5,13 @@
 //! another machine or after a crash, finds what is there and adds what is not.
 
 pub mod client;
-pub mod environment;
 pub mod difference;
+pub mod environment;
 pub mod examples;
 pub mod ids;
+pub mod push;
 pub mod runs;
 pub mod scores;
-pub mod push;
 pub mod wire;
 
 pub use client::{Client, Error};
