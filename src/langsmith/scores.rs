@@ -172,3 +172,6 @@ fn judge(judge: JudgeKey, rulings: &[Ruling], facts: Object) -> FeedbackSource {
         metadata: Some(metadata),
     }
 }
+
+#[cfg(test)]
+mod tests;

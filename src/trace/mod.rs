@@ -5,6 +5,8 @@
 //! as in [`crate::model::Clock`]: spans are shorter than the wall clock was. What an attempt took
 //! beyond its steps comes after them.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod of;
 
 use jiff::Timestamp;
@@ -104,3 +106,6 @@ pub fn object(arguments: &Value) -> Map<String, Value> {
         other => Map::from_iter([("arguments".to_owned(), other.clone())]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,3 +337,6 @@ fn some<const N: usize>(entries: [(&str, Option<Value>); N]) -> Object {
     let there = entries.filter_map(|(key, value)| Some((key.to_owned(), value?)));
     there.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ const SHORTEST: usize = 2_000;
 pub fn tidy(runs: &mut [Run]) {
     let mut limit = LONGEST;
     while limit > SHORTEST && runs.iter().map(|run| bytes(run, limit)).sum::<usize>() > MOST {
-        limit /= 2;
+        limit = (limit / 2).max(SHORTEST);
     }
     for run in runs {
         cut(&mut run.head.name, limit);
