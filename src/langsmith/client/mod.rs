@@ -151,6 +151,14 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// Why there is no answer.
+enum Silence {
+    /// Nobody answered, or not to the end; in words.
+    Lost(String),
+    /// It would be as long again.
+    TooLong,
+}
+
 /// An answer before anybody judged it.
 struct Heard {
     answer: Answer,
@@ -332,7 +340,12 @@ impl Client {
             pace.wait(call.class).await;
             let compress = zstd && !ways.plain.load(Ordering::Relaxed);
             let (why, asked, error) = match self.exchange(&call, compress).await {
-                Err(reason) => (Why::Lost, None, Error::Unreachable { reason }),
+                Err(Silence::Lost(reason)) => (Why::Lost, None, Error::Unreachable { reason }),
+                Err(Silence::TooLong) => {
+                    let reason = format!("it is longer than {} MiB", MOST_BYTES >> 20);
+                    let doing = call.doing;
+                    return Err(Error::Unreadable { doing, reason });
+                }
                 Ok(heard) => {
                     let status = heard.answer.status;
                     if heard.compressed && self.cannot_read(&heard.answer) {
@@ -340,8 +353,7 @@ impl Client {
                         ways.plain.store(true, Ordering::Relaxed);
                         continue;
                     }
-                    let is_json = serde_json::from_slice::<Value>(&heard.answer.body).is_ok();
-                    match retry::verdict(status, is_json, call.early) {
+                    match retry::verdict(status, || heard.answer.is_json(), call.early) {
                         Verdict::Answer => return Ok(heard.answer),
                         Verdict::Denied => {
                             return Err(Error::denied(status, self.reason(&heard.answer)));
@@ -387,7 +399,7 @@ impl Client {
     }
 
     /// One try: an answer, or why there is none.
-    async fn exchange(&self, call: &Call, compress: bool) -> Result<Heard, String> {
+    async fn exchange(&self, call: &Call, compress: bool) -> Result<Heard, Silence> {
         let Inner {
             settings,
             http,
@@ -428,7 +440,8 @@ impl Client {
                     }
                     (false, false) => format!("no answer from {endpoint}"),
                 };
-                return Err(format!("{reason}: {}", causes(&error.without_url())));
+                let cause = causes(&error.without_url());
+                return Err(Silence::Lost(format!("{reason}: {cause}")));
             }
         };
         let retry_after = retry_after(response.headers(), Timestamp::now());
@@ -516,6 +529,10 @@ impl Answer {
     fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+
+    fn is_json(&self) -> bool {
+        serde_json::from_slice::<Value>(&self.body).is_ok()
+    }
 }
 
 impl fmt::Debug for Client {
@@ -527,18 +544,17 @@ impl fmt::Debug for Client {
 }
 
 /// A body that is not longer than [`MOST_BYTES`].
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+async fn read(mut response: Response) -> Result<Vec<u8>, Silence> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MOST_BYTES => body.extend(chunk),
-            Ok(Some(_)) => {
-                return Err(format!("an answer longer than {} MiB", MOST_BYTES >> 20));
-            }
+            Ok(Some(_)) => return Err(Silence::TooLong),
             Ok(None) => return Ok(body),
             Err(error) => {
                 let cause = causes(&error.without_url());
-                return Err(format!("the answer broke off: {cause}"));
+                let reason = format!("the answer broke off: {cause}");
+                return Err(Silence::Lost(reason));
             }
         }
     }

@@ -40,9 +40,9 @@ pub enum Why {
 /// missing may still come.
 ///
 /// Source: LangSmith's Python client, which tries these statuses again.
-pub fn verdict(status: u16, is_json: bool, early: bool) -> Verdict {
+pub fn verdict(status: u16, is_json: impl Fn() -> bool, early: bool) -> Verdict {
     match status {
-        401 | 403 if is_json => Verdict::Denied,
+        401 | 403 if is_json() => Verdict::Denied,
         401 | 403 => Verdict::Again(Why::Firewall),
         404 if early => Verdict::Again(Why::Early),
         429 => Verdict::Again(Why::Limited),

@@ -1,6 +1,7 @@
 //! Runs: sent many at once, and asked for by their ids.
 
 use std::io::{self, Write};
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -10,9 +11,8 @@ use uuid::Uuid;
 
 use super::multipart::{Form, text};
 use super::pace::Class;
-use super::{Answer, Client, Error, Ingest, Version};
-use crate::langsmith::wire::{Object, Run, RunHead, Session};
-use std::sync::atomic::Ordering;
+use super::{Answer, Body, Client, Error, Ingest, Version};
+use crate::langsmith::wire::{Extra, Object, Run, RunHead, Session};
 
 /// Bytes of a part's own lines.
 const PART: usize = 220;
@@ -56,7 +56,7 @@ struct Whole<'a> {
     outputs: &'a Object,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
-    extra: &'a crate::langsmith::wire::Extra,
+    extra: &'a Extra,
 }
 
 #[derive(Deserialize)]
@@ -160,7 +160,12 @@ impl Client {
         if let Some(cursor) = cursor {
             body["cursor"] = json!(cursor);
         }
-        call.body = Some(self.json(&body));
+        // Ids and the server's own cursor, which must come back as it was: nothing to hide.
+        call.body = Some(Body {
+            content_type: "application/json".to_owned(),
+            bytes: body.to_string().into_bytes(),
+            compressible: false,
+        });
         self.send(call).await
     }
 

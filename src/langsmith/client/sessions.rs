@@ -120,14 +120,20 @@ impl Client {
         match first.status {
             // What is missing may be the session as well as the interface.
             404 | 410 | 501 => {
-                let second = send(Version::V2).await?;
-                if second.is_success() || second.status == 409 {
-                    way.learn(Version::V2);
-                }
-                // Where there is no second interface either, the first one's word counts.
-                match second.status {
-                    404 | 405 | 501 => Ok(first),
-                    _ => Ok(second),
+                let second = send(Version::V2).await;
+                match second {
+                    Ok(second) if second.is_success() || second.status == 409 => {
+                        way.learn(Version::V2);
+                        Ok(second)
+                    }
+                    _ if first.status == 410 => second,
+                    // It is there, and says what is wrong with what it was sent.
+                    Ok(second) if method != Method::GET && matches!(second.status, 400 | 422) => {
+                        Ok(second)
+                    }
+                    // There is no second interface, or the way to it is barred: what the
+                    // first one says counts.
+                    Ok(_) | Err(_) => Ok(first),
                 }
             }
             status => {
