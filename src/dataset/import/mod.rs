@@ -4,6 +4,7 @@
 //! format has no place for is listed by key. What is written has passed the validator
 //! that loads it again.
 
+mod assemble;
 mod calls;
 mod chat;
 mod criteria;
@@ -23,13 +24,14 @@ use std::str::FromStr;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::error::Problem;
+use super::error::{LoadErrors, Problem};
 use super::read::{self, Format, Limits};
 use super::resolve::Record;
 use super::tree::{Node, Position};
 use super::validate::Validator;
 use super::{hash, json, write};
 
+pub use assemble::Assembly;
 pub use email::{EmailError, email_from_bytes};
 use record::Mapped;
 
@@ -175,6 +177,8 @@ pub enum ImportError {
         at: Position,
         problem: Problem,
     },
+    #[error("what was mapped is no dataset\n{0}")]
+    Invalid(LoadErrors),
 }
 
 /// Maps the records of one file and writes those that could be mapped, as YAML or JSONL by
@@ -190,11 +194,7 @@ pub fn import_file(
     output: &Path,
     limits: &Limits,
 ) -> Result<ImportReport, ImportError> {
-    let format = output
-        .extension()
-        .and_then(|extension| Format::of_extension(&extension.to_string_lossy()))
-        .filter(|format| *format != Format::Json)
-        .ok_or_else(|| ImportError::OutputExtension(output.to_owned()))?;
+    let format = format_of(output)?;
     let unread = |source| ImportError::Read {
         path: input.to_owned(),
         source,
@@ -220,6 +220,15 @@ pub fn import_file(
     // There is nothing left to remove after the renaming, and nothing to do about a failure.
     let _ = fs::remove_file(&unfinished);
     result
+}
+
+/// The format of a dataset that is to be written.
+fn format_of(output: &Path) -> Result<Format, ImportError> {
+    output
+        .extension()
+        .and_then(|extension| Format::of_extension(&extension.to_string_lossy()))
+        .filter(|format| *format != Format::Json)
+        .ok_or_else(|| ImportError::OutputExtension(output.to_owned()))
 }
 
 /// The output's name while it is written: in the same folder, so that renaming is atomic.
@@ -350,9 +359,7 @@ impl<'a, W: Write> Importing<'a, W> {
 
     fn value(&mut self, at: Position, record: Result<Value, Vec<String>>, shape: Shape) {
         self.report.records += 1;
-        let mapped = record
-            .and_then(|record| record::map(record, shape))
-            .and_then(|mapped| self.write(at, mapped));
+        let mapped = record.and_then(|record| self.map(at, record, shape));
         if let Err(reasons) = mapped
             && self.report.unmapped.len() < UNMAPPED_KEPT
         {
@@ -363,6 +370,11 @@ impl<'a, W: Write> Importing<'a, W> {
                 reasons,
             });
         }
+    }
+
+    fn map(&mut self, at: Position, record: Value, shape: Shape) -> Result<(), Vec<String>> {
+        let mapped = record::map(record, shape)?;
+        self.write(at, mapped)
     }
 
     fn write(&mut self, at: Position, mut mapped: Mapped) -> Result<(), Vec<String>> {
@@ -388,19 +400,28 @@ impl<'a, W: Write> Importing<'a, W> {
             return Err(problems.map(|(_, problem)| problem.to_string()).collect());
         };
         self.ids.insert(id, 1);
-        let value = example.to_json();
+        self.put(&example.to_json());
+        self.count(mapped.left_out, mapped.notes);
+        Ok(())
+    }
+
+    fn put(&mut self, record: &Value) {
         let written = match self.format {
-            Format::Yaml => self.output.write_all(write::yaml(&value).as_bytes()),
-            Format::Json | Format::Jsonl => writeln!(self.output, "{value}"),
+            Format::Yaml => self.output.write_all(write::yaml(record).as_bytes()),
+            Format::Json | Format::Jsonl => writeln!(self.output, "{record}"),
         };
         if let Err(error) = written {
             self.failed.get_or_insert(error);
         }
+    }
+
+    /// Counts a record that was mapped, and what was done to map it.
+    fn count(&mut self, left_out: Vec<String>, notes: Vec<String>) {
         self.report.mapped += 1;
-        for note in mapped.notes {
+        for note in notes {
             *self.report.notes.entry(note).or_default() += 1;
         }
-        for key in mapped.left_out {
+        for key in left_out {
             let keys = &mut self.report.left_out_keys;
             let key = key.escape_debug().to_string();
             let key = if keys.len() < KEYS_KEPT || keys.contains_key(&key) {
@@ -410,7 +431,6 @@ impl<'a, W: Write> Importing<'a, W> {
             };
             *keys.entry(key).or_default() += 1;
         }
-        Ok(())
     }
 
     /// The id, with a number behind it if an earlier record has it.

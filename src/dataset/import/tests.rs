@@ -442,3 +442,152 @@ proptest::proptest! {
         }
     }
 }
+
+mod assembly {
+    use serde_json::{Map, Value, json};
+
+    use crate::dataset::import::{Assembly, ImportReport, Shape};
+    use crate::dataset::{Dataset, Limits};
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn example(id: &str) -> Value {
+        json!({
+            "id": id,
+            "email": {"from": "a@x.example", "to": "b@x.example", "subject": "S", "body": "B"},
+            "expect": {"triage": "respond", "tool_calls": ["done"]},
+        })
+    }
+
+    fn foreign(id: &str) -> Value {
+        json!({
+            "id": id, "colour": "red",
+            "inputs": {"email_input": {"author": "a@x.example", "to": "b", "subject": "S", "email_thread": "B"}},
+            "outputs": {"classification": "ignore"},
+        })
+    }
+
+    fn scenario(id: &str, of: &str) -> Value {
+        json!({
+            "id": id, "scenario": {"example": of},
+            "human": [{"on": "write_email", "accept": true}],
+            "expect": {"forbidden": ["schedule_meeting"]},
+        })
+    }
+
+    type Finished = (ImportReport, Vec<(String, String)>);
+
+    fn assembled(
+        extension: &str,
+        fill: impl FnOnce(&mut Assembly<'_>),
+    ) -> (Finished, Option<Dataset>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("pulled.{extension}"));
+        let limits = Limits::default();
+        let mut assembly = Assembly::create(&path, &limits).unwrap();
+        fill(&mut assembly);
+        assert!(!path.exists());
+        let finished = assembly.finish().unwrap();
+        let dataset = path.exists().then(|| {
+            let loaded = Dataset::load(std::slice::from_ref(&path), &limits);
+            loaded.unwrap_or_else(|errors| panic!("{errors}"))
+        });
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, usize::from(dataset.is_some()));
+        (finished, dataset)
+    }
+
+    #[test]
+    fn what_names_examples_may_arrive_before_them() {
+        for extension in ["yaml", "jsonl"] {
+            let ((report, refused), dataset) = assembled(extension, |assembly| {
+                let scenario = object(scenario("one/accept", "one"));
+                assembly.own(scenario, vec![], vec![]).unwrap();
+                let example = object(example("one"));
+                let (left_out, notes) = (vec!["metadata.x".into()], vec!["changed".into()]);
+                assembly.own(example, left_out, notes).unwrap();
+                assembly.foreign(foreign("two"), Shape::Langsmith).unwrap();
+            });
+            assert_eq!((report.records, report.mapped, refused), (3, 3, vec![]));
+            let left_out: Vec<_> = report.left_out_keys.keys().collect();
+            assert_eq!(left_out, ["colour", "metadata.x"]);
+            assert_eq!(report.notes["changed"], 1);
+            let dataset = dataset.unwrap();
+            let ids: Vec<_> = dataset.examples.iter().map(|it| &*it.id).collect();
+            assert_eq!(ids, ["one", "two"]);
+            assert_eq!(dataset.scenarios[0].id, "one/accept");
+        }
+    }
+
+    #[test]
+    fn what_cannot_stand_beside_the_others_is_left_out_with_the_reason() {
+        let ((report, refused), dataset) = assembled("jsonl", |assembly| {
+            let mut contradicts = object(scenario("one/forbidden", "one"));
+            contradicts["expect"] = json!({"forbidden": ["done"]});
+            for record in [
+                object(scenario("gone/accept", "gone")),
+                contradicts,
+                object(scenario("one/accept", "one")),
+                object(example("one")),
+            ] {
+                assembly.own(record, vec![], vec![]).unwrap();
+            }
+        });
+        assert_eq!((report.records, report.mapped), (4, 2));
+        let refused: Vec<_> = refused
+            .iter()
+            .map(|(id, why)| format!("{id}: {why}"))
+            .collect();
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(refused[0].starts_with("gone/accept: "), "{refused:?}");
+        assert!(refused[1].starts_with("one/forbidden: "), "{refused:?}");
+        let dataset = dataset.unwrap();
+        assert_eq!(dataset.scenarios.len(), 1);
+        assert_eq!(dataset.scenarios[0].id, "one/accept");
+    }
+
+    #[test]
+    fn a_record_that_is_none_is_refused_and_spoils_nothing() {
+        let ((report, _), dataset) = assembled("yaml", |assembly| {
+            let mut wrong = object(example("wrong"));
+            wrong["expect"] = json!({"triage": "maybe", "mood": 1});
+            let reasons = assembly.own(wrong, vec![], vec![]).unwrap_err();
+            assert_eq!(reasons.len(), 2, "{reasons:?}");
+            assembly
+                .own(object(example("one")), vec![], vec![])
+                .unwrap();
+            let again = assembly.own(object(example("one")), vec![], vec![]);
+            assert_eq!(
+                again,
+                Err(vec!["its id `one` is taken by an earlier one".to_owned()])
+            );
+            assert!(
+                assembly
+                    .foreign(json!({"inputs": {}}), Shape::Langsmith)
+                    .is_err()
+            );
+            // Numbered, as an import numbers it.
+            assembly.foreign(foreign("one"), Shape::Langsmith).unwrap();
+        });
+        assert_eq!((report.records, report.mapped), (5, 2));
+        let ids: Vec<_> = dataset
+            .unwrap()
+            .examples
+            .into_iter()
+            .map(|it| it.id)
+            .collect();
+        assert_eq!(ids, ["one", "one-2"]);
+    }
+
+    #[test]
+    fn where_nothing_was_mapped_there_is_no_file() {
+        let ((report, refused), dataset) = assembled("yaml", |assembly| {
+            let scenario = object(scenario("gone/accept", "gone"));
+            assembly.own(scenario, vec![], vec![]).unwrap();
+        });
+        assert_eq!((report.mapped, refused.len()), (0, 1));
+        assert!(dataset.is_none());
+    }
+}
