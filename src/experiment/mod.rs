@@ -25,6 +25,7 @@ pub mod rescore;
 pub mod resume;
 mod select;
 mod shard;
+pub mod statement;
 
 pub use crate::score::{Suite, TriageCosts};
 pub use grid::{Case, Done, Grid, Items};

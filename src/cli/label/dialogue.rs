@@ -5,10 +5,11 @@
 
 use std::io::{BufRead, Write};
 
-use super::gather::{Gathered, Sheetful, Task};
+use super::gather::{Gathered, Task};
 use super::sheet::Sheet;
 use crate::cli::ask::{Asking, folded};
 use crate::cli::exit::Failure;
+use crate::experiment::statement::Statement;
 use crate::judge::Verdict;
 use crate::judge::definition::Definition;
 
@@ -71,9 +72,9 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
         // What was done with each before: whether it got a label.
         let mut past: Vec<bool> = Vec::new();
         while let Some(task) = open.get(past.len()) {
-            let sheetful = gathered.sheet(task, definition)?;
+            let about = gathered.statement(task, definition)?;
             let place = format!("{} of {all}", done + past.len() + 1);
-            match self.ask(&place, sheetful, definition, sheet)? {
+            match self.ask(&place, about, definition, sheet)? {
                 Step::Labelled => past.push(true),
                 Step::Skipped => past.push(false),
                 Step::Undo => match past.pop() {
@@ -90,15 +91,15 @@ impl<I: BufRead, O: Write> Dialogue<I, O> {
     fn ask(
         &mut self,
         place: &str,
-        sheetful: Sheetful,
+        about: Statement,
         definition: &Definition,
         sheet: &mut Sheet,
     ) -> Result<Step, Failure> {
-        let Sheetful {
+        let Statement {
             item,
             shown,
-            statement,
-        } = sheetful;
+            text: statement,
+        } = about;
         let rule = self.0.rule(place);
         // Only headings stand at the margin.
         let shown = shown.trim_end().replace("\n# ", "\n\n# ");
