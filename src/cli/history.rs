@@ -66,6 +66,7 @@ fn tell(name: &str, progress: &Progress) -> Result<(Past, Option<Report>), Failu
         header,
         attempts,
         planned,
+        ..
     } = progress;
     let past = Past {
         experiment: name.to_owned(),

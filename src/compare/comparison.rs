@@ -18,6 +18,9 @@ pub struct Comparison {
     /// Over all pairs: [`Verdict::Worse`] where any measure that gates got worse, and
     /// [`Verdict::Equivalent`] or [`Verdict::Better`] only where all are known not to have.
     pub verdict: Verdict,
+    /// The looks that decided; absent where all attempts were looked at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<LooksTaken>,
     /// What else differs, and may be why: one sentence each, settings before examples.
     pub differences: Vec<String>,
     /// In the candidate's order.
@@ -42,6 +45,23 @@ pub struct Side {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<u32>,
     pub complete: bool,
+}
+
+/// How far looks at a candidate came that grew from look to look. Each is at as many attempts of
+/// both sides; the figures are those of the last.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LooksTaken {
+    pub taken: u32,
+    /// The most that were planned.
+    pub of: u32,
+    /// Whether no further look is taken.
+    pub decided: bool,
+    /// How much of [`Rule::alpha`] could be spent on false alarms by then.
+    pub spent: f64,
+    /// The level at which each bound holds by itself, so that all looks together hold.
+    pub level: f64,
+    /// Attempts of the candidate that all looks would have taken, and that were not made.
+    pub saved: u64,
 }
 
 /// What counts as worse.

@@ -37,6 +37,14 @@ pub(super) fn differences(
     }
     examples(reference, candidate, &mut told);
     for results in [reference, candidate] {
+        if let Some(looks) = &results.facts.looks {
+            told.push(format!(
+                "`{}` has as many attempts as looks at it took, {} of {}: that hung on how it compared with `{}`",
+                results.facts.experiment, results.facts.repeat, looks.most, looks.reference,
+            ));
+        }
+    }
+    for results in [reference, candidate] {
         if !results.facts.complete {
             let name = &results.facts.experiment;
             told.push(format!(

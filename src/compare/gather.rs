@@ -59,12 +59,54 @@ impl Results {
         let mut gather = Gather::new(scored.header());
         let journal = || folder.join(crate::experiment::journal::FILE);
         while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
-            gather.push(entry.attempt, &journal)?;
+            gather.push(&entry.attempt, &journal)?;
         }
         let planned = crate::experiment::Grid::of(scored.header()).map_or(0, |grid| grid.cases());
         let complete = scored.journal().done().count() >= planned;
         let layer = scored.layer().map(|layer| layer.number);
         gather.finish(scored.header(), complete, layer, &journal)
+    }
+
+    /// The same of the first attempts at each item only, as each of so many looks had them: the
+    /// first result knows one attempt at each, the next two. Looks that not all attempts were made
+    /// for are left out, but for the first.
+    ///
+    /// Also says how many looks all attempts were made for.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_looks(
+        folder: &Path,
+        layer: Option<u32>,
+        looks: u32,
+    ) -> Result<(Vec<Results>, u32), ReadError> {
+        let mut scored = Scored::open(folder, layer)?;
+        let looks = looks.min(scored.header().repeat).max(1);
+        let new = |_| Gather::new(scored.header());
+        let mut gathers: Vec<Gather> = (0..looks).map(new).collect();
+        let mut made = vec![0u64; looks as usize];
+        let journal = || folder.join(crate::experiment::journal::FILE);
+        while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
+            let repeat = entry.attempt.case.repeat as usize;
+            for gather in gathers.iter_mut().skip(repeat) {
+                gather.push(&entry.attempt, &journal)?;
+            }
+            if let Some(made) = made.get_mut(repeat) {
+                *made += 1;
+            }
+        }
+        let layer = scored.layer().map(|layer| layer.number);
+        let mut header = scored.header().clone();
+        header.repeat = 1;
+        header.looks = None;
+        let each = crate::experiment::Grid::of(&header).map_or(0, |grid| grid.cases());
+        let whole = made.iter().take_while(|&&made| made >= each).count();
+        let mut all = Vec::new();
+        for (index, gather) in gathers.into_iter().take(whole.max(1)).enumerate() {
+            header.repeat = index as u32 + 1;
+            all.push(gather.finish(&header, index < whole, layer, &journal)?);
+        }
+        Ok((all, whole as u32))
     }
 }
 
@@ -99,7 +141,7 @@ impl Gather {
 
     fn push<R>(
         &mut self,
-        attempt: Attempt<R>,
+        attempt: &Attempt<R>,
         journal: &dyn Fn() -> std::path::PathBuf,
     ) -> Result<(), ReadError> {
         let case = &attempt.case;
@@ -129,7 +171,7 @@ impl Gather {
                 other: case.example.clone(),
             });
         }
-        cells.entry(case.position).or_default().push(&attempt);
+        cells.entry(case.position).or_default().push(attempt);
         Ok(())
     }
 
@@ -272,6 +314,7 @@ impl Facts {
             seed: header.seed,
             suites: header.suites.clone(),
             repeat: header.repeat,
+            looks: header.looks.clone(),
             dataset: header.dataset.clone(),
             examples_hash: header.examples_hash.clone(),
             limits: header.limits.clone(),

@@ -10,6 +10,7 @@ mod beside;
 mod comparison;
 mod differences;
 mod gather;
+mod looks;
 mod noise;
 mod pair;
 mod pairing;
@@ -22,10 +23,11 @@ mod tests;
 
 pub use beside::{Beside, Besides, Journal, Wanted};
 pub use comparison::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Noise, NoiseChange, Pair,
-    Resource, ResourceChange, Rule, Side, Verdict, worst_first,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, LooksTaken, Noise, NoiseChange,
+    Pair, Resource, ResourceChange, Rule, Side, Verdict, worst_first,
 };
 pub use gather::ReadError;
+pub use looks::{TooFewAttempts, check_attempts, compare_in_looks};
 pub use pair::REQUIRED_COVERAGE;
 pub use pairing::{CompareError, Pairing};
 pub use reference::{FORMAT as REFERENCE_FORMAT, ReferenceError};

@@ -1,6 +1,6 @@
 //! What two variants come to, side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::comparison::{
     Difference, Flaky, Flip, GROUPS_SHOWN, GroupChange, IDS_SHOWN, KeyChange, NoiseChange, Pair,
@@ -73,6 +73,24 @@ impl<'a> Sides<'a> {
             .collect()
     }
 
+    /// The values of a measure, its examples in the order of `places`; those that have none there
+    /// come after the others, and into `places`.
+    pub fn values(&self, measure: Measure, places: &mut Vec<String>) -> Values {
+        let (both, was, is) = values(measure, &self.both);
+        let found: HashMap<&str, usize> = both.iter().map(|both| both.id).zip(0..).collect();
+        let known: HashSet<&str> = places.iter().map(String::as_str).collect();
+        let new = both.iter().filter(|both| !known.contains(both.id));
+        let new: Vec<String> = new.map(|both| both.id.to_owned()).collect();
+        places.extend(new);
+        let order = || {
+            let order = places.iter().filter_map(|id| found.get(id.as_str()));
+            order.copied()
+        };
+        let ordered: Vec<Both<'a>> = order().map(|index| both[index]).collect();
+        let of = |values: &[f64]| order().map(|index| values[index]).collect();
+        Values::of(&ordered, of(&was), of(&is))
+    }
+
     /// `gated` has the verdict and the adjusted chance of each measure that gates, in the order
     /// of `measured`.
     pub fn pair(&self, measured: Vec<Measured>, gated: &BTreeMap<Measure, Gated>) -> Pair {
@@ -80,20 +98,21 @@ impl<'a> Sides<'a> {
         let mut keys: Vec<KeyChange> = measured
             .into_iter()
             .map(|of| {
-                let gate = gated.get(&of.measure);
-                let level = gate.map_or(alpha, |gate| gate.level);
-                let decision = match gate {
-                    Some(gate) => gate.decision,
-                    None => alone(&of.difference, self.rule),
-                };
-                let adjusted = gate.map_or(of.difference.p_worse, |gate| gate.p_adjusted);
+                let gate = gated.get(&of.measure).copied();
+                let gates = gate.is_some();
+                let gate = gate.unwrap_or_else(|| Gated {
+                    decision: alone(&of.difference, self.rule),
+                    p_adjusted: Some(of.difference.p_worse),
+                    level: alpha,
+                    bounds: alpha,
+                });
                 KeyChange {
                     measure: of.measure,
-                    gates: gate.is_some(),
-                    verdict: decision.into(),
+                    gates,
+                    verdict: gate.decision.into(),
                     reference: of.reference,
                     candidate: of.candidate,
-                    difference: told(&of.difference, alpha, level, margin, adjusted),
+                    difference: told(&of.difference, &gate, margin),
                     pairs: of.pairs,
                 }
             })
@@ -174,15 +193,20 @@ impl<'a> Sides<'a> {
             let worse = |both: &&Both| both.change(Measure::PassRate) < Some(0.0);
             let better = |both: &&Both| both.change(Measure::PassRate) > Some(0.0);
             let examples = || group.iter().filter(|both| both.is_example());
-            let p = of.difference.p_worse;
+            let gate = Gated {
+                decision: alone(&of.difference, self.rule),
+                p_adjusted: Some(of.difference.p_worse),
+                level: alpha,
+                bounds: alpha,
+            };
             let change = GroupChange {
                 pairs: of.pairs,
                 reference: of.reference,
                 candidate: of.candidate,
                 worse: examples().filter(worse).count() as u64,
                 better: examples().filter(better).count() as u64,
-                verdict: alone(&of.difference, self.rule).into(),
-                difference: told(&of.difference, alpha, alpha, margin, p),
+                verdict: gate.decision.into(),
+                difference: told(&of.difference, &gate, margin),
             };
             Some((name.clone(), change))
         };
@@ -295,8 +319,11 @@ const RESOURCES: [(Resource, Taken); 3] = [
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gated {
     pub decision: Decision,
-    pub p_adjusted: f64,
+    /// Among all that gate; `None` where no chance that is looked at once would say it.
+    pub p_adjusted: Option<f64>,
     pub level: f64,
+    /// The level of each bound that is told.
+    pub bounds: f64,
 }
 
 /// Share of the attempts planned that must be scored before anything is called fine.
@@ -334,18 +361,40 @@ fn values<'a>(measure: Measure, all: &[Both<'a>]) -> (Vec<Both<'a>>, Vec<f64>, V
     of
 }
 
+/// The values of a measure on both sides, with what else a test of them has to know.
+pub(super) struct Values {
+    reference: Vec<f64>,
+    candidate: Vec<f64>,
+    clusters: Option<Vec<u32>>,
+    single: bool,
+}
+
+impl Values {
+    fn of(both: &[Both<'_>], reference: Vec<f64>, candidate: Vec<f64>) -> Values {
+        let is_single = |both: &Both| both.reference.attempts == 1 && both.candidate.attempts == 1;
+        let is_binary = |values: &[f64]| values.iter().all(|value| *value == 0.0 || *value == 1.0);
+        Values {
+            clusters: clusters(both.iter().map(|both| both.facts)),
+            single: both.iter().all(is_single) && is_binary(&reference) && is_binary(&candidate),
+            reference,
+            candidate,
+        }
+    }
+
+    pub fn paired(&self) -> Paired<'_> {
+        Paired {
+            reference: &self.reference,
+            candidate: &self.candidate,
+            clusters: self.clusters.as_deref(),
+            single: self.single,
+        }
+    }
+}
+
 /// `None` where there is no example that both sides scored.
 fn measured(measure: Measure, all: &[Both<'_>], seed: u64) -> Option<Measured> {
     let (both, reference, candidate) = values(measure, all);
-    let clusters = clusters(both.iter().map(|both| both.facts));
-    let is_single = |both: &Both| both.reference.attempts == 1 && both.candidate.attempts == 1;
-    let is_binary = |values: &[f64]| values.iter().all(|value| *value == 0.0 || *value == 1.0);
-    let paired = Paired {
-        reference: &reference,
-        candidate: &candidate,
-        clusters: clusters.as_deref(),
-        single: both.iter().all(is_single) && is_binary(&reference) && is_binary(&candidate),
-    };
+    let values = Values::of(&both, reference, candidate);
     let mean = |values: &[f64]| {
         let mut sum = statistics::FixedSum::default();
         sum.extend(values.iter().copied());
@@ -353,9 +402,9 @@ fn measured(measure: Measure, all: &[Both<'_>], seed: u64) -> Option<Measured> {
     };
     Some(Measured {
         measure,
-        difference: statistics::difference(paired, seed)?,
-        reference: mean(&reference)?,
-        candidate: mean(&candidate)?,
+        difference: statistics::difference(values.paired(), seed)?,
+        reference: mean(&values.reference)?,
+        candidate: mean(&values.candidate)?,
         pairs: both.len() as u64,
     })
 }
@@ -404,23 +453,17 @@ fn change_interval(
     })
 }
 
-/// A difference as it is told. `level` is that at which its verdict was asked for.
-fn told(
-    of: &statistics::Difference,
-    alpha: f64,
-    level: f64,
-    margin: f64,
-    p_adjusted: f64,
-) -> Difference {
+/// A difference as it is told, with the verdict that was asked for.
+fn told(of: &statistics::Difference, gate: &Gated, margin: f64) -> Difference {
     let known = of.method != Method::FewClusters;
-    let interval = of.interval(alpha);
+    let interval = of.interval(gate.bounds);
     Difference {
         effect: of.effect,
         low: known.then_some(interval.low),
         high: known.then_some(interval.high),
-        p_worse: known.then_some(of.p_worse),
-        p_adjusted: known.then_some(p_adjusted),
-        mde: of.mde(level, margin).filter(|_| known),
+        p_worse: gate.p_adjusted.filter(|_| known).map(|_| of.p_worse),
+        p_adjusted: gate.p_adjusted.filter(|_| known),
+        mde: of.mde(gate.level, margin).filter(|_| known),
         method: match of.method {
             Method::McNemar => "exact McNemar test, Tango's interval",
             Method::Resampled => "sign-flip test, studentized bootstrap and score interval",

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::Behaviour;
 use crate::email::Triage;
 use crate::experiment::{
-    AskedModel, CaseKind, DatasetInfo, JudgePlan, Limits, Rerun, RerunWhich, Variant,
+    AskedModel, CaseKind, DatasetInfo, JudgePlan, Limits, Looks, Rerun, RerunWhich, Variant,
 };
 use crate::score::{Key, Suite, TriageCosts};
 use crate::statistics::FixedSum;
@@ -38,6 +38,9 @@ pub struct Facts {
     pub seed: u64,
     pub suites: Vec<Suite>,
     pub repeat: u32,
+    /// Of an experiment that stopped when looks at it had said enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     pub dataset: DatasetInfo,
     /// SHA-256 over the ids selected, in plan order.
     pub examples_hash: String,

@@ -23,55 +23,102 @@ pub fn compare(
     pairing: &Pairing,
     rule: &Rule,
 ) -> Result<Comparison, CompareError> {
-    pairing.check(reference, candidate)?;
-    let paired = pairing.pairs(reference, candidate)?;
-    let sides: Vec<Sides<'_>> = paired
-        .iter()
-        .map(|&(was, is)| {
+    let compared = Compared::new(reference, candidate, pairing, rule)?;
+    let measured = compared.measured();
+    let gated = gate(&measured, rule);
+    Ok(compared.tell(measured, &gated))
+}
+
+/// Two experiments of which it is known which variants are compared.
+pub(super) struct Compared<'a> {
+    reference: &'a Results,
+    candidate: &'a Results,
+    rule: &'a Rule,
+    /// Whether all variants are compared that can be.
+    all: bool,
+    paired: Vec<(usize, usize)>,
+    pub sides: Vec<Sides<'a>>,
+}
+
+impl<'a> Compared<'a> {
+    pub fn new(
+        reference: &'a Results,
+        candidate: &'a Results,
+        pairing: &Pairing,
+        rule: &'a Rule,
+    ) -> Result<Compared<'a>, CompareError> {
+        pairing.check(reference, candidate)?;
+        let paired = pairing.pairs(reference, candidate)?;
+        let sides = paired.iter().map(|&(was, is)| {
             Sides::new(
                 (reference, &reference.variants[was]),
                 (candidate, &candidate.variants[is]),
                 rule,
             )
+        });
+        Ok(Compared {
+            reference,
+            candidate,
+            rule,
+            all: pairing.reference.is_none() && pairing.candidate.is_none(),
+            sides: sides.collect(),
+            paired,
         })
-        .collect();
-    let measured: Vec<Vec<Measured>> = sides.iter().map(Sides::measured).collect();
-    let mut gated = gate(&measured, rule).into_iter();
-    let pairs: Vec<_> = sides
-        .iter()
-        .zip(measured)
-        .map(|(sides, measured)| {
-            let gated = gated.next().expect("one for each pair");
-            sides.pair(measured, &gated)
-        })
-        .collect();
-    let verdicts: Vec<Verdict> = pairs.iter().map(|pair| pair.verdict).collect();
-    let is_chosen = pairing.reference.is_some() || pairing.candidate.is_some();
-    let only = |of: &Results, taken: &dyn Fn(usize) -> bool| {
-        // Who names some of all there are knows that there are others.
-        if is_chosen {
-            return Vec::new();
+    }
+
+    /// Of each pair, in their order.
+    pub fn measured(&self) -> Vec<Vec<Measured>> {
+        self.sides.iter().map(Sides::measured).collect()
+    }
+
+    /// `gated` has what was decided of each pair.
+    pub fn tell(
+        self,
+        measured: Vec<Vec<Measured>>,
+        gated: &[BTreeMap<Measure, Gated>],
+    ) -> Comparison {
+        let Compared {
+            reference,
+            candidate,
+            rule,
+            all,
+            paired,
+            sides,
+        } = self;
+        let pairs: Vec<_> = sides
+            .iter()
+            .zip(measured)
+            .zip(gated)
+            .map(|((sides, measured), gated)| sides.pair(measured, gated))
+            .collect();
+        let verdicts: Vec<Verdict> = pairs.iter().map(|pair| pair.verdict).collect();
+        let only = |of: &Results, taken: &dyn Fn(usize) -> bool| {
+            // Who names some of all there are knows that there are others.
+            if !all {
+                return Vec::new();
+            }
+            let names = of.names().into_iter().enumerate();
+            names
+                .filter(|(index, _)| !taken(*index))
+                .map(|(_, name)| name)
+                .collect::<Vec<_>>()
+        };
+        Comparison {
+            reference: Side::of(reference),
+            candidate: Side::of(candidate),
+            rule: rule.clone(),
+            verdict: Verdict::of_all(&verdicts),
+            looks: None,
+            differences: differences(reference, candidate, &paired),
+            only_reference: only(reference, &|index| {
+                paired.iter().any(|(was, _)| *was == index)
+            }),
+            only_candidate: only(candidate, &|index| {
+                paired.iter().any(|(_, is)| *is == index)
+            }),
+            pairs,
         }
-        let names = of.names().into_iter().enumerate();
-        names
-            .filter(|(index, _)| !taken(*index))
-            .map(|(_, name)| name)
-            .collect::<Vec<_>>()
-    };
-    Ok(Comparison {
-        reference: Side::of(reference),
-        candidate: Side::of(candidate),
-        rule: rule.clone(),
-        verdict: Verdict::of_all(&verdicts),
-        differences: differences(reference, candidate, &paired),
-        only_reference: only(reference, &|index| {
-            paired.iter().any(|(was, _)| *was == index)
-        }),
-        only_candidate: only(candidate, &|index| {
-            paired.iter().any(|(_, is)| *is == index)
-        }),
-        pairs,
-    })
+    }
 }
 
 /// Decides on the measures that gate, of all pairs together.
@@ -93,8 +140,9 @@ fn gate(measured: &[Vec<Measured>], rule: &Rule) -> Vec<BTreeMap<Measure, Gated>
     for (index, (pair, measure)) in places.into_iter().enumerate() {
         let of = Gated {
             decision: decisions[index],
-            p_adjusted: adjusted[index],
+            p_adjusted: Some(adjusted[index]),
             level: levels[index],
+            bounds: rule.alpha,
         };
         gated[pair].insert(measure, of);
     }
@@ -118,7 +166,7 @@ impl Side {
 
 impl Verdict {
     /// Worse where any is; fine only where all are.
-    fn of_all(verdicts: &[Verdict]) -> Verdict {
+    pub(super) fn of_all(verdicts: &[Verdict]) -> Verdict {
         let has = |verdict| verdicts.contains(&verdict);
         if has(Verdict::Worse) {
             Verdict::Worse

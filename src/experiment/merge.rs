@@ -465,7 +465,7 @@ fn write(
         while let Some(record) = reader.next_record::<IgnoredAny>()? {
             match record {
                 // Written already.
-                Record::Canaries => continue,
+                Record::Canaries | Record::Grown => continue,
                 Record::Prompt(hash) => {
                     let digest: [u8; 32] = Sha256::digest(reader.line()).into();
                     match prompts.insert(hash, digest) {

@@ -24,8 +24,8 @@ use self::suites::Suites;
 use super::gate::Gates;
 use super::grid::{Case, Done, Grid, Items};
 use super::record::{
-    AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, Header, JudgePlan, Limits, Selection,
-    Variant,
+    AskedModel, CaseKey, CaseKind, DatasetInfo, FORMAT, FORMAT_IN_LOOKS, Header, JudgePlan, Limits,
+    Looks, Selection, Variant,
 };
 use super::select::{Selected, select};
 use super::shard::{Shard, ShardPlan};
@@ -58,8 +58,10 @@ pub struct Choices {
     pub judging: Judging,
     /// What aliases stand for, and how models are asked.
     pub catalog: Catalog,
-    /// Attempts per item and variant, from 1.
+    /// Attempts per item and variant, from 1; in looks, those made before the first.
     pub repeat: u32,
+    /// How the plan grows, where it does.
+    pub looks: Option<Looks>,
     pub seed: u64,
     pub selection: Selection,
     pub limits: Limits,
@@ -100,6 +102,7 @@ impl Choices {
             // The configuration's, which is to say the same again.
             catalog: Catalog::default(),
             repeat: header.repeat,
+            looks: header.looks.clone(),
             seed: header.seed,
             selection: header.selection.clone(),
             limits: header.limits.clone(),
@@ -125,6 +128,7 @@ pub struct Plan {
     /// The models behind an endpoint that they ask, by name.
     pub models: BTreeMap<String, AskedModel>,
     pub repeat: u32,
+    pub looks: Option<Looks>,
     pub seed: u64,
     pub selection: Selection,
     pub limits: Limits,
@@ -230,13 +234,18 @@ impl Plan {
         }
         choices.gates.fit(&variants, dataset)?;
         let takes: Vec<usize> = variants.iter().map(|variant| items.of(variant)).collect();
-        let grid = Grid::new(&takes, choices.repeat).ok_or(PlanError::TooManyAttempts {
+        let most = choices.looks.as_ref().map_or(0, |looks| looks.most);
+        let most = most.max(choices.repeat);
+        let too_many = || PlanError::TooManyAttempts {
             variants: variants.len(),
             items: items.count(),
-            repeat: choices.repeat,
-        })?;
+            repeat: most,
+        };
+        Grid::new(&takes, most).ok_or_else(too_many)?;
+        let grid = Grid::new(&takes, choices.repeat).ok_or_else(too_many)?;
         let mut plan = Plan {
             repeat: choices.repeat,
+            looks: choices.looks.clone(),
             seed: choices.seed,
             selection: choices.selection.clone(),
             limits: choices.limits.clone(),
@@ -281,6 +290,22 @@ impl Plan {
     /// All cases of the experiment, those of other shards among them.
     pub fn grid(&self) -> &Grid {
         &self.grid
+    }
+
+    /// The same plan with so many attempts at each item.
+    ///
+    /// # Panics
+    /// With more of them than its looks, and for a shard.
+    pub fn grown(&self, repeat: u32) -> Plan {
+        let most = self.looks.as_ref().map_or(self.repeat, |looks| looks.most);
+        assert!(repeat <= most, "a plan in looks grows by looks");
+        assert!(self.part.is_none(), "a shard is a part of a fixed plan");
+        let takes: Vec<usize> = self.variants.iter().map(|it| self.items().of(it)).collect();
+        Plan {
+            repeat,
+            grid: Grid::new(&takes, repeat).expect("there is room for all looks"),
+            ..self.clone()
+        }
     }
 
     /// How many cases are to be carried out here.
@@ -392,7 +417,10 @@ impl Plan {
     /// The first line of this plan's journal.
     pub fn header(&self, experiment: &str, created: Timestamp, date: Date) -> Header {
         Header {
-            format: FORMAT.to_owned(),
+            format: match self.looks {
+                Some(_) => FORMAT_IN_LOOKS.to_owned(),
+                None => FORMAT.to_owned(),
+            },
             experiment: experiment.to_owned(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             created,
@@ -403,6 +431,7 @@ impl Plan {
             models: self.models.clone(),
             judges: self.judges.clone(),
             repeat: self.repeat,
+            looks: self.looks.clone(),
             dataset: self.dataset.clone(),
             selection: self.selection.clone(),
             examples: self.examples.len(),

@@ -24,6 +24,10 @@ use crate::score::{Feedback, Learning, MemoryChange, Score, Suite, TriageCosts};
 /// Format of the journal; a reader that meets another names both.
 pub const FORMAT: &str = "mailproof.journal/1";
 
+/// The same, of an experiment in looks: what does not know that its plan grows would take it
+/// for a broken file.
+pub const FORMAT_IN_LOOKS: &str = "mailproof.journal/2";
+
 /// Everything that decides what an experiment does. Two plans with equal headers, the
 /// fields of `created` and `experiment` apart, do the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +49,12 @@ pub struct Header {
     /// Who judges what no exact match can score; empty where nobody does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judges: Vec<JudgePlan>,
+    /// Attempts at each item. In looks it is what the plan has grown to by now: the line itself
+    /// says 1.
     pub repeat: u32,
+    /// How it is looked at while it grows, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     pub dataset: DatasetInfo,
     pub selection: Selection,
     /// Examples selected, out of [`DatasetInfo::examples`].
@@ -177,6 +186,38 @@ pub struct AskedModel {
     pub model: String,
     /// How it is asked, by the roles it plays: what is not here is not sent.
     pub settings: BTreeMap<ModelRole, Settings>,
+}
+
+/// A plan that grows: after each attempt at every item it is compared with a reference, and it
+/// grows by another until enough is known.
+///
+/// What counts as worse is [`Header::gates`]' regression: it is fixed with the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Looks {
+    /// The most there are, and so the most attempts at an item.
+    pub most: u32,
+    /// The experiment that is compared with.
+    pub reference: String,
+    /// When that was begun: another may bear its name by now.
+    pub created: Timestamp,
+    /// The variant of it that all are compared with; those of the same name where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Whose scores of it; 0 for the run's own.
+    pub layer: u32,
+}
+
+impl Looks {
+    /// The most that make sense: a level spent in more parts buys nothing.
+    pub const MOST: u32 = 100;
+}
+
+/// A plan in looks has grown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grown {
+    /// Attempts at each item that are planned from here on.
+    pub repeat: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

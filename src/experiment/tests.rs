@@ -126,6 +126,7 @@ pub fn choices() -> Choices {
         judging: Judging::default(),
         catalog: Catalog::default(),
         repeat: 1,
+        looks: None,
         seed: 0,
         selection: Selection::default(),
         limits: Limits {

@@ -40,6 +40,7 @@ pub(super) fn header(examples: usize, repeat: u32) -> Header {
         models: BTreeMap::new(),
         judges: Vec::new(),
         repeat,
+        looks: None,
         dataset: DatasetInfo {
             name: "email".to_owned(),
             hash: "0123456789abcdef".repeat(4),

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::bootstrap::SplitMix64;
-use super::decision::is_drop;
+use super::decision::{decide_together, is_drop};
 use super::difference::quantile_above;
 use super::signflip::{TIE, flipped_sum};
 use super::{Decision, Paired, difference};
@@ -49,6 +49,8 @@ pub struct Sequential {
     looks: u32,
     taken: u32,
     keys: Vec<Paths>,
+    /// Of each key, after the last look.
+    decisions: Vec<Decision>,
 }
 
 /// One key's paths.
@@ -80,6 +82,33 @@ impl Sequential {
             looks,
             taken: 0,
             keys: vec![paths; keys],
+            decisions: vec![Decision::CannotTell; keys],
+        }
+    }
+
+    /// What the last look says of each key: [`Decision::Worse`], [`Decision::Equivalent`] where its
+    /// bound is within the margin, or [`Decision::CannotTell`].
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    /// How much of `alpha` could have been spent on false alarms by now, over all keys.
+    pub fn spent(&self) -> f64 {
+        let keys = self.keys.len() as f64;
+        match self.taken {
+            0 => 0.0,
+            taken => keys * spent(self.alpha / keys, f64::from(taken) / f64::from(self.looks)),
+        }
+    }
+
+    /// The level of the bound that a key's drop was held to at the last look.
+    pub fn level(&self) -> f64 {
+        if self.looks == 1 {
+            self.alpha
+        } else if self.taken == self.looks {
+            self.alpha / 2.0
+        } else {
+            self.alpha / 2.0 / f64::from(self.looks - 1)
         }
     }
 
@@ -99,31 +128,24 @@ impl Sequential {
             self.alpha / self.keys.len() as f64,
             f64::from(self.taken) / f64::from(self.looks),
         );
-        let fine_at = if self.looks == 1 {
-            self.alpha
-        } else if self.taken == self.looks {
-            self.alpha / 2.0
-        } else {
-            self.alpha / 2.0 / f64::from(self.looks - 1)
-        };
-        let (mut worse, mut fine) = (false, true);
-        for (paths, paired) in self.keys.iter_mut().zip(pairs) {
-            let Some(difference) = difference(*paired, self.seed) else {
-                fine = false;
-                continue;
+        let fine_at = self.level();
+        let (margin, seed) = (self.margin, self.seed);
+        let decide = |(paths, paired): (&mut Paths, &Paired<'_>)| {
+            let Some(difference) = difference(*paired, seed) else {
+                return Decision::CannotTell;
             };
-            let crossed = paths.advance(*paired, spent, self.seed);
-            worse |= crossed && is_drop(difference.effect, self.margin);
-            fine &= -difference.interval(fine_at).low <= self.margin;
-        }
-        if worse {
-            Next::Stop(Decision::Worse)
-        } else if fine {
-            Next::Stop(Decision::Equivalent)
-        } else if self.taken == self.looks {
-            Next::Stop(Decision::CannotTell)
-        } else {
-            Next::Continue
+            if paths.advance(*paired, spent, seed) && is_drop(difference.effect, margin) {
+                Decision::Worse
+            } else if -difference.interval(fine_at).low <= margin {
+                Decision::Equivalent
+            } else {
+                Decision::CannotTell
+            }
+        };
+        self.decisions = self.keys.iter_mut().zip(pairs).map(decide).collect();
+        match decide_together(&self.decisions) {
+            Decision::CannotTell if self.taken < self.looks => Next::Continue,
+            decision => Next::Stop(decision),
         }
     }
 }

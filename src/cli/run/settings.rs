@@ -53,6 +53,7 @@ pub fn defaults() -> Choices {
         judging: Judging::default(),
         catalog: Catalog::default(),
         repeat: 1,
+        looks: None,
         seed: 0,
         selection: Selection::default(),
         limits: Limits {
@@ -96,6 +97,7 @@ pub fn choices(base: Choices, args: &RunArgs, config: &Config) -> Result<Choices
         judging: judging(base.judging, asked, config)?,
         catalog: config.catalog(),
         repeat: asked.repeat.unwrap_or(base.repeat),
+        looks: base.looks,
         seed: asked.seed.unwrap_or(base.seed),
         selection: Selection {
             limit: asked.limit.or(base.selection.limit),

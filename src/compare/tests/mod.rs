@@ -37,6 +37,7 @@ pub(super) fn experiment(name: &str, variants: &[&str]) -> Results {
             seed: 7,
             suites: Vec::new(),
             repeat: 1,
+            looks: None,
             dataset: DatasetInfo {
                 name: "emails".to_owned(),
                 hash: "ab12".repeat(16),

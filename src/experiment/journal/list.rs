@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::read::Reader;
 use super::{FILE, JournalError, LONGEST_LINE, Line};
-use crate::experiment::record::Header;
+use crate::experiment::record::{EndReason, Ended, Header};
 
 /// One folder that holds a journal.
 #[derive(Debug)]
@@ -27,13 +27,17 @@ pub struct Progress {
     pub header: Header,
     /// Attempts recorded.
     pub attempts: u64,
-    /// Attempts planned.
+    /// Attempts planned, in looks by now.
     pub planned: u64,
+    /// How the last sitting ended, where that is the last line.
+    pub ended: Option<EndReason>,
 }
 
 impl Progress {
     pub fn is_finished(&self) -> bool {
-        self.attempts >= self.planned
+        // Until a look has said that it is enough, the plan may grow.
+        let is_decided = self.header.looks.is_none() || self.ended == Some(EndReason::Complete);
+        self.attempts >= self.planned && is_decided
     }
 }
 
@@ -102,20 +106,21 @@ fn newest_where(
 
 fn progress(path: &Path) -> Result<Progress, JournalError> {
     let header = Reader::open(path)?.header().clone();
-    let attempts = count(path).map_err(JournalError::io("read", path))?;
+    let (attempts, ended) = count(path).map_err(JournalError::io("read", path))?;
     let planned = header.planned().unwrap_or(0);
     Ok(Progress {
         header,
         attempts,
         planned,
+        ended,
     })
 }
 
-/// The attempts of a journal, without reading what is in them.
-fn count(path: &Path) -> io::Result<u64> {
+/// The attempts of a journal, without reading what is in them, and how it ends.
+fn count(path: &Path) -> io::Result<(u64, Option<EndReason>)> {
     let mut file = File::open(path)?;
-    if let Some(attempts) = counted_at_end(&mut file)? {
-        return Ok(attempts);
+    if let Some(ended) = ended(&mut file)? {
+        return Ok((ended.attempts, Some(ended.because)));
     }
     file.rewind()?;
     let mut input = BufReader::with_capacity(256 * 1024, file);
@@ -127,16 +132,16 @@ fn count(path: &Path) -> io::Result<u64> {
             .take(LONGEST_LINE)
             .read_until(b'\n', &mut line)?;
         if read == 0 {
-            return Ok(attempts);
+            return Ok((attempts, None));
         }
         let whole = line.last() == Some(&b'\n');
         attempts += u64::from(whole && line.starts_with(br#"{"attempt":"#));
     }
 }
 
-/// The count that an orderly end left in the last line.
-fn counted_at_end(file: &mut File) -> io::Result<Option<u64>> {
-    const TAIL: u64 = 4096;
+/// What an orderly end left in the last line.
+fn ended(file: &mut File) -> io::Result<Option<Ended>> {
+    const TAIL: u64 = 64 * 1024;
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
     let mut tail = Vec::new();
@@ -146,7 +151,7 @@ fn counted_at_end(file: &mut File) -> io::Result<Option<u64>> {
     };
     let last = lines.rsplit(|&byte| byte == b'\n').next().unwrap_or(lines);
     match serde_json::from_slice(last) {
-        Ok(Line::<IgnoredAny, IgnoredAny>::Ended(ended)) => Ok(Some(ended.attempts)),
+        Ok(Line::<IgnoredAny, IgnoredAny>::Ended(ended)) => Ok(Some(ended)),
         // Another record, or the end of one that is longer than the tail.
         Ok(_) | Err(_) => Ok(None),
     }

@@ -2,7 +2,8 @@
 //!
 //! `reports/<experiment>/journal.jsonl` starts with a [`Header`]; each attempt is one line,
 //! written before it is counted and synced at most 100 ms later. A prompt that attempts
-//! share stands once, before the first attempt that names it. A last line without its end
+//! share stands once, before the first attempt that names it. In looks, a line says that the
+//! plan has grown; a reader has the plan as it is in the end from the beginning. A last line without its end
 //! is what a crash left; it is dropped on reading and cut off before more is written.
 //! Anything else that cannot be read is an error that names the line.
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::name::{ExperimentName, NameError};
-use super::record::{Ended, FORMAT, Header, Session};
+use super::record::{Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Session};
 use crate::judge::canary::Canaries;
 
 pub use ledger::Ledger;
@@ -60,7 +61,7 @@ pub enum JournalError {
     #[error("{} has no header: it was stopped before its first attempt, and its name can be used again", path.display())]
     NoHeader { path: PathBuf },
     #[error(
-        "{} has the format `{found}`, and this version reads `{FORMAT}`: use the version that wrote it",
+        "{} has the format `{found}`, and this version reads `{FORMAT}` and `{FORMAT_IN_LOOKS}`: use the version that wrote it",
         path.display()
     )]
     Format { path: PathBuf, found: String },
@@ -94,6 +95,8 @@ pub(super) enum Line<P, A> {
     Attempt(A),
     /// How the judges did on what is plain.
     Canaries(Canaries),
+    /// The plan has grown; only in looks.
+    Grown(Grown),
     Ended(Ended),
 }
 

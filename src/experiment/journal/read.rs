@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
-use crate::experiment::record::{Attempt, Ended, FORMAT, Header, Session};
+use crate::experiment::record::{
+    Attempt, Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Session,
+};
 use crate::judge::canary::Canaries;
 use crate::message::PromptContent;
 
@@ -48,6 +50,7 @@ pub(in crate::experiment) enum Record<R> {
     Prompt(String),
     Attempt(Box<Entry<R>>),
     Canaries,
+    Grown,
     Ended(Ended),
 }
 
@@ -95,16 +98,20 @@ impl Reader {
             format: String,
         }
         let any: AnyHeader = lines.parse()?;
-        if any.header.format != FORMAT {
+        if ![FORMAT, FORMAT_IN_LOOKS].contains(&any.header.format.as_str()) {
             return Err(JournalError::Format {
                 path: path.to_owned(),
                 found: any.header.format.chars().take(80).collect(),
             });
         }
-        let header = match lines.parse::<Line<IgnoredAny, IgnoredAny>>()? {
+        let mut header = match lines.parse::<Line<IgnoredAny, IgnoredAny>>()? {
             Line::Header(header) => *header,
             _ => unreachable!("its only key is `header`"),
         };
+        let digest = Sha256::digest(&lines.buffer);
+        if header.looks.is_some() {
+            header.repeat = lines.grown()?.unwrap_or(header.repeat);
+        }
         let grid = Grid::of(&header)
             .ok_or_else(|| lines.corrupt("the header plans more attempts than can be"))?;
         if let Some(shard) = &header.shard
@@ -112,7 +119,6 @@ impl Reader {
         {
             return Err(lines.corrupt("the header's shard is no part of its plan"));
         }
-        let digest = Sha256::digest(&lines.buffer);
         Ok(Reader {
             lines,
             header,
@@ -178,6 +184,10 @@ impl Reader {
                 self.prompts.insert(prompt.hash.clone(), offset);
                 Record::Prompt(prompt.hash)
             }
+            Line::Grown(grown) => {
+                self.grow(&grown)?;
+                Record::Grown
+            }
             Line::Ended(ended) => {
                 self.ledger.end(&ended);
                 self.ended = Some(ended.clone());
@@ -196,6 +206,20 @@ impl Reader {
             }
         };
         Ok(Some(record))
+    }
+
+    /// The plan is at least what a line says: more than was known where somebody writes.
+    fn grow(&mut self, grown: &Grown) -> Result<(), JournalError> {
+        let most = self.header.looks.as_ref().map_or(0, |looks| looks.most);
+        if grown.repeat > most {
+            return Err(self.lines.corrupt("a plan that grows beyond its looks"));
+        }
+        if grown.repeat > self.header.repeat {
+            self.header.repeat = grown.repeat;
+            self.grid = Grid::of(&self.header)
+                .ok_or_else(|| self.lines.corrupt("more attempts than can be"))?;
+        }
+        Ok(())
     }
 
     /// The line read last, without its end.
@@ -406,6 +430,25 @@ impl Lines {
             return Err(self.corrupt("a line of more than 64 MiB"));
         }
         Ok(None)
+    }
+
+    /// What the last line that says so among those left has the plan grow to; then they are to
+    /// be read still.
+    fn grown(&mut self) -> Result<Option<u32>, JournalError> {
+        let (next, number, buffer) = (self.next, self.number, self.buffer.clone());
+        let mut repeat = None;
+        while self.advance()?.is_some() {
+            if self.buffer.starts_with(br#"{"grown":"#)
+                && let Line::Grown(grown) = self.parse::<Line<IgnoredAny, IgnoredAny>>()?
+            {
+                repeat = Some(grown.repeat);
+            }
+        }
+        self.input
+            .seek(SeekFrom::Start(next))
+            .map_err(JournalError::io("read", &self.path))?;
+        (self.next, self.number, self.buffer, self.torn) = (next, number, buffer, false);
+        Ok(repeat)
     }
 
     /// The line that begins at `offset`, as it was found there before. Line numbers are lost.

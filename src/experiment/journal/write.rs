@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::read::Reader;
 use super::{FILE, JournalError, Line, StoredPrompt};
 use crate::experiment::name::{ExperimentName, NameError};
-use crate::experiment::record::{Attempt, Ended, Header, Session};
+use crate::experiment::record::{Attempt, Ended, Grown, Header, Session};
 use crate::judge::canary::Canaries;
 use crate::message::{Prompt, PromptContent};
 use crate::redact::Redactor;
@@ -214,6 +214,15 @@ impl Journal {
     /// As for [`Journal::append`].
     pub async fn canaries(&self, canaries: Canaries) -> Result<(), JournalError> {
         let line: Line<(), ()> = Line::Canaries(canaries);
+        self.write(Vec::new(), &line, false).await
+    }
+
+    /// Records that the plan has grown.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub async fn grow(&self, grown: Grown) -> Result<(), JournalError> {
+        let line: Line<(), ()> = Line::Grown(grown);
         self.write(Vec::new(), &line, false).await
     }
 

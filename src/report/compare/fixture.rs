@@ -74,6 +74,7 @@ fn comparison(verdict: Verdict, pairs: Vec<Pair>) -> Comparison {
             seed: 0,
         },
         verdict,
+        looks: None,
         differences: Vec::new(),
         pairs,
         only_reference: Vec::new(),

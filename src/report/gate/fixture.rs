@@ -108,6 +108,7 @@ pub fn comparison(pairs: Vec<Pair>) -> Comparison {
         verdict: pairs
             .first()
             .map_or(Verdict::CannotTell, |pair| pair.verdict),
+        looks: None,
         differences: Vec::new(),
         pairs,
         only_reference: Vec::new(),
