@@ -6,9 +6,11 @@ use super::REPORTS;
 use super::args::RuleArgs;
 use super::compare::rule;
 use super::exit::{Exit, Failure};
+use super::looks;
 use super::talk::warn;
 use crate::compare::{
-    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule, compare,
+    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule,
+    TooFewAttempts, check_attempts, compare,
 };
 use crate::dataset::Dataset;
 use crate::experiment::gate::Gates;
@@ -151,7 +153,7 @@ impl Reference {
         let pairing = self.pairing();
         let variants: Vec<String> = plan.variants.iter().map(|it| it.name.clone()).collect();
         let known = self.results.names();
-        pairing.names(
+        let pairs = pairing.names(
             (&self.results.facts.experiment, &known),
             (PLANNED, &variants),
         )?;
@@ -159,7 +161,13 @@ impl Reference {
         let ids: Vec<&str> = (0..plan.items().count() as u32)
             .map(|position| plan.item(position, dataset).id())
             .collect();
-        Ok(self.results.check_shared(PLANNED, ids.into_iter())?)
+        self.results
+            .check_shared(PLANNED, ids.iter().copied())?;
+        if let Some(looks) = &plan.looks {
+            let paired: Vec<usize> = pairs.into_iter().map(|(was, _)| was).collect();
+            check_attempts(&self.results, &paired, ids.into_iter(), looks.most)?;
+        }
+        Ok(())
     }
 
     /// Compares the experiment of a report, and has its gate say what that means. What was
@@ -176,35 +184,73 @@ impl Reference {
     ) -> Result<Exit, Failure> {
         let candidate = Results::read(folder, layer)?;
         let rule = rule(&RuleArgs::default(), gates, candidate.facts.seed);
-        match self.compare(&candidate, &self.pairing(), &rule) {
+        match self.compare(&candidate, Some(folder), &self.pairing(), &rule) {
             Ok(comparison) => {
                 report.compared(comparison, gates.indecisive_regression());
                 Ok(Exit::Ok)
             }
-            Err(error) if candidate.facts.complete => Err(error.into()),
-            Err(error) => {
-                warn(&format!(
-                    "not compared: {}",
-                    escape::lines(&error.to_string())
-                ));
+            Err(failure) if candidate.facts.complete => Err(failure),
+            Err(failure) => {
+                warn(&format!("not compared: {failure}"));
                 Ok(Exit::Indecisive)
             }
         }
     }
 
-    /// What became of `candidate`.
+    /// What became of `candidate`, which is the experiment in `folder` where it is one. What was
+    /// decided by looks stays decided by them.
     ///
     /// # Errors
-    /// [`CompareError`].
+    /// [`CompareError`], and those of reading what looks were taken at.
     pub fn compare(
         &self,
         candidate: &Results,
+        folder: Option<&Path>,
         pairing: &Pairing,
         rule: &Rule,
-    ) -> Result<Comparison, CompareError> {
+    ) -> Result<Comparison, Failure> {
+        if let Some(folder) = folder
+            && let Some(comparison) = self.compare_in_looks(candidate, folder, pairing, rule)?
+        {
+            return Ok(comparison);
+        }
         let mut comparison = compare(&self.results, candidate, pairing, rule)?;
         comparison.reference.file = self.against.file();
         Ok(comparison)
+    }
+
+    /// By the looks that were taken in comparison with it; `None` where there were none, or not
+    /// at all of these variants.
+    fn compare_in_looks(
+        &self,
+        candidate: &Results,
+        folder: &Path,
+        pairing: &Pairing,
+        rule: &Rule,
+    ) -> Result<Option<Comparison>, Failure> {
+        let Some(looking) = looks::of(folder, self)? else {
+            return Ok(None);
+        };
+        let (references, candidates) = (self.results.names(), candidate.names());
+        let wanted = pairing.names(
+            (&self.results.facts.experiment, &references),
+            (&candidate.facts.experiment, &candidates),
+        )?;
+        let names = |(was, is): (usize, usize)| (references[was].clone(), candidates[is].clone());
+        let wanted: Vec<(String, String)> = wanted.into_iter().map(names).collect();
+        let layer = Some(candidate.facts.layer.unwrap_or(0));
+        let mut comparison = looking.take(folder, layer, pairing.across)?.comparison;
+        if !comparison.keep(&wanted) {
+            return Ok(None);
+        }
+        if looking.rule() != rule {
+            let planned = looking.rule();
+            warn(&format!(
+                "the looks keep what they were planned with: a margin of {}, an alpha of {}, and what decided then",
+                planned.margin, planned.alpha
+            ));
+        }
+        Ok(Some(comparison))
     }
 }
 
@@ -221,6 +267,12 @@ impl From<ReadError> for Failure {
 
 impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Failure {
+        told(error)
+    }
+}
+
+impl From<TooFewAttempts> for Failure {
+    fn from(error: TooFewAttempts) -> Failure {
         told(error)
     }
 }

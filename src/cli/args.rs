@@ -26,7 +26,7 @@ pub use self::gate::{GateArgs, parse_gate};
 pub use self::merge::MergeArgs;
 pub use self::push::{LangsmithArgs, PushArgs, PushTo};
 pub use self::rescore::RescoreArgs;
-pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_votes};
+pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_looks, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};
 use crate::judge::JudgeKey;
 use crate::run::Cost;

@@ -31,7 +31,11 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
     };
     let gates = gates(&config);
     let rule = rule(&args.rule, &gates, candidate.facts.seed);
-    let mut comparison = reference.compare(&candidate, &pairing, &rule)?;
+    let folder = match &of_candidate.place {
+        Place::Experiment(folder) => Some(folder.as_path()),
+        Place::File(_) => None,
+    };
+    let mut comparison = reference.compare(&candidate, folder, &pairing, &rule)?;
     if let Place::File(path) = &of_candidate.place {
         comparison.candidate.file = Some(path.display().to_string());
     }

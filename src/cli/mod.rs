@@ -20,6 +20,7 @@ mod import;
 mod init;
 mod label;
 mod list;
+mod looks;
 mod merge;
 mod models;
 mod objects;

@@ -104,7 +104,7 @@ fn accept(
         };
         let config = Config::read(None).map_err(Failure::usage)?;
         let rule = rule(&RuleArgs::default(), &gates(&config), results.facts.seed);
-        match reference.compare(&results, &pairing, &rule) {
+        match reference.compare(&results, Some(&folder), &pairing, &rule) {
             Ok(comparison) => {
                 let redactor = Environment::process().redactor();
                 compare::show(talk, &comparison, &redactor)?;

@@ -68,10 +68,10 @@ impl Results {
     }
 
     /// The same of the first attempts at each item only, as each of so many looks had them: the
-    /// first result knows one attempt at each, the next two. Looks that not all attempts were made
-    /// for are left out, but for the first.
+    /// first result knows one attempt at each, the next two. No more than there are attempts at
+    /// an item, and one at least.
     ///
-    /// Also says how many looks all attempts were made for.
+    /// Also says for how many of them all attempts were made.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -102,7 +102,7 @@ impl Results {
         let each = crate::experiment::Grid::of(&header).map_or(0, |grid| grid.cases());
         let whole = made.iter().take_while(|&&made| made >= each).count();
         let mut all = Vec::new();
-        for (index, gather) in gathers.into_iter().take(whole.max(1)).enumerate() {
+        for (index, gather) in gathers.into_iter().enumerate() {
             header.repeat = index as u32 + 1;
             all.push(gather.finish(&header, index < whole, layer, &journal)?);
         }

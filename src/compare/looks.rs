@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::comparison::{Comparison, LooksTaken, Rule};
+use super::comparison::{Comparison, LooksTaken, Pair, Rule, Verdict};
 use super::pair::Gated;
 use super::pairing::{CompareError, Pairing};
 use super::results::{Measure, Results};
@@ -74,10 +74,12 @@ pub fn compare_in_looks(
     rule: &Rule,
 ) -> Result<Comparison, CompareError> {
     let mut looks = Vec::new();
-    for (reference, candidate) in reference.iter().zip(candidate) {
+    let whole = whole as usize;
+    let taken = candidate.iter().take(whole.max(1));
+    for (reference, candidate) in reference.iter().zip(taken) {
         looks.push(Compared::new(reference, candidate, pairing, rule)?);
     }
-    let whole = (whole as usize).min(looks.len());
+    let whole = whole.min(looks.len());
     let last = looks.last().expect("a look at something").measured();
     let gates = last.iter().enumerate().flat_map(|(pair, measured)| {
         let measures = measured.iter().map(|of| of.measure);
@@ -110,6 +112,21 @@ pub fn compare_in_looks(
         },
     });
     Ok(comparison)
+}
+
+impl Comparison {
+    /// Keeps these pairs of variants alone, the reference's first, and what is said of them.
+    /// Returns false where not all of them are compared.
+    pub fn keep(&mut self, wanted: &[(String, String)]) -> bool {
+        let is_wanted = |pair: &Pair| {
+            let mut wanted = wanted.iter();
+            wanted.any(|(was, is)| (was, is) == (&pair.reference, &pair.candidate))
+        };
+        self.pairs.retain(is_wanted);
+        let verdicts: Vec<Verdict> = self.pairs.iter().map(|pair| pair.verdict).collect();
+        self.verdict = Verdict::of_all(&verdicts);
+        self.pairs.len() == wanted.len()
+    }
 }
 
 /// The looks taken so far.

@@ -61,6 +61,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use compare::looks_taken;
 pub use cost::usd;
 pub use each::FormError;
 pub(crate) use figures::{count, role};

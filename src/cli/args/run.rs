@@ -14,7 +14,7 @@ use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
 use crate::experiment::gate::Condition;
-use crate::experiment::{Shard, ShardError};
+use crate::experiment::{Looks, Shard, ShardError};
 use crate::judge::JudgeKey;
 use crate::score::Suite;
 
@@ -83,7 +83,7 @@ pub struct RunArgs {
     #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
     pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "gate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "looks", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "gate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer
@@ -130,6 +130,13 @@ impl FromStr for ShardChoice {
             .map(|count| ShardChoice::Auto(Some(count)))
             .ok_or_else(wrong)
     }
+}
+
+pub fn parse_looks(text: &str) -> Result<u32, String> {
+    let looks = text.parse().ok();
+    looks
+        .filter(|looks| (2..=Looks::MOST).contains(looks))
+        .ok_or_else(|| format!("use a number from 2 to {}", Looks::MOST))
 }
 
 fn parse_date(text: &str) -> Result<Date, String> {
@@ -192,6 +199,10 @@ pub struct Choices {
     /// Attempts per example [default: 1]
     #[arg(long, env = "MAILPROOF_REPEAT", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
+    /// Compare with --reference after every attempt per example, and make another only while that
+    /// cannot tell: N at most. The reference needs N attempts per example
+    #[arg(long, env = "MAILPROOF_LOOKS", value_name = "N", value_parser = parse_looks, conflicts_with = "repeat")]
+    pub looks: Option<u32>,
     /// Everything random is drawn from it [default: 0]
     #[arg(long, env = "MAILPROOF_SEED", value_name = "N")]
     pub seed: Option<u64>,

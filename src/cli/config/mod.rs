@@ -15,7 +15,7 @@ use self::gates::Conditions;
 use self::models::{Models, Roles};
 pub use self::value::OneOrMany;
 use self::value::{
-    Concurrency, Dollars, Positive, Rate, Requests, Thresholds, Time, Tokens, Votes,
+    Concurrency, Dollars, LookCount, Positive, Rate, Requests, Thresholds, Time, Tokens, Votes,
 };
 use super::args::{Choices, JudgeChoice, Reach};
 use crate::agent::{Background, MemoryAccess};
@@ -68,6 +68,8 @@ pub struct Config {
     /// A program and its arguments, told of every new question.
     pub notify_command: Option<OneOrMany<String>>,
     pub repeat: Option<Positive>,
+    /// Attempts are made until looks at them say enough, so many at most.
+    pub looks: Option<LookCount>,
     pub seed: Option<u64>,
     pub max_concurrency: Option<Concurrency>,
     pub limit: Option<usize>,
@@ -201,7 +203,12 @@ impl Config {
         one(&mut choices.memory, self.memory);
         one(&mut choices.memory_model, self.memory_model.clone());
         one(&mut choices.simulator_model, self.simulator_model.clone());
-        one(&mut choices.repeat, self.repeat.as_ref().map(|n| n.0));
+        // A flag for the one wins over the other, too.
+        let attempts = (choices.repeat, choices.looks);
+        if attempts == (None, None) {
+            choices.repeat = self.repeat.as_ref().map(|n| n.0);
+            choices.looks = self.looks.as_ref().map(|n| n.0);
+        }
         one(&mut choices.seed, self.seed);
         one(
             &mut choices.limits.max_concurrency,

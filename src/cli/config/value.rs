@@ -74,6 +74,8 @@ checked! {
     Concurrency(NonZeroUsize) from usize, |n| args::parse_concurrency(&n.to_string());
     /// As `--judge-votes` takes it.
     Votes(u32) from u32, |n| args::parse_votes(&n.to_string());
+    /// As `--looks` takes it.
+    LookCount(u32) from u32, |n| args::parse_looks(&n.to_string());
     /// As `--timeout` takes it.
     Time(Duration) from String, |text| args::parse_duration(&text);
     /// As `--min-pass-rate` takes it.

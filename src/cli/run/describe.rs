@@ -34,7 +34,7 @@ fn as_json(plan: &Plan, forecast: &Forecast) -> String {
         "dataset": plan.dataset, "suites": suites, "variants": plan.variants,
         "judges": judges,
         "examples": items.examples, "scenarios": items.scenarios,
-        "episodes": items.episodes, "repeat": plan.repeat, "gates": plan.gates, "seed": plan.seed,
+        "episodes": items.episodes, "repeat": plan.repeat, "looks": plan.looks, "gates": plan.gates, "seed": plan.seed,
         "attempts": plan.planned(), "shard": shard, "max_model_calls": forecast.calls.most,
         "typical_model_calls": forecast.calls.typical, "model_calls": roles,
         "cost_usd": {
@@ -74,6 +74,13 @@ fn as_text(plan: &Plan, forecast: &Forecast) -> String {
         kinds.join(" or ")
     );
     line("attempts", format!("{} ({each})", plan.grid().cases()));
+    if let Some(looks) = &plan.looks {
+        let told = format!(
+            "{} at most, in comparison with {}: as many attempts as they take",
+            looks.most, looks.reference
+        );
+        line("looks", told);
+    }
     if let Some(shard) = &plan.shard {
         line(
             "shard",

@@ -12,7 +12,7 @@ mod thread;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
@@ -27,6 +27,7 @@ use super::compare::gates;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
+use super::looks::{self, Looking};
 use super::models::{self, Models, Parts};
 use super::objects::Objects;
 use super::progress::Display;
@@ -40,7 +41,8 @@ use crate::experiment::execute::{Cast, Execution, Recorded, Summary, WallClock, 
 use crate::experiment::journal::{self, FILE, Journal, Reader};
 use crate::experiment::resume::resume;
 use crate::experiment::{
-    Choices, EndReason, Ended, ExperimentName, Header, Plan, PlanError, Session, Shard,
+    Choices, EndReason, Ended, ExperimentName, Grown, Header, Looks, Plan, PlanError, Session,
+    Shard,
 };
 use crate::model::record::{Info, Recording, Unused};
 use crate::redact::Redactor;
@@ -103,10 +105,23 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         None
     } else if shard.is_some() {
         None
+    } else if let Some(looks) = &choices.looks {
+        Some(looks::reference(looks, args.reference.as_deref())?)
     } else {
         let named = args.reference.as_ref().or(config.reference.as_ref());
         named.map(|named| Reference::read(named)).transpose()?
     };
+
+    if let Some(asked) = args.choices.looks {
+        choices.looks = Some(match choices.looks.take() {
+            // Of the experiment that is gone on with: another number is another plan.
+            Some(looks) => Looks {
+                most: asked,
+                ..looks
+            },
+            None => looks::plan(asked, reference.as_ref())?,
+        });
+    }
 
     let held_to = config.gates(&args.choices.gate, choices.gates.clone());
     if args.resume && held_to != choices.gates {
@@ -154,12 +169,14 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let catalog = &choices.catalog;
     let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
     // Goes through all emails, so only for who wants to know.
-    let forecast = || money::told(&plan, &dataset, &models, &choices);
+    let at_most = looks::at_most(&plan);
+    let at_most = at_most.as_ref().unwrap_or(&plan);
+    let forecast = || money::told(at_most, &dataset, &models, &choices);
     if models.budget.is_some() {
         money::can_be_limited(&forecast())?;
     }
     if args.dry_run {
-        print(&describe(talk, &plan, &forecast()))?;
+        print(&describe(talk, at_most, &forecast()))?;
         return Ok(Exit::Ok);
     }
     let concurrency = args
@@ -170,7 +187,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     if parts.iter().any(Parts::is_live) {
         let cases = concurrency.get() as u64;
         files::allow(match plan.judges.is_empty() {
-            true => plan.planned().min(cases),
+            true => at_most.planned().min(cases),
             // A case asks all its judges at once, and each account as many as its limiter lets.
             false => cases.saturating_mul(models.accounts() as u64),
         })?;
@@ -183,6 +200,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         seed: plan.seed,
     };
     let recording = recording::open(&recordings, args.resume, prompts, &now, &redactor)?;
+    let looking = plan.looks.as_ref();
+    let looking = looking.map(|looks| Looking::open(looks, &plan.gates, plan.seed));
+    let looking = looking.transpose()?;
     let opened = open(&args, recorded, &plan, &dataset, &now, date, &redactor);
     let opened = opened.and_then(|opened| {
         money::go_on(&models, opened.spent)?;
@@ -196,11 +216,12 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let opened = opened?;
     let folder = Path::new(REPORTS).join(&opened.header.experiment);
     if talk.verbose {
-        say(talk, &describe(talk, &plan, &forecast()));
+        say(talk, &describe(talk, at_most, &forecast()));
     }
     let recording = recording.as_ref();
     let date = opened.header.date;
     let casts = settings::casts(&models, &plan, &kinds, &choices, date, recording)?;
+    let is_looked_at = looking.is_some();
     let bounds = Bounds {
         concurrency,
         max_failures: match args.fail_fast {
@@ -208,16 +229,18 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
             false => args.max_failures.and_then(NonZeroU64::new),
         },
         run_timeout: args.choices.run_timeout,
+        looking,
     };
     let sources = Sources {
         models: &models,
         recording: recording.map(|recording| (&**recording, replayed.as_ref())),
     };
     let shard = opened.header.shard.as_ref().map(|shard| shard.part);
-    let following = Following::start(&folder);
+    // A report is folded by the plan as it is in the end, which looks decide on.
+    let following = (!is_looked_at).then(|| Following::start(&folder));
     let variants = plan.variants.clone();
     let summary = carry_out(
-        talk,
+        (talk, &redactor),
         opened,
         plan,
         Arc::clone(&dataset),
@@ -229,7 +252,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         recording::finish(recording, args.prune, summary.because)?;
     }
 
-    let mut report = following.finish()?;
+    let mut report = match following {
+        Some(following) => following.finish()?,
+        None => results::make(&folder, RUN)?,
+    };
     let compared = match &reference {
         Some(reference) => reference.judge(&mut report, &folder, RUN, &gates(&config))?,
         None => Exit::Ok,
@@ -354,6 +380,8 @@ struct Bounds {
     concurrency: NonZeroUsize,
     max_failures: Option<NonZeroU64>,
     run_timeout: Option<Duration>,
+    /// What says whether attempts are enough, where looks do.
+    looking: Option<Looking>,
 }
 
 /// Where answers come from.
@@ -365,7 +393,7 @@ struct Sources<'a> {
 
 /// Runs what is left of the plan, under a display of how it goes.
 fn carry_out(
-    talk: &Talk,
+    (talk, redactor): (&Talk, &Arc<Redactor>),
     opened: Opened,
     plan: Plan,
     dataset: Arc<Dataset>,
@@ -374,13 +402,14 @@ fn carry_out(
     bounds: Bounds,
 ) -> Result<Summary, Failure> {
     let Opened {
-        journal,
-        recorded,
+        mut journal,
+        mut recorded,
         spent,
         ..
     } = opened;
     let Sources { models, recording } = sources;
-    let total = plan.planned();
+    let mut plan = Arc::new(plan);
+    let path = journal.path().to_owned();
     // The process's end frees it at once, where the last case's end would example by example.
     std::mem::forget(Arc::clone(&dataset));
     let runtime = Runtime::new().map_err(Failure::internal)?;
@@ -395,28 +424,64 @@ fn carry_out(
             .await
             .map_err(Failure::from_error)?;
         let cancel = CancellationToken::new();
-        let (sender, receiver) = watch::channel(recorded.counts.clone());
-        let display = Display::start(talk, total, receiver);
         let signals = tokio::spawn(listen(cancel.clone()));
-        let journal = Arc::new(journal);
-        let result = execute(Execution {
-            plan: Arc::new(plan),
-            dataset,
-            casts,
-            journal: Arc::clone(&journal),
-            clock: WallClock::reading(Timestamp::now()),
-            concurrency: bounds.concurrency,
-            max_failures: bounds.max_failures,
-            cancel,
-            halt: models.halt.clone(),
-            run_timeout: bounds.run_timeout,
-            recorded,
-            progress: sender,
-        })
-        .await;
+        let started = Instant::now();
+        let mut failures_left = bounds.max_failures;
+        let (journal, summary) = loop {
+            let (sender, receiver) = watch::channel(recorded.counts.clone());
+            let display = Display::start(talk, plan.planned(), receiver);
+            let failed = recorded.counts.failed;
+            let written = Arc::new(journal);
+            let result = execute(Execution {
+                plan: Arc::clone(&plan),
+                dataset: Arc::clone(&dataset),
+                casts: casts.clone(),
+                journal: Arc::clone(&written),
+                clock: WallClock::reading(Timestamp::now()),
+                concurrency: bounds.concurrency,
+                max_failures: failures_left,
+                cancel: cancel.clone(),
+                halt: models.halt.clone(),
+                run_timeout: bounds
+                    .run_timeout
+                    .map(|most| most.saturating_sub(started.elapsed())),
+                recorded,
+                progress: sender,
+            })
+            .await;
+            display.finish().await;
+            let mut summary = result.map_err(Failure::from_error)?;
+            let Some(looking) = bounds
+                .looking
+                .as_ref()
+                .filter(|_| summary.because == EndReason::Complete)
+            else {
+                break (written, summary);
+            };
+            // Given up while it is read: not everywhere can a locked file be.
+            drop(written);
+            let folder = path.parent().expect("a journal is in a folder");
+            let look = looking.take(folder, RUN, false)?;
+            say(talk, &look.told());
+            let again = resume(&path, &plan, &dataset, Arc::clone(redactor));
+            let again = again.map_err(Failure::from_error)?;
+            let Some(grown) = looks::next(&plan, look.comparison.looks.as_ref()) else {
+                break (Arc::new(again.journal), summary);
+            };
+            if let Some(left) = failures_left {
+                failures_left = NonZeroU64::new(left.get() - (summary.counts.failed - failed).min(left.get()));
+                if failures_left.is_none() {
+                    summary.because = EndReason::MaxFailures;
+                    break (Arc::new(again.journal), summary);
+                }
+            }
+            plan = Arc::new(grown);
+            let repeat = plan.repeat;
+            let noted = again.journal.grow(Grown { repeat }).await;
+            noted.map_err(Failure::from_error)?;
+            (journal, recorded) = (again.journal, again.recorded);
+        };
         signals.abort();
-        display.finish().await;
-        let summary = result.map_err(Failure::from_error)?;
         journal
             .end(Ended {
                 at: Timestamp::now(),

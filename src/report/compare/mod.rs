@@ -13,8 +13,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::compare::{
-    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, Measure, Noise, NoiseChange, Pair,
-    Resource, ResourceChange, Verdict, worst_first,
+    Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, LooksTaken, Measure, Noise,
+    NoiseChange, Pair, Resource, ResourceChange, Verdict, worst_first,
 };
 
 use super::escape::shell;
@@ -97,8 +97,36 @@ fn deciding(comparison: &Comparison) -> Option<(&Pair, &KeyChange)> {
         })
 }
 
-/// Did anything get worse? One sentence, the verdict first.
+/// How far looks came, and what they took and saved.
+pub fn looks_taken(looks: &LooksTaken) -> String {
+    let share = |share: f64| format!("{}%", (share * 1e4).round() / 1e2);
+    let open = match looks.decided {
+        true => "",
+        false => ", not decided so far",
+    };
+    let mut text = format!(
+        "after {} of {} looks{open}: {} of false alarms spent, bounds at {} each",
+        looks.taken,
+        looks.of,
+        share(looks.spent),
+        share(looks.level),
+    );
+    if looks.saved > 0 {
+        text.push_str(&format!(", {} saved", plural(looks.saved, "attempt")));
+    }
+    text
+}
+
+/// Did anything get worse? One sentence, the verdict first, and how many looks said so.
 pub(crate) fn headline(comparison: &Comparison, quote: impl Fn(&str) -> String) -> String {
+    let verdict = verdict_in_words(comparison, quote);
+    match &comparison.looks {
+        Some(looks) => format!("{verdict}; {}", looks_taken(looks)),
+        None => verdict,
+    }
+}
+
+fn verdict_in_words(comparison: &Comparison, quote: impl Fn(&str) -> String) -> String {
     let word = verdict_word(comparison.verdict);
     let against = match &comparison.reference.file {
         Some(file) => quote(file),
@@ -216,6 +244,19 @@ pub(super) fn keys(pair: &Pair) -> Table {
 /// What the table of measures means.
 pub(super) fn legend(comparison: &Comparison) -> String {
     let rule = &comparison.rule;
+    if let Some(looks) = &comparison.looks {
+        return format!(
+            "* decides, by looks: worse where the drop crossed the boundary, which over all {} looks and all that \
+             decides is crossed by chance with {:.0}% at most, and is {} or more; no worse where the bound rules such a drop \
+             out. Bounds of what decides hold one by one at {:.2}%, others at {:.0}%. \"Would show\" is the smallest drop, in points, that so many \
+             pairs show four times in five. Measures without * decide nothing and are not adjusted for being many.",
+            looks.of,
+            rule.alpha * 100.0,
+            distance(rule.margin),
+            (1.0 - looks.level) * 100.0,
+            (1.0 - rule.alpha) * 100.0,
+        );
+    }
     format!(
         "* decides: worse where the drop is no chance (p, one-sided, adjusted among what decides, under {}) and {} \
          or more; no worse where such a drop is ruled out. Bounds hold one by one at {:.0}%. \"Would show\" is the \

@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Flip, GroupChange, KeyChange, Pair, Verdict, worst_first};
 use crate::experiment::gate::Indecisive;
 
+use super::super::compare::looks_taken;
 use super::super::escape::shell;
 use super::{Check, GateVerdict, named};
 
@@ -54,6 +55,7 @@ fn reason(comparison: &Comparison, pair: &Pair) -> String {
         Verdict::Equivalent => format!("a drop of {margin} can be ruled out"),
         Verdict::CannotTell => format!("a drop of {margin} can be neither shown nor ruled out"),
     });
+    parts.extend(comparison.looks.as_ref().map(looks_taken));
     let worst = worst_tag(pair).filter(|_| pair.verdict != Verdict::Equivalent);
     parts.extend(worst.map(|(tag, group)| {
         format!(
