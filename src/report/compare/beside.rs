@@ -1,25 +1,19 @@
-//! Two attempts at one example, aligned: what one agent did that the other did not.
+//! Two attempts at one example for the terminal: what one agent did that the other did not.
 
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
-use similar::{ChangeTag, DiffOp, TextDiff, capture_diff_slices};
 use textwrap::{Options, WordSeparator};
 
+use super::aligned::{
+    Aligned, ChangedArgument, Email, Row, RulingChange, ScoreChange, Sign, Title, Words,
+};
 use crate::compare::Beside;
 use crate::experiment::{Attempt, Verdict as Passed};
-use crate::judge::Judged;
-use crate::message::{ToolStatus, visible};
 use crate::report::escape::{bounded, line, lines};
 use crate::report::figures;
-use crate::report::judges::words::verdict_word as ruled;
-use crate::run::{Run, Step};
+use crate::run::Run;
 
-/// Characters of one argument that are compared.
-const ARGUMENT_SHOWN: usize = 4_000;
 /// Characters of a comment or a reason.
 const WORDS_SHOWN: usize = 240;
-/// Calls of one side that are shown.
-const CALLS_SHOWN: usize = 60;
 /// Lines of one argument's difference.
 const LINES_SHOWN: usize = 40;
 /// The least width in which two columns can be read.
@@ -60,24 +54,15 @@ pub fn render(beside: &Beside, options: BesideOptions<'_>) -> String {
         page.plain("only one side has the attempt: there is nothing to align");
         return page.text;
     };
-    page.scores(reference, candidate);
-    page.rulings(&reference.judged, &candidate.judged);
-    let runs = reference.runs.len().max(candidate.runs.len());
-    for number in 0..runs {
-        if runs > 1 {
-            page.heading(&format!("email {} of {runs}", number + 1));
+    let aligned = Aligned::of(reference, candidate, &lines);
+    page.scores(&aligned.scores);
+    page.rulings(&aligned.rulings);
+    let emails = aligned.emails.len();
+    for (number, email) in aligned.emails.iter().enumerate() {
+        if emails > 1 {
+            page.heading(&format!("email {} of {emails}", number + 1));
         }
-        let calls = |attempt: &Attempt<Run>| attempt.runs.get(number).map(Call::all);
-        page.calls(
-            &calls(reference).unwrap_or_default(),
-            &calls(candidate).unwrap_or_default(),
-        );
-        let people = |attempt: &Attempt<Run>| attempt.runs.get(number).map(answers);
-        page.texts(
-            "People",
-            &people(reference).unwrap_or_default(),
-            &people(candidate).unwrap_or_default(),
-        );
+        page.email(email);
     }
     page.text
 }
@@ -112,84 +97,13 @@ fn side(name: &str, attempt: Option<&Attempt<Run>>) -> String {
     text
 }
 
-/// What people answered, a line each.
-fn answers(run: &Run) -> Vec<String> {
-    let answer = |step: &Step| match step {
-        Step::Interrupt {
-            interrupt,
-            response,
-            answered_by,
-            ..
-        } => Some(format!(
-            "{}: {} by {}",
-            line(&bounded(&interrupt.action, 60)),
-            response.kind(),
-            line(&bounded(answered_by, 60))
-        )),
-        Step::Model { .. } | Step::Tool { .. } | Step::Memory { .. } => None,
-    };
-    run.steps.iter().filter_map(answer).collect()
-}
-
-/// A call as the conversation has it in the end.
-#[derive(Clone, Debug, PartialEq)]
-struct Call {
-    name: String,
-    /// What became of it; `None` where nothing answered it.
-    status: Option<ToolStatus>,
-    arguments: Vec<(String, String)>,
-}
-
-impl Call {
-    fn all(run: &Run) -> Vec<Call> {
-        let messages = visible(&run.messages);
-        let status = |id: &str| {
-            let answer = messages
-                .iter()
-                .find(|it| it.tool_call_id.as_deref() == Some(id));
-            answer.map(|message| message.status)
-        };
-        let calls = messages.iter().flat_map(|message| &message.tool_calls);
-        calls
-            .take(CALLS_SHOWN)
-            .map(|call| Call {
-                name: call.name.to_ascii_lowercase(),
-                status: status(&call.id),
-                arguments: match &call.arguments {
-                    Value::Object(map) => map
-                        .iter()
-                        .map(|(name, value)| (name.clone(), argument(value)))
-                        .collect(),
-                    other => vec![("arguments".to_owned(), argument(other))],
-                },
-            })
-            .collect()
+/// A call on one line.
+fn title(title: &Title) -> String {
+    let name = line(&title.name).into_owned();
+    match title.ended {
+        None => name,
+        Some(ended) => format!("{name} ({ended})"),
     }
-
-    fn title(&self) -> String {
-        let name = line(&bounded(&self.name, 60)).into_owned();
-        match self.status {
-            Some(ToolStatus::Executed) => name,
-            Some(ToolStatus::Failed) => format!("{name} (failed)"),
-            Some(ToolStatus::Denied) => format!("{name} (turned down)"),
-            Some(ToolStatus::Answered) => format!("{name} (answered by the person)"),
-            None => format!("{name} (did not run)"),
-        }
-    }
-
-    fn argument(&self, name: &str) -> &str {
-        let found = self.arguments.iter().find(|(other, _)| other == name);
-        found.map_or("", |(_, text)| text)
-    }
-}
-
-/// An argument as a person reads it.
-fn argument(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    bounded(&text, ARGUMENT_SHOWN).into_owned()
 }
 
 struct Page {
@@ -243,28 +157,14 @@ impl Page {
     }
 
     /// The keys that changed, with what the less satisfied side's scorer said.
-    fn scores(&mut self, reference: &Attempt<Run>, candidate: &Attempt<Run>) {
-        let mut any = false;
-        for feedback in &candidate.feedback {
-            let before = reference.feedback.iter().find(|it| it.key == feedback.key);
-            let Some(before) = before.filter(|before| before.score != feedback.score) else {
-                continue;
-            };
-            if !any {
-                self.heading("Scores that changed");
-                any = true;
-            }
-            let lesser = match before.score.get() < feedback.score.get() {
-                true => before,
-                false => feedback,
-            };
-            let mut text = format!(
-                "{}: {:.2} → {:.2}",
-                feedback.key.name(),
-                before.score.get(),
-                feedback.score.get()
-            );
-            if let Some(comment) = &lesser.comment {
+    fn scores(&mut self, changes: &[ScoreChange]) {
+        if !changes.is_empty() {
+            self.heading("Scores that changed");
+        }
+        for change in changes {
+            let (before, after) = (change.reference, change.candidate);
+            let mut text = format!("{}: {before:.2} → {after:.2}", change.key);
+            if let Some(comment) = &change.comment {
                 text.push_str(&format!("  {}", line(&bounded(comment, WORDS_SHOWN))));
             }
             self.plain(&text);
@@ -272,73 +172,73 @@ impl Page {
     }
 
     /// Statements that judges ruled on otherwise.
-    fn rulings(&mut self, reference: &[Judged], candidate: &[Judged]) {
-        let mut any = false;
-        for judged in candidate {
-            let before = reference.iter().find(|it| it.judge == judged.judge);
-            let before = before.map_or(&[][..], |judged| &judged.rulings);
-            for ruling in &judged.rulings {
-                let before = before.iter().find(|it| it.statement == ruling.statement);
-                let Some(before) = before.filter(|before| before.verdict != ruling.verdict) else {
-                    continue;
-                };
-                if !any {
-                    self.heading("Rulings that changed");
-                    any = true;
-                }
-                let statement = line(&bounded(&ruling.statement, WORDS_SHOWN)).into_owned();
-                self.plain(&format!(
-                    "{} ({}): {} → {}",
-                    statement,
-                    judged.judge,
-                    ruled(before.verdict),
-                    ruled(ruling.verdict)
-                ));
-                for (sign, ruling, style) in [("− ", before, GONE), ("+ ", ruling, NEW)] {
-                    if !ruling.reason.is_empty() {
-                        let reason = line(&bounded(&ruling.reason, WORDS_SHOWN)).into_owned();
-                        self.entry(&format!("  {sign}"), &reason, style);
-                    }
+    fn rulings(&mut self, changes: &[RulingChange]) {
+        if !changes.is_empty() {
+            self.heading("Rulings that changed");
+        }
+        for change in changes {
+            let (before, after) = (&change.reference, &change.candidate);
+            let statement = line(&bounded(&change.statement, WORDS_SHOWN)).into_owned();
+            self.plain(&format!(
+                "{statement} ({}): {} → {}",
+                change.judge, before.verdict, after.verdict
+            ));
+            for (sign, ruling, style) in [("− ", before, GONE), ("+ ", after, NEW)] {
+                if !ruling.reason.is_empty() {
+                    let reason = line(&bounded(&ruling.reason, WORDS_SHOWN)).into_owned();
+                    self.entry(&format!("  {sign}"), &reason, style);
                 }
             }
         }
     }
 
-    fn calls(&mut self, reference: &[Call], candidate: &[Call]) {
+    fn email(&mut self, email: &Email) {
+        if let Some(words) = &email.reasoning {
+            self.heading("Why it was decided");
+            self.words(words);
+        }
         self.heading("Calls");
-        if reference.is_empty() && candidate.is_empty() {
+        if email.calls.is_empty() {
             self.plain("neither called a tool");
-            return;
+        } else if self.width >= COLUMNS_FROM {
+            self.columns(&email.calls);
         }
-        let rows = aligned(reference, candidate);
-        if self.width >= COLUMNS_FROM {
-            self.columns(&rows);
+        for row in &email.calls {
+            self.row(row);
         }
-        for (before, after) in rows {
-            match (before, after) {
-                (Some(before), Some(after)) => self.both(before, after),
-                (Some(before), None) => self.one("− ", before, GONE),
-                (None, Some(after)) => self.one("+ ", after, NEW),
-                (None, None) => unreachable!("a row has a side"),
-            }
+        if email.calls_left > 0 {
+            let left = figures::plural(email.calls_left as u64, "more call");
+            self.plain(&format!("{left} not compared"));
+        }
+        if !email.people.is_empty() {
+            self.heading("People");
+        }
+        for (sign, text) in &email.people {
+            let (sign, style) = match sign {
+                Sign::Both => ("= ", HEADING),
+                Sign::Gone => ("− ", GONE),
+                Sign::Came => ("+ ", NEW),
+            };
+            self.entry(sign, &line(text), style);
         }
     }
 
     /// The sequence of calls at a glance, the reference on the left.
-    fn columns(&mut self, rows: &[(Option<&Call>, Option<&Call>)]) {
+    fn columns(&mut self, rows: &[Row]) {
         let half = (self.width - 9) / 2;
-        let cell = |call: Option<&Call>| {
-            let title = call.map(Call::title).unwrap_or_default();
-            bounded(&title, half.saturating_sub(1)).into_owned()
-        };
-        for &(before, after) in rows {
-            let (sign, style) = match (before, after) {
-                (Some(before), Some(after)) if before == after => ("=", None),
-                (Some(_), Some(_)) => ("~", None),
-                (Some(_), None) => ("−", Some(GONE)),
-                (None, _) => ("+", Some(NEW)),
+        let cell = |call: &Title| bounded(&title(call), half.saturating_sub(1)).into_owned();
+        for row in rows {
+            let (before, sign, after, style) = match row {
+                Row::Same { call } => (cell(call), "=", cell(call), None),
+                Row::Changed {
+                    reference,
+                    candidate,
+                    ..
+                } => (cell(reference), "~", cell(candidate), None),
+                Row::Gone { call, .. } => (cell(call), "−", String::new(), Some(GONE)),
+                Row::Came { call, .. } => (String::new(), "+", cell(call), Some(NEW)),
             };
-            let row = format!("  {:<half$} {sign} {}", cell(before), cell(after));
+            let row = format!("  {before:<half$} {sign} {after}");
             let row = match style {
                 Some(style) => self.paint(style, row.trim_end()),
                 None => row,
@@ -348,52 +248,57 @@ impl Page {
         self.text.push('\n');
     }
 
-    fn one(&mut self, sign: &str, call: &Call, style: Style) {
-        self.entry(sign, &call.title(), style);
-        for (name, text) in &call.arguments {
-            let name = line(&bounded(name, 60)).into_owned();
+    fn row(&mut self, row: &Row) {
+        match row {
+            Row::Same { call } => {
+                self.entry("= ", &format!("{}, the same", title(call)), HEADING);
+            }
+            Row::Changed {
+                reference,
+                candidate,
+                arguments,
+                same,
+            } => {
+                let (before, after) = (title(reference), title(candidate));
+                let shown = match before == after {
+                    true => after,
+                    false => format!("{before} → {after}"),
+                };
+                self.entry("~ ", &shown, HEADING);
+                self.both(arguments, same);
+            }
+            Row::Gone { call, arguments } => self.one("− ", call, arguments, GONE),
+            Row::Came { call, arguments } => self.one("+ ", call, arguments, NEW),
+        }
+    }
+
+    fn one(&mut self, sign: &str, call: &Title, arguments: &[(String, String)], style: Style) {
+        self.entry(sign, &title(call), style);
+        for (name, text) in arguments {
             let text = line(&bounded(text, WORDS_SHOWN)).into_owned();
-            self.entry(&format!("  {sign}"), &format!("{name}: {text}"), style);
+            self.entry(
+                &format!("  {sign}"),
+                &format!("{}: {text}", line(name)),
+                style,
+            );
         }
     }
 
     /// A call that both made: the arguments that differ, word by word.
-    fn both(&mut self, before: &Call, after: &Call) {
-        if before == after {
-            self.entry("= ", &format!("{}, the same", after.title()), HEADING);
-            return;
-        }
-        let title = match before.title() == after.title() {
-            true => after.title(),
-            false => format!("{} → {}", before.title(), after.title()),
-        };
-        self.entry("~ ", &title, HEADING);
-        let mut names: Vec<&str> = Vec::new();
-        for (name, _) in before.arguments.iter().chain(&after.arguments) {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
-        let mut same = Vec::new();
-        for name in names {
-            let shown = line(&bounded(name, 60)).into_owned();
-            let (old, new) = (before.argument(name), after.argument(name));
-            if old == new {
-                same.push(shown);
-            } else {
-                self.plain(&format!("  {shown}:"));
-                self.words(old, new);
-            }
+    fn both(&mut self, arguments: &[ChangedArgument], same: &[String]) {
+        for argument in arguments {
+            self.plain(&format!("  {}:", line(&argument.name)));
+            self.words(&argument.words);
         }
         if !same.is_empty() {
+            let same: Vec<_> = same.iter().map(|name| line(name)).collect();
             self.plain(&format!("  the same: {}", same.join(", ")));
         }
     }
 
     /// A word diff: what went is `[−…−]`, what came `{+…+}`.
-    fn words(&mut self, old: &str, new: &str) {
-        let (old, new) = (lines(old), lines(new));
-        let marked = marked(&old, &new);
+    fn words(&mut self, words: &Words) {
+        let marked = marked(words);
         let options = Options::new(self.width)
             .initial_indent("      │ ")
             .subsequent_indent("      │ ")
@@ -420,6 +325,9 @@ impl Page {
                 "      └ {}",
                 figures::plural(more as u64, "more line")
             ));
+        }
+        if let Some(note) = words.note() {
+            self.push(&format!("      └ {note}"));
         }
     }
 
@@ -471,105 +379,14 @@ impl Page {
         }
         text
     }
-
-    /// Lists of lines, aligned; nothing where they are equal and empty.
-    fn texts(&mut self, title: &str, reference: &[String], candidate: &[String]) {
-        if reference.is_empty() && candidate.is_empty() {
-            return;
-        }
-        self.heading(title);
-        let old: Vec<&str> = reference.iter().map(String::as_str).collect();
-        let new: Vec<&str> = candidate.iter().map(String::as_str).collect();
-        let diff = TextDiff::from_slices(&old, &new);
-        for change in diff.iter_all_changes() {
-            let (sign, style) = match change.tag() {
-                ChangeTag::Equal => ("= ", HEADING),
-                ChangeTag::Delete => ("− ", GONE),
-                ChangeTag::Insert => ("+ ", NEW),
-            };
-            self.entry(sign, change.value(), style);
-        }
-    }
 }
 
-/// Pairs calls that stand for each other, in order: by name, as the longest common
-/// sequence has them.
-fn aligned<'a>(
-    reference: &'a [Call],
-    candidate: &'a [Call],
-) -> Vec<(Option<&'a Call>, Option<&'a Call>)> {
-    let names = |calls: &'a [Call]| -> Vec<&'a str> {
-        calls.iter().map(|call| call.name.as_str()).collect()
-    };
-    let ops = capture_diff_slices(
-        similar::Algorithm::Myers,
-        &names(reference),
-        &names(candidate),
-    );
-    let mut rows = Vec::new();
-    for op in ops {
-        let (old, new) = (op.old_range(), op.new_range());
-        match op {
-            DiffOp::Equal { .. } => rows.extend(
-                reference[old]
-                    .iter()
-                    .zip(&candidate[new])
-                    .map(|(one, other)| (Some(one), Some(other))),
-            ),
-            _ => {
-                rows.extend(reference[old].iter().map(|call| (Some(call), None)));
-                rows.extend(candidate[new].iter().map(|call| (None, Some(call))));
-            }
-        }
-    }
-    rows
-}
-
-/// Both texts in one: what went is `[−…−]`, what came `{+…+}`. Words that went one after
-/// another stand between one pair of signs.
-pub(super) fn marked(old: &str, new: &str) -> String {
-    let diff = TextDiff::from_words(old, new);
-    let mut text = String::new();
-    let (mut gone, mut came) = (String::new(), String::new());
-    let flush = |gone: &mut String, came: &mut String, text: &mut String| {
-        // Signs hug the words, so that spaces at the edges stay outside.
-        let edge = match came.trim().is_empty() {
-            true => &*gone,
-            false => &*came,
-        };
-        text.push_str(&edge[..edge.len() - edge.trim_start().len()]);
-        for (open, part, close) in [("[−", &*gone, "−]"), ("{+", &*came, "+}")] {
-            if !part.trim().is_empty() {
-                text.push_str(open);
-                text.push_str(part.trim());
-                text.push_str(close);
-            }
-        }
-        text.push_str(&edge[edge.trim_end().len()..]);
-        gone.clear();
-        came.clear();
-    };
-    let changes: Vec<_> = diff.iter_all_changes().collect();
-    for (at, change) in changes.iter().enumerate() {
-        let value = change.value();
-        let changing = !gone.is_empty() || !came.is_empty();
-        match change.tag() {
-            ChangeTag::Delete => gone.push_str(value),
-            ChangeTag::Insert => came.push_str(value),
-            ChangeTag::Equal => {
-                let goes_on = changes
-                    .get(at + 1)
-                    .is_some_and(|it| it.tag() != ChangeTag::Equal);
-                if changing && goes_on && value.trim().is_empty() && !value.contains('\n') {
-                    gone.push_str(value);
-                    came.push_str(value);
-                } else {
-                    flush(&mut gone, &mut came, &mut text);
-                    text.push_str(value);
-                }
-            }
-        }
-    }
-    flush(&mut gone, &mut came, &mut text);
-    text
+/// Both texts in one: what went is `[−…−]`, what came `{+…+}`.
+pub(super) fn marked(words: &Words) -> String {
+    let parts = words.parts.iter().map(|(sign, text)| match sign {
+        Sign::Both => text.clone(),
+        Sign::Gone => format!("[−{text}−]"),
+        Sign::Came => format!("{{+{text}+}}"),
+    });
+    parts.collect()
 }

@@ -3,6 +3,7 @@
 //! Text of others goes through `quote`, which each rendering brings. A change is told in
 //! points of a hundred and as candidate − reference: a minus is for the worse.
 
+pub(super) mod aligned;
 mod beside;
 #[cfg(test)]
 pub(crate) mod fixture;

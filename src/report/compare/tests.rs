@@ -284,6 +284,7 @@ fn words_that_changed_together_stand_together() {
         ("", "new", "{+new+}"),
         ("a\n\nb", "a\n\nc", "a\n\n[−b−]{+c+}"),
     ] {
-        assert_eq!(super::beside::marked(old, new), shown, "{old:?} {new:?}");
+        let words = super::aligned::words(old, new, 100);
+        assert_eq!(super::beside::marked(&words), shown, "{old:?} {new:?}");
     }
 }
