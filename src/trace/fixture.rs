@@ -68,6 +68,7 @@ fn plan(dataset: &Dataset) -> Plan {
         judging: Judging::default(),
         catalog: Catalog::default(),
         repeat: 1,
+        looks: None,
         seed: 0,
         selection: Selection {
             ids: ITEMS.map(str::to_owned).into(),
