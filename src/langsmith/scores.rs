@@ -1,8 +1,8 @@
 //! What an attempt was worth, as the service's feedback on its root run.
 //!
 //! One for each score, under the score's own key, and one for each statement that a judge
-//! decided, under the judge's main key and the statement's number: `response.criteria.1`. The
-//! same scores make the same feedback, wherever and how often it is sent.
+//! decided, under the judge's main key and the statement's number: `response.criteria.1`. What a
+//! person labelled goes under the key of the same statement. The same scores make the same feedback, wherever and how often it is sent.
 
 use serde_json::json;
 
@@ -10,6 +10,9 @@ use super::ids;
 use super::runs::{Place, Root, cut};
 use super::wire::{Feedback, FeedbackSource, Object, SourceKind};
 use crate::experiment::{Attempt, CaseKind, Header, JudgePlan, Variant};
+use crate::judge::calibration::items::{Item, works};
+use crate::judge::definition::Definition;
+use crate::judge::subject::{Subject, questions};
 use crate::judge::{JudgeKey, Judged, Ruling, Verdict};
 use crate::score::{self, Key, Suite};
 
@@ -27,13 +30,11 @@ pub fn feedback<R>(header: &Header, attempt: &Attempt<R>, place: &Place<'_>) -> 
         scored(score, judged)
     });
     let statements = attempt.judged.iter().flat_map(|judged| {
-        let key = judged.judge.main_key();
-        let key = key.map_or_else(|| judged.judge.to_string(), |key| key.to_string());
         let rulings = (1..).zip(&judged.rulings);
-        rulings.map(move |(number, ruling)| ruled(format!("{key}.{number}"), judged.judge, ruling))
+        rulings.map(|(number, ruling)| ruled(judged.judge, number, ruling))
     });
     let said = scores.chain(statements);
-    said.map(|said| said.on(root, place)).collect()
+    said.map(|said| said.on(root, place, "")).collect()
 }
 
 /// The keys that attempts of a variant can get, statements apart: how many there are of them
@@ -60,6 +61,66 @@ pub fn evaluator_keys(header: &Header, judges: &[JudgePlan], variant: &Variant) 
     of_suites.chain(of_judges).map(Key::to_string).collect()
 }
 
+/// What a person decided about a statement of an attempt, by its number among those of its judge
+/// ([`labelled`]).
+pub fn from_label<R>(
+    header: &Header,
+    attempt: &Attempt<R>,
+    place: &Place<'_>,
+    item: &Item,
+    number: usize,
+) -> Feedback {
+    let metadata = [
+        ("labelled_by", json!(item.labelled_by)),
+        ("verdict", json!(item.label)),
+    ];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
+    let said = Said {
+        key: statement_key(item.judge(), number),
+        score: Some(points(item.label)),
+        comment: (!item.reason.is_empty()).then(|| item.reason.clone()),
+        source: FeedbackSource {
+            kind: SourceKind::App,
+            metadata: Some(metadata.into_iter().collect()),
+        },
+    };
+    said.on(Root::of(header, attempt, place), place, &item.labelled_by)
+}
+
+/// The number, from 1, of the statement of an attempt that an item is about; `None` where it is
+/// about another attempt, or one at which something else was done. An item does not name the
+/// attempt that it was made of: it is known by its email, by what was done, and by the statement.
+pub fn labelled(item: &Item, definition: &Definition, subject: &Subject<'_>) -> Option<usize> {
+    let email = match *subject {
+        Subject::Example { example, .. } | Subject::Scenario { example, .. } => &example.email,
+        Subject::Episode { .. } => return None,
+    };
+    if item.judge() != definition.key || item.email != *email {
+        return None;
+    }
+    let works = works(definition, subject);
+    let (_, about) = works.iter().find(|(work, _)| *work == item.work)?;
+    let statements = questions(definition, subject);
+    let place = statements
+        .iter()
+        .position(|it| it.statement == about.statement);
+    place.map(|place| place + 1)
+}
+
+fn statement_key(judge: JudgeKey, number: usize) -> String {
+    match judge.main_key() {
+        Some(key) => format!("{key}.{number}"),
+        None => format!("{judge}.{number}"),
+    }
+}
+
+fn points(verdict: Verdict) -> f64 {
+    match verdict {
+        Verdict::Pass => 1.0,
+        Verdict::Fail | Verdict::CannotTell => 0.0,
+    }
+}
+
 /// Who gives a key; `None` where rules do.
 fn judge_of(key: Key) -> Option<JudgeKey> {
     match key {
@@ -79,7 +140,8 @@ struct Said {
 }
 
 impl Said {
-    fn on(self, root: Root, place: &Place<'_>) -> Feedback {
+    /// `by` tells apart several who say something under the same key.
+    fn on(self, root: Root, place: &Place<'_>, by: &str) -> Feedback {
         let comment = self
             .comment
             .filter(|_| !place.hide_inputs && !place.hide_outputs);
@@ -87,7 +149,7 @@ impl Said {
             id: ids::at(
                 root.started,
                 place.session,
-                &[&root.id.to_string(), &self.key],
+                &[&root.id.to_string(), &self.key, by],
             ),
             // Nothing could be said, so an average must not count it.
             error: self.score.is_none(),
@@ -124,7 +186,7 @@ fn scored(feedback: &score::Feedback, judged: Option<&Judged>) -> Said {
     }
 }
 
-fn ruled(key: String, judge_key: JudgeKey, ruling: &Ruling) -> Said {
+fn ruled(judge_key: JudgeKey, number: usize, ruling: &Ruling) -> Said {
     let verdict = match ruling.verdict {
         Some(Verdict::Pass) => "met",
         Some(Verdict::Fail) => "not met",
@@ -141,11 +203,8 @@ fn ruled(key: String, judge_key: JudgeKey, ruling: &Ruling) -> Said {
     facts.insert("weight".to_owned(), json!(ruling.weight));
     facts.insert("critical".to_owned(), json!(ruling.critical));
     Said {
-        key,
-        score: ruling.verdict.map(|verdict| match verdict {
-            Verdict::Pass => 1.0,
-            Verdict::Fail | Verdict::CannotTell => 0.0,
-        }),
+        key: statement_key(judge_key, number),
+        score: ruling.verdict.map(points),
         comment: Some(comment),
         source: judge(judge_key, std::slice::from_ref(ruling), facts),
     }

@@ -146,10 +146,9 @@ pub fn runs(
                 true => Object::new(),
                 false => told.outputs,
             },
-            error: match (&span.work, place.hide_outputs) {
-                // It is the text that the tool answered with.
-                (Work::Tool { .. }, true) => span.error.as_ref().map(|_| "failed".to_owned()),
-                _ => span.error.clone(),
+            error: match place.hide_outputs {
+                true => span.error.as_deref().map(|error| bare(&span.work, error)),
+                false => span.error.clone(),
             },
             extra: Extra {
                 metadata: told.metadata,
@@ -158,6 +157,15 @@ pub fn runs(
     }
     tidy(&mut runs);
     runs
+}
+
+/// That something went wrong, without the words of models and tools.
+fn bare(work: &Work, error: &str) -> String {
+    match work {
+        Work::Tool { .. } => "failed".to_owned(),
+        // What follows the outcome may repeat what was said.
+        _ => error.split(':').next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// What a run says of a span.

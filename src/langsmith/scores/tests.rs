@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::dataset::{Criterion, Dataset, Example};
+use crate::email::Triage;
+use crate::judge::definition::Definitions;
+use crate::message::{Message, ToolCall, ToolStatus};
 use crate::run::Run;
 use crate::score::Score;
 use crate::trace::fixture::{attempt, header, told};
@@ -207,4 +211,76 @@ async fn what_a_variant_can_get_is_known_before_it_gets_it() {
 fn keys_are_short_enough_for_the_service() {
     let numbered = |key: &Key| format!("{key}.{}", u64::MAX).len();
     assert!(Key::ALL.iter().map(numbered).max() <= Some(180));
+}
+
+/// An example with these criteria, and a run that sent it a mail.
+fn mailed(criteria: &[&str], text: &str) -> (Example, Run) {
+    let mut example = Dataset::embedded().examples[0].clone();
+    let criteria = criteria
+        .iter()
+        .map(|text| Criterion::from((*text).to_owned()));
+    example.expect.triage = Triage::Respond;
+    example.expect.criteria = criteria.collect();
+    let call = ToolCall {
+        id: "c1".to_owned(),
+        name: "write_email".to_owned(),
+        arguments: json!({ "to": example.email.from, "subject": "Re", "content": text }),
+    };
+    let mut run = attempt(Vec::new()).runs.remove(0);
+    run.messages = vec![
+        Message::assistant("m0", "", vec![call.clone()]),
+        Message::tool("m1", &call, ToolStatus::Executed, "sent"),
+    ];
+    (example, run)
+}
+
+#[test]
+fn a_label_is_feedback_of_a_person_on_the_attempts_that_did_what_it_is_about() {
+    let definitions = Definitions::embedded();
+    let definition = definitions.get(JudgeKey::ResponseCriteria);
+    let (example, run) = mailed(&["Thanks Ana", "Names a day"], "Thanks, Ana.");
+    let (_, other) = mailed(&[], "No.");
+    let subject = |run| Subject::Example {
+        example: &example,
+        run,
+    };
+    let (work, _) = works(definition, &subject(&run)).remove(1);
+    let item = Item {
+        id: "i".to_owned(),
+        kind: None,
+        label: Verdict::CannotTell,
+        reason: "It may.".to_owned(),
+        labelled_by: "Sam Lee".to_owned(),
+        email: example.email.clone(),
+        cluster: "c".to_owned(),
+        work,
+    };
+    assert_eq!(labelled(&item, definition, &subject(&run)), Some(2));
+    assert_eq!(labelled(&item, definition, &subject(&other)), None);
+    let reasonable = definitions.get(JudgeKey::FeedbackHonoured);
+    assert_eq!(labelled(&item, reasonable, &subject(&run)), None);
+    let mut elsewhere = item.clone();
+    elsewhere.email.subject.push('!');
+    assert_eq!(labelled(&elsewhere, definition, &subject(&run)), None);
+
+    let (header, attempt) = (header(), judged());
+    let said = from_label(&header, &attempt, &PLACE, &item, 2);
+    assert_eq!(
+        (&said.key[..], said.score),
+        ("response.criteria.2", Some(0.0))
+    );
+    assert_eq!(said.comment.as_deref(), Some("It may."));
+    let source = serde_json::to_value(&said.feedback_source).unwrap();
+    assert_eq!(
+        source,
+        json!({
+            "type": "app",
+            "metadata": { "labelled_by": "Sam Lee", "verdict": "cannot_tell" },
+        })
+    );
+    // What the judge said of the same statement stays beside it.
+    let judge = feedback(&header, &attempt, &PLACE);
+    let judge = judge.iter().find(|one| one.key == said.key).unwrap();
+    assert_eq!(judge.run_id, said.run_id);
+    assert_ne!(judge.id, said.id);
 }
