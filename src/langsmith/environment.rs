@@ -177,3 +177,142 @@ fn object(text: &str) -> Result<Object, String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| {
+            let mut variables = variables.iter();
+            let found = variables.find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_newer_name_wins_blank_is_not_set_and_quotes_are_no_part() {
+        for (variables, endpoint, key) in [
+            (&[][..], HOSTED, None),
+            (
+                &[
+                    ("LANGSMITH_ENDPOINT", "https://a.test/api/v1//"),
+                    ("LANGCHAIN_ENDPOINT", "https://b.test"),
+                    ("LANGCHAIN_API_KEY", "old-key"),
+                ][..],
+                "https://a.test/api/v1",
+                Some("old-key"),
+            ),
+            (
+                &[
+                    ("LANGSMITH_ENDPOINT", " "),
+                    ("LANGCHAIN_ENDPOINT", "'https://b.test/' "),
+                    ("LANGSMITH_API_KEY", "\"new-key\""),
+                    ("LANGCHAIN_API_KEY", "old-key"),
+                ],
+                "https://b.test",
+                Some("new-key"),
+            ),
+            (&[("LANGSMITH_API_KEY", "''")], HOSTED, None),
+        ] {
+            let settings = read(variables).unwrap();
+            assert_eq!(settings.endpoint.to_string(), endpoint, "{variables:?}");
+            assert_eq!(settings.key, key.and_then(Key::new), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn everything_has_a_value_when_nothing_is_set_and_takes_the_one_that_is() {
+        let settings = read(&[]).unwrap();
+        assert!(!settings.hide_inputs && !settings.hide_outputs && !settings.offline);
+        assert!(settings.tracking && settings.compression);
+        assert_eq!(settings.experiment_metadata, Object::new());
+        assert_eq!(settings.max_retries, 7);
+        let settings = read(&[
+            (
+                "LANGSMITH_WORKSPACE_ID",
+                "00000000-0000-4000-8000-0000000000aa",
+            ),
+            ("LANGSMITH_HIDE_INPUTS", "TRUE"),
+            ("LANGCHAIN_HIDE_OUTPUTS", "1"),
+            ("LANGSMITH_TEST_SUITE", "suite"),
+            ("LANGSMITH_EXPERIMENT", "nightly"),
+            ("LANGSMITH_EXPERIMENT_METADATA", r#"{"branch":"main"}"#),
+            ("LANGSMITH_TEST_TRACKING", "False"),
+            ("LANGSMITH_DISABLE_RUN_COMPRESSION", "true"),
+            ("LANGSMITH_BATCH_INGEST_SIZE_LIMIT", "20"),
+        ])
+        .unwrap();
+        let workspace = Uuid::from_u128(0x4000_8000_0000_0000_00aa);
+        assert_eq!(settings.workspace, Some(workspace));
+        assert!(settings.hide_inputs && settings.hide_outputs);
+        assert!(!settings.tracking && !settings.compression);
+        assert_eq!(settings.test_suite.as_deref(), Some("suite"));
+        assert_eq!(settings.experiment.as_deref(), Some("nightly"));
+        let metadata = json!(settings.experiment_metadata);
+        assert_eq!(metadata, json!({ "branch": "main" }));
+        assert_eq!(settings.size_limit, NonZeroUsize::new(20));
+        let other = read(&[("LANGSMITH_TEST_TRACKING", "dry")]).unwrap();
+        assert!(other.tracking, "only a no is a no");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_with_its_variable_and_without_its_value() {
+        for (name, value, words) in [
+            (
+                "LANGSMITH_ENDPOINT",
+                "hunter2",
+                "`LANGSMITH_ENDPOINT` starts with neither",
+            ),
+            (
+                "LANGCHAIN_ENDPOINT",
+                "http://u:hunter2@h",
+                "`LANGCHAIN_ENDPOINT` holds a user",
+            ),
+            (
+                "LANGSMITH_API_KEY",
+                "hunter2 hunter2",
+                "`LANGSMITH_API_KEY` is no key",
+            ),
+            (
+                "LANGSMITH_WORKSPACE_ID",
+                "hunter2",
+                "`LANGSMITH_WORKSPACE_ID` is no UUID",
+            ),
+            (
+                "LANGSMITH_EXPERIMENT_METADATA",
+                "{hunter2",
+                "a mistake in line 1, column 2",
+            ),
+            (
+                "LANGSMITH_EXPERIMENT_METADATA",
+                r#"["hunter2"]"#,
+                "another kind of value",
+            ),
+            (
+                "LANGSMITH_HIDE_INPUTS",
+                "ture",
+                "neither `true` nor `false`",
+            ),
+            (
+                "LANGSMITH_BATCH_INGEST_SIZE_LIMIT",
+                "0",
+                "no number of runs",
+            ),
+            (
+                "LANGSMITH_RUNS_ENDPOINTS",
+                "hunter2",
+                "set `LANGSMITH_ENDPOINT`",
+            ),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(words), "{name}={value}: {error}");
+            assert!(
+                error.contains(name) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
+}

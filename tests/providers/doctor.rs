@@ -100,21 +100,35 @@ fn doctor_says_what_a_model_cannot_do_and_what_to_do_about_it() {
 #[test]
 fn doctor_looks_at_threads_and_at_langsmith_where_they_are_configured() {
     let key = "canary-0123456789";
-    let server = Server::start(|_| Answer::new(404, ""));
+    let server = Server::start(move |asked| match asked.header("x-api-key") {
+        _ if asked.line.starts_with("GET /info ") => Answer::new(200, r#"{"version":"0.18.0"}"#),
+        Some(sent) if sent == key => Answer::new(200, "[]"),
+        Some("canary-of-an-organisation") => {
+            Answer::new(403, r#"{"error":"org_scoped_key_requires_workspace"}"#)
+        }
+        sent => Answer::json(
+            401,
+            &serde_json::json!({ "detail": format!("Invalid token {}", sent.unwrap_or_default()) }),
+        ),
+    });
     let dead = nobody();
     let url = server.origin.clone();
     for (config, variables, code, line) in [
         ("", &[][..], 0, None),
         ("", &[("LANGSMITH_API_KEY", key), ("LANGSMITH_ENDPOINT", &url)], 0,
-            Some(format!("pass  LangSmith: {url}, key in LANGSMITH_API_KEY; reachable"))),
-        ("", &[("LANGCHAIN_ENDPOINT", &url)], 0,
-            Some(format!("pass  LangSmith: {url}, no key (LANGSMITH_API_KEY is not set); reachable"))),
+            Some(format!("pass  LangSmith: {url} (version 0.18.0) takes the key\n"))),
+        ("", &[("LANGSMITH_API_KEY", "canary-of-nobody"), ("LANGSMITH_ENDPOINT", &url)], 2,
+            Some(format!("FAIL  LangSmith: {url}; LangSmith denies access (HTTP 401: Invalid token [redacted]); is `LANGSMITH_API_KEY` a key that is still valid"))),
+        ("", &[("LANGSMITH_API_KEY", "canary-of-an-organisation"), ("LANGSMITH_ENDPOINT", &url)], 2,
+            Some("(HTTP 403: org_scoped_key_requires_workspace); the key is an organisation's: say which workspace with `LANGSMITH_WORKSPACE_ID`".to_owned())),
+        ("", &[("LANGCHAIN_ENDPOINT", &url)], 2,
+            Some(format!("FAIL  LangSmith: {url}; no key for LangSmith: set `LANGSMITH_API_KEY`"))),
         ("", &[("LANGCHAIN_API_KEY", key), ("LANGSMITH_ENDPOINT", &dead)], 2,
-            Some(format!("FAIL  LangSmith: {dead}, key in LANGCHAIN_API_KEY; cannot be reached: "))),
+            Some(format!("FAIL  LangSmith: {dead}; LangSmith cannot be reached: cannot connect to {dead} "))),
         ("", &[("LANGSMITH_ENDPOINT", key)], 2,
             Some("FAIL  LangSmith: `LANGSMITH_ENDPOINT` starts with neither".to_owned())),
         ("offline: true", &[("LANGSMITH_API_KEY", key)], 0,
-            Some("pass  LangSmith: https://api.smith.langchain.com, key in LANGSMITH_API_KEY; not tried: `--offline`".to_owned())),
+            Some("pass  LangSmith: https://api.smith.langchain.com; not tried: `--offline`".to_owned())),
         ("checkpointer: sqlite:new.db", &[], 0,
             Some("pass  checkpointer: `new.db` is made when it is needed".to_owned())),
         ("checkpointer: sqlite:no/such/folder/new.db", &[], 2,

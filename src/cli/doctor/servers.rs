@@ -9,11 +9,11 @@ use super::super::config::Config;
 use super::super::environment::Environment;
 use super::super::threads::place::Chosen;
 use super::{Check, writable};
-use crate::model::http::{Connections, Endpoint};
+use crate::langsmith::{self, Client, Settings};
+use crate::report::escape;
 
 /// How long a server may take.
 const LIMIT: Duration = Duration::from_secs(10);
-const LANGSMITH: &str = "https://api.smith.langchain.com";
 
 /// Where threads live, if anybody said where.
 pub async fn checkpointer(
@@ -67,43 +67,56 @@ fn slow(what: &str) -> Check {
         .advise("is the server running, and is a firewall between?")
 }
 
-/// Whether LangSmith can be reached, if its variables are set.
+/// Whether LangSmith takes the key, if its variables are set.
 pub async fn langsmith(environment: &Environment, offline: bool) -> Option<Check> {
     const WHAT: &str = "LangSmith";
-    let first = |names: [&'static str; 2]| {
-        names.into_iter().find_map(|name| {
-            let value = environment.get(name)?.trim().to_owned();
-            (!value.is_empty()).then_some((name, value))
-        })
+    const VARIABLES: [&str; 4] = [
+        "LANGSMITH_API_KEY",
+        "LANGCHAIN_API_KEY",
+        "LANGSMITH_ENDPOINT",
+        "LANGCHAIN_ENDPOINT",
+    ];
+    let is_set = |name| {
+        environment
+            .get(name)
+            .is_some_and(|it| !it.trim().is_empty())
     };
-    let key = first(["LANGSMITH_API_KEY", "LANGCHAIN_API_KEY"]);
-    let said = first(["LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT"]);
-    if key.is_none() && said.is_none() {
+    if !VARIABLES.into_iter().any(is_set) {
         return None;
     }
-    let key = match key {
-        Some((variable, _)) => format!("key in {variable}"),
-        None => "no key (LANGSMITH_API_KEY is not set)".to_owned(),
+    let settings = match Settings::read(|name| environment.get(name)) {
+        // What is the case now is asked, not what may be later.
+        Ok(settings) => Settings {
+            offline,
+            max_retries: 0,
+            ..settings
+        },
+        Err(error) => return Some(Check::fail(WHAT, error.to_string())),
     };
-    let (variable, url) = said.unwrap_or(("LANGSMITH_ENDPOINT", LANGSMITH.to_owned()));
-    let endpoint = match Endpoint::parse(&url) {
-        Ok(endpoint) => endpoint,
-        Err(error) => return Some(Check::fail(WHAT, format!("`{variable}` {error}"))),
+    let endpoint = settings.endpoint.clone();
+    let client = match Client::new(settings, environment.redactor()) {
+        Ok(client) => client,
+        Err(langsmith::Error::Offline { .. }) => {
+            let found = format!("{endpoint}; not tried: `--offline`");
+            return Some(Check::pass(WHAT, found));
+        }
+        Err(error) => return Some(Check::fail(WHAT, format!("{endpoint}; {error}"))),
     };
-    if offline && !endpoint.is_loopback() {
-        return Some(Check::pass(
-            WHAT,
-            format!("{endpoint}, {key}; not tried: `--offline`"),
-        ));
-    }
-    Some(match Connections::default().greet(&endpoint, LIMIT).await {
-        Ok(_) => Check::pass(WHAT, format!("{endpoint}, {key}; reachable")),
-        Err(reason) => Check::fail(
-            WHAT,
-            format!("{endpoint}, {key}; cannot be reached: {reason}"),
-        )
-        .advise(format!(
-            "is `{variable}` right, and is a proxy needed (`HTTPS_PROXY`)?"
-        )),
+    let asked = timeout(LIMIT, async {
+        let version = client.info().await?.version.clone();
+        client.check().await.map(|()| version)
+    });
+    Some(match asked.await {
+        Ok(Ok(version)) => {
+            let version = version.map_or(String::new(), |version| {
+                format!(" (version {})", escape::line(&version))
+            });
+            Check::pass(WHAT, format!("{endpoint}{version} takes the key"))
+        }
+        Ok(Err(error)) => {
+            let told = error.to_string();
+            Check::fail(WHAT, format!("{endpoint}; {}", escape::line(&told)))
+        }
+        Err(_) => slow(WHAT),
     })
 }

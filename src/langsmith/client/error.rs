@@ -32,7 +32,7 @@ pub enum Error {
         retry_after: Option<Duration>,
         reason: String,
     },
-    #[error("LangSmith refused to {doing} (HTTP {status}): {reason}")]
+    #[error("LangSmith did not {doing} (HTTP {status}): {reason}")]
     Refused {
         doing: &'static str,
         status: u16,

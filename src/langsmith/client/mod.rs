@@ -128,7 +128,7 @@ pub enum Ingest {
 
 /// One request.
 struct Call {
-    /// Follows "refused to".
+    /// Follows "LangSmith did not".
     doing: &'static str,
     class: Class,
     method: Method,
@@ -233,10 +233,10 @@ impl Client {
                     Ok(answer) if answer.is_success() => {
                         Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
                     }
-                    Ok(_) | Err(Error::Denied { .. } | Error::Refused { .. }) => {
-                        Ok(Info::default())
+                    Err(error @ (Error::Unreachable { .. } | Error::RateLimited { .. })) => {
+                        Err(error)
                     }
-                    Err(error) => Err(error),
+                    Ok(_) | Err(_) => Ok(Info::default()),
                 }
             })
             .await

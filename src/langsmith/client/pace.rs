@@ -113,3 +113,86 @@ impl Pace {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Seconds after which each of `count` requests was sent, asked for by eight at once.
+    async fn sent(class: Class, count: usize) -> Vec<Duration> {
+        let pace = Arc::new(Pace::default());
+        let start = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for worker in 0..8 {
+            let pace = Arc::clone(&pace);
+            tasks.spawn(async move {
+                let mut times = Vec::new();
+                for _ in (worker..count).step_by(8) {
+                    pace.wait(class).await;
+                    times.push(start.elapsed());
+                }
+                times
+            });
+        }
+        let mut times: Vec<Duration> = tasks.join_all().await.concat();
+        times.sort_unstable();
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_class_is_asked_more_often_than_its_limit_in_any_span_nor_less_often_than_it_may() {
+        for class in Class::ALL {
+            let (most, span) = class.limit();
+            let count = 2 * most + 1;
+            let times = sent(class, count).await;
+            assert_eq!(times.len(), count);
+            for window in times.windows(most + 1) {
+                let apart = window[most] - window[0];
+                assert!(apart >= span, "{class:?}: {apart:?}");
+            }
+            let took = *times.last().unwrap();
+            let said = least(&[(class, count as u64)]);
+            // Timers are kept to the millisecond.
+            assert!(
+                took >= said && took - said < Duration::from_millis(5),
+                "{class:?}: {took:?}"
+            );
+            assert_eq!(times[most - 1], Duration::ZERO, "{class:?} begins at once");
+        }
+    }
+
+    #[test]
+    fn what_waits_side_by_side_takes_as_long_as_the_longest() {
+        for (requests, seconds) in [
+            (&[][..], 0.0),
+            (&[(Class::Query, 0)][..], 0.0),
+            (&[(Class::Query, 15)], 0.0),
+            (&[(Class::Query, 16)], 10.5),
+            (&[(Class::Query, 46), (Class::Multipart, 6000)], 31.5),
+            (&[(Class::Query, 15), (Class::Multipart, 20_000)], 31.5),
+            (&[(Class::Examples, 5001)], 63.0),
+        ] {
+            let expected = Duration::from_secs_f64(seconds);
+            assert_eq!(least(requests), expected, "{requests:?}");
+        }
+        let forever = least(&[(Class::Query, u64::MAX)]);
+        assert!(forever > Duration::from_secs(1 << 32));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_class_that_is_held_waits_and_no_other() {
+        let pace = Pace::default();
+        let start = Instant::now();
+        pace.hold(Class::Query, Duration::from_secs(7));
+        // A shorter wait takes nothing back.
+        pace.hold(Class::Query, Duration::from_secs(1));
+        pace.wait(Class::Multipart).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        pace.wait(Class::Query).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(7));
+        pace.wait(Class::Query).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(7));
+    }
+}

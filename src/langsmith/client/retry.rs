@@ -118,3 +118,102 @@ impl Tries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_status_tells_what_to_do() {
+        use Verdict::{Again, Answer, Denied};
+        for (statuses, is_json, early, expected) in [
+            (
+                &[200, 202, 301, 400, 404, 405, 409, 410, 413, 415, 422, 501][..],
+                true,
+                false,
+                Answer,
+            ),
+            (&[200, 404, 409, 501][..], false, false, Answer),
+            (&[401, 403], true, false, Denied),
+            (&[401, 403], true, true, Denied),
+            (&[401, 403], false, false, Again(Why::Firewall)),
+            (&[404], false, true, Again(Why::Early)),
+            (&[429], true, false, Again(Why::Limited)),
+            (
+                &[408, 425, 500, 502, 503, 504, 520, 599],
+                true,
+                false,
+                Again(Why::Server),
+            ),
+        ] {
+            for &status in statuses {
+                let found = verdict(status, || is_json, early);
+                assert_eq!(found, expected, "{status} {is_json} {early}");
+            }
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_then_there_is_none() {
+        for (random, expected) in [
+            (1.0, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]),
+            (0.0, [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]),
+        ] {
+            let mut tries = Tries::new(Backoff::default(), 7);
+            for seconds in expected {
+                let wait = Duration::from_secs_f64(seconds);
+                assert_eq!(tries.next(Why::Lost, None, random), Some(wait));
+            }
+            assert_eq!(tries.next(Why::Lost, None, random), None);
+        }
+        let mut none = Tries::new(Backoff::default(), 0);
+        assert_eq!(none.next(Why::Server, None, 0.5), None);
+    }
+
+    #[test]
+    fn a_server_s_wait_is_kept_unless_it_is_too_long() {
+        let mut tries = Tries::new(Backoff::default(), 7);
+        for (seconds, expected) in [(0, Some(0)), (120, Some(120)), (121, None)] {
+            let asked = Some(Duration::from_secs(seconds));
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(tries.next(Why::Limited, asked, 0.5), expected);
+        }
+    }
+
+    #[test]
+    fn a_firewall_is_tried_thrice_among_all_tries() {
+        let mut tries = Tries::new(Backoff::default(), 7);
+        let mut more = |why| tries.next(why, None, 0.5).is_some();
+        let whys = [
+            Why::Firewall,
+            Why::Lost,
+            Why::Lost,
+            Why::Firewall,
+            Why::Firewall,
+        ];
+        let found = whys.map(&mut more);
+        assert_eq!(found, [true, true, true, true, false]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_request_is_waited_for_beyond_what_is_bearable(
+            asked in prop::collection::vec(prop::option::of(any::<u64>()), 0..20),
+            retries in 0u32..40,
+            random in 0.0..=1.0,
+        ) {
+            let mut tries = Tries::new(Backoff::default(), retries);
+            let mut given = 0;
+            for seconds in asked {
+                let asked = seconds.map(Duration::from_secs);
+                if let Some(wait) = tries.next(Why::Server, asked, random) {
+                    prop_assert!(wait <= MOST_PATIENCE);
+                    given += 1;
+                }
+            }
+            prop_assert!(given <= retries);
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Asks a server on loopback that answers as it is told.
