@@ -24,7 +24,7 @@ pub use self::calibrate::CalibrateArgs;
 pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
 pub use self::gate::{GateArgs, parse_gate};
 pub use self::merge::MergeArgs;
-pub use self::push::{LangsmithArgs, PushArgs, PushTo};
+pub use self::push::{Destination, LangsmithArgs, PushArgs, PushTo};
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_looks, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 use super::Reach;
 
@@ -46,11 +47,35 @@ pub struct LangsmithArgs {
     #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
     pub layer: Option<u32>,
     /// Say what there is to send; send nothing, and ask no server
-    #[arg(long, required = true, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub reach: Reach,
+}
+
+impl LangsmithArgs {
+    /// An experiment as it is, with nothing chosen.
+    pub fn of(experiment: &str) -> LangsmithArgs {
+        LangsmithArgs {
+            experiment: experiment.to_owned(),
+            dataset: Vec::new(),
+            dataset_name: None,
+            pushed_as: None,
+            prune: false,
+            layer: None,
+            dry_run: false,
+            config: None,
+            reach: Reach::default(),
+        }
+    }
+}
+
+/// Where `run` sends its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Destination {
+    Langsmith,
 }

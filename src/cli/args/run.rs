@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_rate};
+use super::{Destination, Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_rate};
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
 use crate::experiment::gate::Condition;
@@ -67,6 +67,12 @@ pub struct RunArgs {
         help_heading = "Shards"
     )]
     pub upload: Option<String>,
+    /// Send the results there when the run is over
+    #[arg(long, env = "MAILPROOF_PUSH", value_enum, value_name = "WHERE", value_delimiter = ',', help_heading = "Results")]
+    pub push: Vec<Destination>,
+    /// With --push: what could not be sent is a failure of the command (exit code 5)
+    #[arg(long, env = "MAILPROOF_PUSH_REQUIRED", value_parser = FalseyValueParser::new(), help_heading = "Results")]
+    pub push_required: bool,
     /// The day that prompts name [default: today]
     #[arg(long, env = "MAILPROOF_DATE", value_name = "YYYY-MM-DD", value_parser = parse_date, conflicts_with = "email", help_heading = "Shards")]
     pub date: Option<Date>,
@@ -83,7 +89,7 @@ pub struct RunArgs {
     #[arg(long, env = "MAILPROOF_PRUNE", value_parser = FalseyValueParser::new(), conflicts_with = "resume", help_heading = "Recordings")]
     pub prune: bool,
     /// Handle one email (JSON or RFC 5322; `-` reads stdin) instead of a dataset
-    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "looks", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "gate", "budget_usd", "record", "replay", "prune", "judge", "judge_model", "judge_votes", "judge_file"])]
+    #[arg(long, env = "MAILPROOF_EMAIL", value_name = "FILE", conflicts_with_all = ["resume", "last_failed", "only", "dry_run", "shard", "dataset", "experiment", "repeat", "looks", "limit", "sample", "example", "tag", "split", "output", "min_pass_rate", "gate", "budget_usd", "record", "replay", "prune", "push", "push_required", "judge", "judge_model", "judge_votes", "judge_file"])]
     pub email: Option<PathBuf>,
     /// Handle it on a lasting thread of this name: stop at the first question, for
     /// `mailproof respond` to answer

@@ -17,7 +17,7 @@ pub use self::value::OneOrMany;
 use self::value::{
     Concurrency, Dollars, LookCount, Positive, Rate, Requests, Thresholds, Time, Tokens, Votes,
 };
-use super::args::{Choices, JudgeChoice, Reach};
+use super::args::{Choices, Destination, JudgeChoice, Reach};
 use crate::agent::{Background, MemoryAccess};
 use crate::experiment::gate::{Indecisive, Regression};
 use crate::model::catalog::Catalog;
@@ -90,6 +90,9 @@ pub struct Config {
     pub record: Option<PathBuf>,
     pub replay: Option<PathBuf>,
     pub output: Option<OneOrMany<PathBuf>>,
+    /// Where results are sent when a run is over.
+    pub push: Option<OneOrMany<Destination>>,
+    pub push_required: Option<bool>,
     /// What results are compared with.
     pub reference: Option<String>,
     pub min_pass_rate: Option<Rate>,

@@ -31,6 +31,7 @@ use super::looks::{self, Looking};
 use super::models::{self, Models, Parts};
 use super::objects::Objects;
 use super::progress::Display;
+use super::push::AfterRun;
 use super::results::{self, Following, Outputs, RUN};
 use super::snapshots;
 use super::talk::{print, say, warn};
@@ -67,6 +68,10 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     if args.max_failures.is_none() && !args.fail_fast {
         args.max_failures = config.max_failures.as_ref().map(|most| most.0.into());
     }
+    if args.push.is_empty() {
+        args.push = config.push.clone().map(|many| many.0).unwrap_or_default();
+    }
+    args.push_required |= config.push_required.unwrap_or(false);
     let outputs = Outputs::parse(&args.choices.output)?;
     let shard = args
         .shard
@@ -166,6 +171,13 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let upload = args.upload.as_deref();
     let upload = upload.map(|url| Objects::open(url, &environment, args.choices.reach.offline));
     let upload = upload.transpose()?;
+    let offline = args.choices.reach.offline;
+    let pushes = AfterRun::prepare(&args.push, &environment, offline, args.push_required)?;
+    if shard.is_some() && !args.push.is_empty() {
+        return Err(Failure::usage(
+            "a shard is a part of the plan: `mailproof push` sends what `mailproof merge` made of all",
+        ));
+    }
     let catalog = &choices.catalog;
     let models = Models::open(&parts, catalog, &args.choices, &config, &environment)?;
     // Goes through all emails, so only for who wants to know.
@@ -266,7 +278,9 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     say_where(talk, &folder, &summary);
     let Some(shard) = shard else {
         snapshots::say_changes(talk, &folder, &variants, &dataset, &redactor);
-        return Ok(exit(&summary).min(results::exit(&report)).min(compared));
+        let pushed = pushes.push(talk, &folder, summary.because, &dataset, &environment);
+        let ended = exit(&summary).min(results::exit(&report)).min(compared);
+        return Ok(ended.min(pushed));
     };
     if let Some(objects) = &upload {
         shard::upload(talk, objects, &folder)?;

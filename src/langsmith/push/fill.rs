@@ -102,7 +102,10 @@ impl Filling {
 
 /// Puts the runs of all attempts that are not there into loads. Nobody who takes loads any more
 /// is the end of it, too.
-pub fn runs(filling: &Filling, loads: &Sender<Load<Run, Whose>>) -> Result<Filled, super::PushError> {
+pub fn runs(
+    filling: &Filling,
+    loads: &Sender<Load<Run, Whose>>,
+) -> Result<Filled, super::PushError> {
     let mut scored = filling.open()?;
     let header = scored.header().clone();
     let mut filled = Filled {

@@ -112,10 +112,14 @@ pub async fn mirror(client: &Client, order: Order<'_>) -> Result<Mirror, PushErr
                 }
             }
             if writes.missing.len() == TOGETHER || writes.changed.len() == TOGETHER {
-                writes.send(client, order.examples.remote, &mut changes).await?;
+                writes
+                    .send(client, order.examples.remote, &mut changes)
+                    .await?;
             }
         }
-        writes.send(client, order.examples.remote, &mut changes).await?;
+        writes
+            .send(client, order.examples.remote, &mut changes)
+            .await?;
         if reading == 1 {
             changes.unchanged = unchanged;
         }

@@ -25,15 +25,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::batch::{Item, Load};
-use self::deliver::{Delivered, Fate};
 pub use self::deliver::Refusal;
+use self::deliver::{Delivered, Fate};
 use self::fill::{Filling, Target, Whose};
 pub use self::mirror::Changes;
-use self::session::Shared;
 pub use self::session::Git;
+use self::session::Shared;
 pub use self::survey::{Extent, Survey};
-use self::verify::Expected;
 pub use self::verify::Counted;
+use self::verify::Expected;
 use super::client::{Client, Created, Error, Limits, pace};
 use super::examples::{Examples, Hidden};
 use super::wire::{Dataset, Feedback, Object, Run, Session, SessionUpdate};
@@ -175,7 +175,11 @@ impl Pushed {
 impl Push {
     /// How long it takes at least, and how many requests: what the service allows, where nothing
     /// is there yet.
-    pub fn forecast(survey: &Survey, examples: usize, limits: Limits) -> (u64, std::time::Duration) {
+    pub fn forecast(
+        survey: &Survey,
+        examples: usize,
+        limits: Limits,
+    ) -> (u64, std::time::Duration) {
         use pace::Class;
         let whole = survey.whole();
         let operations = limits.operations.get() as u64;
@@ -215,12 +219,13 @@ impl Push {
     }
 
     async fn go(&self, pushed: &mut Pushed) -> Result<(), PushError> {
-        let limits = self.client.limits().await?;
-        self.check()?;
-        let (dataset, made) = mirror::dataset(&self.client, &self.dataset_name, &self.local).await?;
+        let limits = self
+            .unless_cancelled(async { Ok(self.client.limits().await?) })
+            .await?;
+        let found = mirror::dataset(&self.client, &self.dataset_name, &self.local);
+        let (dataset, made) = self.unless_cancelled(found).await?;
         pushed.dataset = Some(dataset.clone());
         pushed.made = made;
-        self.check()?;
         let examples = Examples {
             local: &self.local,
             remote: dataset.id,
@@ -233,7 +238,9 @@ impl Push {
             prune: self.prune,
             needed: &self.survey.examples,
         };
-        let mirror = mirror::mirror(&self.client, order).await?;
+        let mirror = self
+            .unless_cancelled(mirror::mirror(&self.client, order))
+            .await?;
         pushed.changes = mirror.changes;
 
         let shared = Shared {
@@ -249,12 +256,12 @@ impl Push {
         };
         let mut targets = Vec::new();
         for (variant, experiment) in pushed.experiments.iter_mut().enumerate() {
-            self.check()?;
-            let target = match experiment.attempts.all {
-                0 => None,
-                _ => Some(self.target(&shared, variant, experiment).await?),
-            };
-            targets.push(target);
+            if experiment.attempts.all == 0 {
+                targets.push(None);
+                continue;
+            }
+            let target = self.target(&shared, variant, experiment);
+            targets.push(Some(self.unless_cancelled(target).await?));
         }
 
         let filling = Arc::new(Filling {
@@ -274,14 +281,19 @@ impl Push {
         });
         let not_there = self.send_runs(&filling, pushed).await?;
         let expected = self.send_scores(&filling, not_there, pushed).await?;
-        self.end(&filling, pushed).await?;
+        self.unless_cancelled(self.end(&filling, pushed)).await?;
         self.verify(&filling, &expected, pushed).await
     }
 
-    fn check(&self) -> Result<(), PushError> {
-        match self.cancel.is_cancelled() {
-            true => Err(PushError::Cancelled),
-            false => Ok(()),
+    /// Waits no longer once it is cancelled: whatever the server made of it, the next push finds.
+    async fn unless_cancelled<T>(
+        &self,
+        step: impl Future<Output = Result<T, PushError>>,
+    ) -> Result<T, PushError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(PushError::Cancelled),
+            result = step => result,
         }
     }
 
@@ -298,7 +310,10 @@ impl Push {
             Some(found) => (found, false),
             None => self.make(shared, &mut new, variant).await?,
         };
-        if session.reference_dataset_id.is_some_and(|id| id != shared.dataset) {
+        if session
+            .reference_dataset_id
+            .is_some_and(|id| id != shared.dataset)
+        {
             return Err(PushError::OtherDataset {
                 id: session.id,
                 name: session.name,
@@ -360,7 +375,6 @@ impl Push {
         loop {
             let page = self.client.root_ids(session, cursor.as_deref()).await?;
             there.extend(page.ids);
-            self.check()?;
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => return Ok(there),
@@ -375,7 +389,6 @@ impl Push {
             let page = self.client.feedback(session, offset).await?;
             offset += page.len() as u64;
             there.extend(page.iter().map(|feedback| feedback.id));
-            self.check()?;
             if page.len() < 100 {
                 return Ok(there);
             }
@@ -511,7 +524,6 @@ impl Push {
             if experiment.attempts.left() > 0 || target.end_time == target.ends {
                 continue;
             }
-            self.check()?;
             let update = SessionUpdate {
                 end_time: target.ends,
                 extra: None,

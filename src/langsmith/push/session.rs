@@ -99,7 +99,14 @@ impl Shared<'_> {
             .map(|judge| told(judge, variant))
             .collect();
         let git = self.git.as_ref().map(|git| {
-            json!({"commit": git.commit, "branch": git.branch, "dirty": git.dirty})
+            let mut told = Object::from_iter([("commit".to_owned(), json!(git.commit))]);
+            let branch = git
+                .branch
+                .as_ref()
+                .map(|branch| ("branch".to_owned(), json!(branch)));
+            told.extend(branch);
+            told.extend(git.dirty.map(|dirty| ("dirty".to_owned(), json!(dirty))));
+            Value::Object(told)
         });
         let mut metadata = Object::new();
         let mut set = |key: &str, value: Value| {

@@ -84,7 +84,9 @@ impl Extent {
 
     fn extend(&mut self, time: Option<(Timestamp, Timestamp)>) {
         self.time = match (self.time, time) {
-            (Some((began, ended)), Some((first, last))) => Some((began.min(first), ended.max(last))),
+            (Some((began, ended)), Some((first, last))) => {
+                Some((began.min(first), ended.max(last)))
+            }
             (one, other) => one.or(other),
         };
     }

@@ -1,0 +1,387 @@
+//! `mailproof push`: results sent to where others keep theirs.
+
+mod git;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressStyle;
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::REPORTS;
+use super::args::{Destination, LangsmithArgs, PushArgs, PushTo, Talk};
+use super::config::Config;
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::progress::bar;
+use super::run::stop_asked;
+use super::talk::{print, say, warn};
+use super::validate::load;
+use crate::dataset::Dataset;
+use crate::experiment::{EndReason, ExperimentName, Header};
+use crate::langsmith::examples::Hidden;
+use crate::langsmith::push::{Git, IN_FLIGHT, Progress, Push, PushError, Pushed, Survey};
+use crate::langsmith::{Client, Error, Settings};
+use crate::report::escape;
+
+/// How often the display changes.
+const EVERY: Duration = Duration::from_millis(100);
+
+pub fn run(talk: &Talk, args: PushArgs) -> Result<Exit, Failure> {
+    match args.to {
+        PushTo::Langsmith(args) => langsmith(talk, args),
+    }
+}
+
+fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
+    config.reach(&mut args.reach);
+    let environment = args.reach.environment(&config)?;
+    let settings = settings(&environment, args.reach.offline)?;
+    let name: ExperimentName = args.experiment.parse().map_err(Failure::usage)?;
+    let folder = name.folder(Path::new(REPORTS));
+    let survey = Survey::read(&folder, args.layer).map_err(Failure::from_error)?;
+    can_be_pushed(&survey)?;
+    if args.dry_run {
+        let host = settings.endpoint.host();
+        let dataset = dataset_name(&args, &settings, &survey.header);
+        print(&format!("{}\n", text::plan(&survey, &dataset, host)))?;
+        return Ok(Exit::Ok);
+    }
+    if !settings.tracking {
+        say(talk, text::NO_TRACKING);
+        return Ok(Exit::Ok);
+    }
+    let client = Client::new(settings, environment.redactor()).map_err(failure)?;
+    let dataset = dataset(talk, &survey.header, &args.dataset)?;
+    if args.prune && dataset.hash != survey.header.dataset.hash {
+        return Err(Failure::usage(
+            "what is no longer in the dataset can be told only of the dataset that the experiment ran on: leave out `--prune`, or name that with `-d PATH`",
+        ));
+    }
+    let git = git::of_name(name.as_str());
+    let work = Work {
+        client,
+        args,
+        folder,
+        survey,
+        dataset: Arc::new(dataset),
+        git,
+        environment: &environment,
+    };
+    let goes_on = text::command(&work.args);
+    let (pushed, link) = work.carry_out(talk)?;
+    match talk.json {
+        true => print(&text::json(&pushed, link.as_deref()))?,
+        false => print(&text::lines(&pushed, link.as_deref()))?,
+    }
+    text::say_what_is_left(&pushed, &goes_on);
+    Ok(exit(&pushed))
+}
+
+/// Where a run is to send its results, looked at before the run costs anything.
+pub struct AfterRun {
+    places: Vec<Place>,
+    required: bool,
+}
+
+enum Place {
+    Langsmith(Box<Result<Client, Failure>>),
+    /// The environment says that nothing is sent.
+    Nowhere,
+}
+
+impl AfterRun {
+    /// # Errors
+    /// Where sending is required and cannot be.
+    pub fn prepare(
+        destinations: &[Destination],
+        environment: &Environment,
+        offline: bool,
+        required: bool,
+    ) -> Result<AfterRun, Failure> {
+        let place = |destination: &Destination| match destination {
+            Destination::Langsmith => {
+                let settings = settings(environment, offline);
+                if settings.as_ref().is_ok_and(|settings| !settings.tracking) {
+                    return Ok(Place::Nowhere);
+                }
+                let client = settings.and_then(|settings| {
+                    Client::new(settings, environment.redactor()).map_err(failure)
+                });
+                match client {
+                    Err(failure) if required => Err(failure),
+                    client => Ok(Place::Langsmith(Box::new(client))),
+                }
+            }
+        };
+        let places = destinations.iter().map(place).collect::<Result<_, _>>()?;
+        Ok(AfterRun { places, required })
+    }
+
+    /// Sends what is in `folder`. What comes of it is said, and is the end of the command only
+    /// where sending is required. A run that is not over is not sent: the rest of it would come
+    /// later, and by then the service may not take it any more.
+    pub fn push(
+        self,
+        talk: &Talk,
+        folder: &Path,
+        because: EndReason,
+        dataset: &Arc<Dataset>,
+        environment: &Environment,
+    ) -> Exit {
+        let mut worst = Exit::Ok;
+        for place in self.places {
+            let is_over = matches!(because, EndReason::Complete | EndReason::MaxFailures);
+            let exit = match place {
+                Place::Nowhere => {
+                    say(talk, text::NO_TRACKING);
+                    Exit::Ok
+                }
+                Place::Langsmith(_) if !is_over => {
+                    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                    warn(&format!(
+                        "not pushed, because the run is not over: `mailproof push langsmith {name}` sends what there is"
+                    ));
+                    Exit::Incomplete
+                }
+                Place::Langsmith(client) => {
+                    let pushed = client
+                        .and_then(|client| after_run(talk, client, folder, dataset, environment));
+                    pushed.unwrap_or_else(|failure| {
+                        warn(&format!("not pushed: {failure}"));
+                        failure.exit
+                    })
+                }
+            };
+            worst = worst.min(exit);
+        }
+        match self.required {
+            true => worst,
+            false => Exit::Ok,
+        }
+    }
+}
+
+fn after_run(
+    talk: &Talk,
+    client: Client,
+    folder: &Path,
+    dataset: &Arc<Dataset>,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let survey = Survey::read(folder, Some(0)).map_err(Failure::from_error)?;
+    can_be_pushed(&survey)?;
+    let args = LangsmithArgs::of(&survey.header.experiment);
+    let goes_on = text::command(&args);
+    let work = Work {
+        client,
+        args,
+        folder: folder.to_owned(),
+        survey,
+        dataset: Arc::clone(dataset),
+        git: git::of_working_directory(),
+        environment,
+    };
+    let (pushed, link) = work.carry_out(talk)?;
+    say(talk, text::lines(&pushed, link.as_deref()).trim_end());
+    text::say_what_is_left(&pushed, &goes_on);
+    Ok(exit(&pushed))
+}
+
+fn settings(environment: &Environment, offline: bool) -> Result<Settings, Failure> {
+    let settings = Settings::read(|name| environment.get(name)).map_err(Failure::from_error)?;
+    Ok(Settings {
+        offline,
+        ..settings
+    })
+}
+
+fn can_be_pushed(survey: &Survey) -> Result<(), Failure> {
+    let name = escape::line(&survey.header.experiment);
+    if let Some(shard) = &survey.header.shard {
+        return Err(Failure::usage(format!(
+            "`{name}` is shard {} of an experiment: put all of them together with `mailproof merge`, and push what comes of it",
+            shard.part
+        )));
+    }
+    if survey.whole().attempts == 0 {
+        return Err(Failure::nothing_selected(format!(
+            "`{name}` has no attempts yet: `mailproof run --resume -e {name}` goes on with it"
+        )));
+    }
+    Ok(())
+}
+
+/// The dataset at the paths `given`, or where the experiment found it. One that was changed
+/// since will do, and that is said.
+fn dataset(talk: &Talk, header: &Header, given: &[PathBuf]) -> Result<Dataset, Failure> {
+    let paths: Vec<PathBuf> = match given {
+        [] => header.dataset.paths.iter().map(PathBuf::from).collect(),
+        given => given.to_vec(),
+    };
+    let dataset = load(&paths).map_err(|failure| match given {
+        [] => Failure::usage(format!(
+            "{failure}\nthe experiment ran on it: if it is elsewhere now, say where with `-d PATH`"
+        )),
+        _ => failure,
+    })?;
+    if dataset.hash != header.dataset.hash {
+        say(
+            talk,
+            &format!(
+                "dataset `{}` is not what `{}` ran on: examples that are there already stay as they are, and those that it needs and are missing are made as they are here now",
+                escape::line(&dataset.name),
+                escape::line(&header.experiment),
+            ),
+        );
+    }
+    Ok(dataset)
+}
+
+fn dataset_name(args: &LangsmithArgs, settings: &Settings, header: &Header) -> String {
+    let named = args.dataset_name.as_ref().or(settings.test_suite.as_ref());
+    named.unwrap_or(&header.dataset.name).clone()
+}
+
+/// A push that is ready to go.
+struct Work<'a> {
+    client: Client,
+    args: LangsmithArgs,
+    folder: PathBuf,
+    survey: Survey,
+    dataset: Arc<Dataset>,
+    git: Option<Git>,
+    environment: &'a Environment,
+}
+
+impl Work<'_> {
+    /// Pushes under a display of how it goes, after saying what there is to do. Returns what came
+    /// of it, and where that is looked at.
+    fn carry_out(self, talk: &Talk) -> Result<(Pushed, Option<String>), Failure> {
+        let Work {
+            client,
+            args,
+            folder,
+            survey,
+            dataset,
+            git,
+            environment,
+        } = self;
+        let settings = client.settings().clone();
+        let dataset_name = dataset_name(&args, &settings, &survey.header);
+        let named = args.pushed_as.as_ref();
+        let pushed_as = named.unwrap_or(&survey.header.experiment).clone();
+        let whole = survey.whole();
+        let plan = text::plan(&survey, &dataset_name, settings.endpoint.host());
+        let examples = dataset.examples.len() + dataset.scenarios.len() + dataset.episodes.len();
+        let survey = Arc::new(survey);
+        let (progress, watched) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let push = Push {
+            client: client.clone(),
+            folder,
+            survey: Arc::clone(&survey),
+            local: dataset,
+            dataset_name,
+            prefix: settings.experiment.unwrap_or_else(|| pushed_as.clone()),
+            pushed_as,
+            metadata: settings.experiment_metadata,
+            git,
+            hidden: Hidden {
+                inputs: settings.hide_inputs,
+                outputs: settings.hide_outputs,
+            },
+            prune: args.prune,
+            redactor: Arc::new(environment.redactor()),
+            now: Timestamp::now(),
+            cancel: cancel.clone(),
+            progress,
+        };
+        let runtime = Runtime::new().map_err(Failure::internal)?;
+        let pushed: Result<Pushed, Failure> = runtime.block_on(async {
+            let signals = tokio::spawn(listen(cancel));
+            let asked = Instant::now();
+            let limits = client.limits().await.map_err(failure)?;
+            let answered = asked.elapsed();
+            let (requests, least) = Push::forecast(&survey, examples, limits);
+            // Each takes about as long as the first did.
+            let answers = answered.mul_f64(requests as f64 / IN_FLIGHT as f64);
+            say(talk, &text::forecast(&plan, requests, least.max(answers)));
+            let bar = bar(talk, whole.attempts + whole.scores);
+            bar.set_style(
+                ProgressStyle::with_template(
+                    "{bar:20} {pos}/{len} attempts and scores, {eta} left",
+                )
+                .expect("the template is well formed"),
+            );
+            let display = tokio::spawn(show(bar.clone(), watched));
+            let pushed = push.run().await;
+            signals.abort();
+            display.abort();
+            // The task may hold the bar until it has noticed; an abort is no failure.
+            let _ = display.await;
+            bar.finish_and_clear();
+            Ok(pushed)
+        });
+        for notice in client.notices() {
+            say(talk, &escape::line(&notice));
+        }
+        let pushed = pushed?;
+        let link = pushed.dataset.as_ref().and_then(|dataset| {
+            let sessions = pushed.experiments.iter();
+            let sessions: Vec<_> = sessions
+                .filter_map(|it| Some(it.session.as_ref()?.0))
+                .collect();
+            (!sessions.is_empty()).then(|| client.link(dataset, &sessions))
+        });
+        Ok((pushed, link))
+    }
+}
+
+async fn show(bar: indicatif::ProgressBar, progress: watch::Receiver<Progress>) {
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tick.tick().await;
+        let Progress { attempts, scores } = *progress.borrow();
+        bar.set_position(attempts + scores);
+    }
+}
+
+/// The first signal lets what is in flight arrive; the second ends the process.
+async fn listen(cancel: CancellationToken) {
+    stop_asked().await;
+    warn("stopping: what is under way arrives first (once more to stop at once)");
+    cancel.cancel();
+    stop_asked().await;
+    std::process::exit(i32::from(Exit::Interrupted.code()));
+}
+
+fn failure(error: Error) -> Failure {
+    let exit = of_error(&error);
+    // What others said is in it.
+    Failure::usage(escape::lines(&error.to_string())).ending(exit)
+}
+
+fn of_error(error: &Error) -> Exit {
+    match error.is_usage() {
+        true => Exit::Usage,
+        false => Exit::Incomplete,
+    }
+}
+
+fn exit(pushed: &Pushed) -> Exit {
+    match &pushed.stopped {
+        Some(PushError::Cancelled) => Exit::Interrupted,
+        Some(PushError::Client(error)) => of_error(error),
+        Some(PushError::Refusing { .. }) => Exit::Incomplete,
+        Some(_) => Exit::Usage,
+        None if pushed.is_complete() => Exit::Ok,
+        None => Exit::Incomplete,
+    }
+}

@@ -1,0 +1,286 @@
+//! What a push says: of what it will do, of what it did, and of what is left.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+
+use super::super::args::LangsmithArgs;
+use super::super::talk::warn;
+use crate::langsmith::push::{Counts, Experiment, Pushed, Survey};
+use crate::report::escape;
+
+pub const NO_TRACKING: &str = "LANGSMITH_TEST_TRACKING is false: nothing is sent";
+
+/// Names that are listed of many.
+const LISTED: usize = 10;
+
+/// What there is to send, and where to.
+pub fn plan(survey: &Survey, dataset: &str, host: &str) -> String {
+    let whole = survey.whole();
+    let variants = survey.variants.iter().filter(|it| it.attempts > 0).count();
+    format!(
+        "{} ({}, {}) of {} to `{}` at {}",
+        counted(whole.attempts, "attempt"),
+        counted(whole.runs, "run"),
+        counted(whole.scores, "score"),
+        counted(variants as u64, "variant"),
+        escape::line(dataset),
+        escape::line(host),
+    )
+}
+
+/// The same with what it takes.
+pub fn forecast(plan: &str, requests: u64, least: Duration) -> String {
+    let seconds = least.as_secs_f64().round() as u64;
+    let least = match seconds {
+        0 => "a moment".to_owned(),
+        1..120 => format!("at least {seconds} s"),
+        _ => format!("at least {} min", seconds.div_ceil(60)),
+    };
+    format!("{plan}: about {}, {least}", counted(requests, "request"))
+}
+
+/// What came of it: the dataset, each experiment, and where they are looked at.
+pub fn lines(pushed: &Pushed, link: Option<&str>) -> String {
+    let mut text = String::new();
+    let mut line = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    if pushed.dataset.is_some() {
+        line(dataset(pushed));
+    }
+    for experiment in &pushed.experiments {
+        line(told(experiment));
+    }
+    if let Some(link) = link {
+        line(escape::line(link).into_owned());
+    }
+    text
+}
+
+fn dataset(pushed: &Pushed) -> String {
+    let changes = &pushed.changes;
+    let name = pushed.dataset.as_ref().map_or("", |dataset| &dataset.name);
+    let mut parts = Vec::new();
+    let mut part = |count: u64, what: &str| {
+        if count > 0 {
+            parts.push(format!("{} {what}", counted(count, "example")));
+        }
+    };
+    part(changes.created, "made");
+    part(changes.updated, "changed");
+    part(changes.unchanged, "as they were");
+    part(changes.deleted, "deleted");
+    part(changes.foreign, "of others left alone");
+    if parts.is_empty() {
+        parts.push("no examples".to_owned());
+    }
+    let mut text = format!("dataset `{}`: ", escape::line(name));
+    if pushed.made {
+        text.push_str("new, ");
+    }
+    text.push_str(&parts.join(", "));
+    if !changes.gone.is_empty() && changes.deleted == 0 {
+        let gone = changes.gone.len() as u64;
+        let there = if gone == 1 { "is" } else { "are" };
+        write!(
+            text,
+            "; {} no longer here {there} still there (`--prune` deletes): {}",
+            counted(gone, "example"),
+            listed(changes.gone.iter().map(String::as_str), changes.gone.len()),
+        )
+        .expect("a string takes all");
+    }
+    text
+}
+
+fn told(experiment: &Experiment) -> String {
+    let name = match &experiment.session {
+        Some((_, name)) => name,
+        None => &experiment.variant,
+    };
+    let mut text = format!(
+        "{}: {}, {}",
+        escape::line(name),
+        became(experiment.attempts, "attempt"),
+        became(experiment.scores, "score")
+    );
+    match experiment.counted {
+        Some(counted) if counted.complete => text.push_str("; LangSmith counts all of them"),
+        Some(so_far) => write!(
+            text,
+            "; LangSmith counts {} and {} so far (its figures lag behind)",
+            counted(so_far.attempts, "attempt"),
+            counted(so_far.scores, "score"),
+        )
+        .expect("a string takes all"),
+        None => {}
+    }
+    if let Some(layer) = experiment.other_layer {
+        let which = match layer {
+            0 => "the run's own".to_owned(),
+            layer => format!("those of layer {layer}"),
+        };
+        write!(
+            text,
+            "; scores that were there stay {which} (`--as NAME` pushes others as another experiment)"
+        )
+        .expect("a string takes all");
+    }
+    text
+}
+
+fn became(counts: Counts, noun: &str) -> String {
+    let mut parts = Vec::new();
+    if counts.sent > 0 || counts.all == 0 {
+        parts.push(format!("{} sent", HumanCount(counts.sent)));
+    }
+    if counts.there > 0 {
+        parts.push(format!("{} there already", HumanCount(counts.there)));
+    }
+    if counts.left() > 0 {
+        parts.push(format!("{} left", HumanCount(counts.left())));
+    }
+    let plural = if counts.all == 1 { "" } else { "s" };
+    format!("{noun}{plural} {}", parts.join(" and "))
+}
+
+/// Says what was refused and what is left, with the command that goes on.
+pub fn say_what_is_left(pushed: &Pushed, goes_on: &str) {
+    for refusal in pushed.refused.iter().take(LISTED) {
+        warn(&format!(
+            "refused: {}: {}",
+            escape::line(&refusal.name),
+            escape::line(&refusal.reason)
+        ));
+    }
+    if pushed.refused.len() > LISTED {
+        warn(&format!("and {} more", pushed.refused.len() - LISTED));
+    }
+    if !pushed.unknown.is_empty() {
+        let unknown = pushed.unknown.iter().map(String::as_str);
+        warn(&format!(
+            "not sent: attempts at examples that are neither there nor in the dataset here (`-d PATH` says where they are): {}",
+            listed(unknown, pushed.unknown.len())
+        ));
+    }
+    if let Some(stopped) = &pushed.stopped {
+        warn(&escape::lines(&stopped.to_string()));
+    }
+    if !pushed.is_complete() {
+        let left = |of: fn(&Experiment) -> Counts| -> u64 {
+            let experiments = pushed.experiments.iter();
+            experiments.map(|it| of(it).left()).sum()
+        };
+        warn(&format!(
+            "{} and {} are left: `{goes_on}` goes on",
+            counted(left(|it| it.attempts), "attempt"),
+            counted(left(|it| it.scores), "score"),
+        ));
+    }
+}
+
+/// The command that pushes the same again.
+pub fn command(args: &LangsmithArgs) -> String {
+    let mut command = format!("mailproof push langsmith {}", quoted(&args.experiment));
+    for path in &args.dataset {
+        command.push_str(&format!(" -d {}", quoted(&path.display().to_string())));
+    }
+    let named = [
+        (" --dataset-name ", &args.dataset_name),
+        (" --as ", &args.pushed_as),
+    ];
+    for (flag, value) in named {
+        if let Some(value) = value {
+            command.push_str(flag);
+            command.push_str(&quoted(value));
+        }
+    }
+    if let Some(layer) = args.layer {
+        command.push_str(&format!(" --layer {layer}"));
+    }
+    if args.prune {
+        command.push_str(" --prune");
+    }
+    escape::line(&command).into_owned()
+}
+
+/// As a shell wants it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/@:+=".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// All of it as one object.
+pub fn json(pushed: &Pushed, link: Option<&str>) -> String {
+    let counts = |counts: Counts| {
+        json!({
+            "all": counts.all, "sent": counts.sent, "there": counts.there, "left": counts.left(),
+        })
+    };
+    let experiments = pushed.experiments.iter().map(|experiment| {
+        let session = experiment.session.as_ref();
+        json!({
+            "variant": experiment.variant,
+            "id": session.map(|(id, _)| id),
+            "name": session.map(|(_, name)| name),
+            "attempts": counts(experiment.attempts),
+            "scores": counts(experiment.scores),
+            "counted": experiment.counted.map(|counted| json!({
+                "attempts": counted.attempts,
+                "scores": counted.scores,
+                "complete": counted.complete,
+            })),
+        })
+    });
+    let experiments: Vec<Value> = experiments.collect();
+    let refused = pushed.refused.iter();
+    let refused: Vec<Value> = refused
+        .map(|refusal| json!({"what": refusal.name, "reason": refusal.reason}))
+        .collect();
+    let changes = &pushed.changes;
+    let dataset = pushed.dataset.as_ref().map(|dataset| {
+        json!({
+            "id": dataset.id,
+            "name": dataset.name,
+            "made": pushed.made,
+            "examples": {
+                "created": changes.created,
+                "updated": changes.updated,
+                "unchanged": changes.unchanged,
+                "deleted": changes.deleted,
+                "gone": changes.gone,
+                "foreign": changes.foreign,
+            },
+        })
+    });
+    let whole = json!({
+        "complete": pushed.is_complete(),
+        "dataset": dataset,
+        "experiments": experiments,
+        "refused": refused,
+        "unknown_examples": pushed.unknown,
+        "stopped": pushed.stopped.as_ref().map(ToString::to_string),
+        "link": link,
+    });
+    format!("{whole:#}\n")
+}
+
+fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", HumanCount(number))
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>, all: usize) -> String {
+    let names: Vec<_> = names.take(LISTED).map(escape::line).collect();
+    match all.saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{}, and {more} more", names.join(", ")),
+    }
+}
