@@ -223,3 +223,26 @@ fn a_bad_network_is_no_worse_where_mixtures_are_refused() {
         assert_eq!(server.state(), expected, "{:?}", cases[number]);
     });
 }
+
+#[test]
+fn what_was_taken_and_is_not_found_yet_is_not_there_twice() {
+    let bench = bench();
+    for mixtures in [false, true] {
+        let server = server();
+        small(&server);
+        server.configure(|settings| settings.refuses_mixtures = mixtures);
+        // Half of it, or so.
+        server.faults(&[Rule {
+            on: On::Path("/runs/multipart"),
+            when: When::Nth(4),
+            fault: Fault::Silence { done: true },
+        }]);
+        assert!(kill_in_silence(&bench, &server));
+        server.faults(&[]);
+        server.configure(|settings| settings.lags = true);
+        bench.push(&server).exits(0);
+        bench.push(&server).exits(0);
+        let (expected, _) = clean(&bench, small);
+        assert_eq!(server.state(), expected, "mixtures are refused: {mixtures}");
+    }
+}

@@ -37,6 +37,8 @@ pub struct Settings {
     /// Whether one run that is there already makes the service take none of a request; else a
     /// request is only refused where all of them are there. Which of the two is nowhere said.
     pub refuses_mixtures: bool,
+    /// Whether runs and feedback are taken and not found again yet.
+    pub lags: bool,
 }
 
 impl Settings {
@@ -53,6 +55,7 @@ impl Settings {
             size_limit: 100,
             size_limit_bytes: 20 * 1024 * 1024,
             refuses_mixtures: false,
+            lags: false,
         }
     }
 }

@@ -137,7 +137,10 @@ impl Service {
         let chosen = |names: &[&str], value: &Value| {
             names.is_empty() || names.iter().any(|name| value == name)
         };
-        let mut found: Vec<&Object> = self.feedback.values().collect();
+        let mut found: Vec<&Object> = match self.settings.lags {
+            true => Vec::new(),
+            false => self.feedback.values().collect(),
+        };
         found.retain(|it| {
             chosen(&sessions, &it["session_id"])
                 && chosen(&keys, &it["key"])

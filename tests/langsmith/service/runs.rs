@@ -138,11 +138,12 @@ impl Service {
     }
 
     /// All of them or, where one is bad, none.
-    fn take(&mut self, runs: Vec<Object>) -> Result<(), Answer> {
+    fn take(&mut self, mut runs: Vec<Object>) -> Result<(), Answer> {
         if runs.len() > self.settings.size_limit {
             return Err(refuse(413, "too many runs in a request"));
         }
-        for run in &runs {
+        for run in &mut runs {
+            run.retain(|_, value| !value.is_null());
             self.check(run).map_err(|mut refused| {
                 let reason = refused.body["error"].as_str().expect("a reason").to_owned();
                 let ids = format!(
@@ -300,7 +301,7 @@ impl Service {
         let examples = list("reference_example")?;
         let is_root = body.get("is_root").and_then(Value::as_bool);
         let mut found: Vec<&Object> = Vec::new();
-        for run in self.runs.values() {
+        for run in self.runs.values().filter(|_| !self.settings.lags) {
             let (id, session) = (required_id(run, "id")?, required_id(run, "session_id")?);
             let example = id_of(run, "reference_example_id")?;
             let holds = (sessions.is_empty() || sessions.contains(&session))
