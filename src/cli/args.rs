@@ -6,6 +6,7 @@ mod calibrate;
 mod compare;
 mod merge;
 mod gate;
+mod pull;
 mod push;
 mod rescore;
 mod run;
@@ -24,6 +25,7 @@ pub use self::calibrate::CalibrateArgs;
 pub use self::compare::{CompareArgs, Flips, ReferenceArgs, ReferenceVerb, RuleArgs};
 pub use self::gate::{GateArgs, parse_gate};
 pub use self::merge::MergeArgs;
+pub use self::pull::{PullArgs, PullFrom, PullLangsmithArgs};
 pub use self::push::{Destination, LangsmithArgs, PushArgs, PushTo};
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_looks, parse_votes};
@@ -108,6 +110,11 @@ pub enum Verb {
         after_help = "Examples:\n  mailproof merge -e nightly\n  mailproof merge artifacts -e nightly -o report.md\n  mailproof merge reports/nightly.*-of-4 -e nightly\n  mailproof merge s3://bucket/evaluations -e nightly"
     )]
     Merge(MergeArgs),
+    /// Fetch examples, and people's labels, from where others keep theirs
+    #[command(
+        after_help = "Example:\n  mailproof pull langsmith support-emails -o support.yaml"
+    )]
+    Pull(Box<PullArgs>),
     /// Send results to where others keep theirs
     #[command(after_help = "Example:\n  mailproof push langsmith before-change")]
     Push(PushArgs),

@@ -25,6 +25,7 @@ mod merge;
 mod models;
 mod objects;
 mod progress;
+mod pull;
 mod push;
 mod reference;
 mod report;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Gate(args) => gate::run(&talk, &args),
         Verb::Rescore(args) => rescore::run(&talk, &args),
         Verb::Merge(args) => merge::run(&talk, &args),
+        Verb::Pull(args) => pull::run(&talk, *args),
         Verb::Push(args) => push::run(&talk, args),
         Verb::Show(args) => show::run(&talk, &args),
         Verb::Threads(args) => threads::run(&talk, &args),
