@@ -5,10 +5,13 @@
 //! another machine or after a crash, finds what is there and adds what is not.
 
 pub mod client;
+pub mod comparative;
 pub mod difference;
 pub mod environment;
 pub mod examples;
+pub mod humans;
 pub mod ids;
+pub mod pull;
 pub mod push;
 pub mod runs;
 pub mod scores;

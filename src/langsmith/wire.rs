@@ -221,11 +221,22 @@ pub struct FeedbackRead {
     #[serde(default)]
     pub run_id: Option<Uuid>,
     #[serde(default)]
-    pub feedback_source: Option<FeedbackSource>,
+    pub feedback_source: Option<SourceRead>,
     #[serde(default)]
     pub created_at: Option<Timestamp>,
     #[serde(default)]
     pub modified_at: Option<Timestamp>,
+}
+
+/// Who said so, as the service answers.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct SourceRead {
+    #[serde(rename = "type", default)]
+    pub kind: Option<SourceKind>,
+    #[serde(default)]
+    pub user_id: Option<Uuid>,
+    #[serde(default)]
+    pub user_name: Option<String>,
 }
 
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

@@ -59,6 +59,11 @@ impl<'a> Assembly<'a> {
         self.importing.map(Position::START, record, shape)
     }
 
+    /// Counts a record that is none, whatever it is.
+    pub fn passed_over(&mut self) {
+        self.importing.report.records += 1;
+    }
+
     /// Takes a record in the dataset's own form. `left_out` are keys that had no place in it,
     /// and `notes` what was changed to make it fit.
     ///

@@ -6,6 +6,7 @@
 //! two attempts, an [`End`]. The file is there once it is whole, and not before.
 
 mod places;
+mod read;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
@@ -32,6 +33,7 @@ use crate::redact::Redactor;
 use crate::run::{Cost, Run, Usage};
 
 pub use places::Places;
+pub use read::{PairwiseError, Reader};
 pub use write::Writer;
 
 /// Format of the file; a reader that meets another names both.
