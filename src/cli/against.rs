@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::REPORTS;
 use super::args::RuleArgs;
 use super::compare::rule;
@@ -9,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::looks;
 use super::talk::warn;
 use crate::compare::{
-    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule,
+    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule, Side,
     TooFewAttempts, check_attempts, compare,
 };
 use crate::dataset::Dataset;
@@ -93,22 +95,14 @@ impl Against {
     /// Where its trajectories are. Those of a reference file are where its experiment was run,
     /// if that was here.
     pub fn journal(&self, results: &Results) -> Option<Journal> {
+        let facts = &results.facts;
+        let layer = Some(facts.layer.unwrap_or(0));
         match &self.place {
             Place::Experiment(folder) => Some(Journal {
                 folder: folder.clone(),
-                layer: Some(results.facts.layer.unwrap_or(0)),
+                layer,
             }),
-            Place::File(_) => {
-                let name: ExperimentName = results.facts.experiment.parse().ok()?;
-                let folder = name.folder(Path::new(REPORTS));
-                let reader = Reader::open(&folder.join(FILE)).ok()?;
-                // Another may have been run under the same name since.
-                let is_it = reader.header().created == results.facts.created;
-                is_it.then_some(Journal {
-                    folder,
-                    layer: Some(results.facts.layer.unwrap_or(0)),
-                })
-            }
+            Place::File(_) => kept(&facts.experiment, facts.created, layer),
         }
     }
 
@@ -118,6 +112,24 @@ impl Against {
             Place::File(path) => Some(path.display().to_string()),
         }
     }
+}
+
+/// Where the trajectories of one side of a comparison are, if they are here.
+pub fn journal(side: &Side) -> Option<Journal> {
+    kept(
+        &side.experiment,
+        side.created,
+        Some(side.layer.unwrap_or(0)),
+    )
+}
+
+fn kept(experiment: &str, created: Timestamp, layer: Option<u32>) -> Option<Journal> {
+    let name: ExperimentName = experiment.parse().ok()?;
+    let folder = name.folder(Path::new(REPORTS));
+    let reader = Reader::open(&folder.join(FILE)).ok()?;
+    // Another may have been run under the same name since.
+    let is_it = reader.header().created == created;
+    is_it.then_some(Journal { folder, layer })
 }
 
 /// The reference of a command, read before anything else is done.

@@ -7,7 +7,7 @@ use super::args::{CompareArgs, Flips, RuleArgs, Talk};
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
-use super::results::replace;
+use super::results::{self, replace};
 use super::talk::{self, print, say, warn};
 use crate::compare::{
     Besides, Comparison, Journal, Measure, Pairing, Results, Rule, Verdict, Wanted,
@@ -23,6 +23,17 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
         Against::parse(&args.reference)?,
         Against::parse(&args.candidate)?,
     );
+    let pages: Vec<&Output> = outputs.iter().filter(|it| it.form == Form::Html).collect();
+    let folder = match &of_candidate.place {
+        Place::Experiment(folder) => Some(folder),
+        Place::File(_) if pages.is_empty() => None,
+        Place::File(path) => {
+            return Err(Failure::usage(format!(
+                "nothing but scores is kept in `{}`, and a page shows what was done: name an experiment second, or write a .md",
+                path.display()
+            )));
+        }
+    };
     let (reference, candidate) = both(against, &of_candidate)?;
     let pairing = Pairing {
         candidate: of_candidate.variant.clone(),
@@ -41,12 +52,22 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
     }
     let redactor = Environment::process().redactor();
     for output in &outputs {
-        let text = output.form.render(&comparison, &redactor);
+        let Some(text) = output.form.render(&comparison, &redactor) else {
+            continue;
+        };
         replace(&output.path, &text).map_err(|error| {
             Failure::usage(format!("cannot write `{}`: {error}", output.path.display()))
         })?;
         if talk.verbose {
             say(talk, &format!("wrote {}", output.path.display()));
+        }
+    }
+    if let Some(folder) = folder.filter(|_| !pages.is_empty()) {
+        // That of the second experiment's report, held against the first.
+        let mut report = results::make(folder, Some(candidate.facts.layer.unwrap_or(0)))?;
+        report.compared(comparison.clone(), gates.indecisive_regression());
+        for page in pages {
+            results::write_page(talk, folder, &report, &page.path, &redactor)?;
         }
     }
     let wanted = wanted(args, &comparison)?;
@@ -164,7 +185,7 @@ fn exit(comparison: &Comparison, indecisive: Indecisive) -> Exit {
 /// Prints the comparison: JSON where asked for, else laid out for the terminal.
 pub fn show(talk: &Talk, comparison: &Comparison, redactor: &Redactor) -> Result<(), Failure> {
     if talk.json {
-        return print(&Form::Json.render(comparison, redactor));
+        return print(&json(comparison, redactor));
     }
     let text = report::comparison_terminal(comparison, talk::width(), talk::color(talk));
     print(&redactor.text(&text))
@@ -175,17 +196,25 @@ pub fn show(talk: &Talk, comparison: &Comparison, redactor: &Redactor) -> Result
 enum Form {
     Json,
     Markdown,
+    Html,
 }
 
 impl Form {
-    fn render(self, comparison: &Comparison, redactor: &Redactor) -> String {
+    /// As text; `None` where it takes more than the comparison.
+    fn render(self, comparison: &Comparison, redactor: &Redactor) -> Option<String> {
         match self {
-            Form::Json => redactor.json(&render::json(comparison)).into_owned(),
-            Form::Markdown => redactor
-                .text(&report::comparison_markdown(comparison))
-                .into_owned(),
+            Form::Json => Some(json(comparison, redactor)),
+            Form::Markdown => {
+                let text = report::comparison_markdown(comparison);
+                Some(redactor.text(&text).into_owned())
+            }
+            Form::Html => None,
         }
     }
+}
+
+fn json(comparison: &Comparison, redactor: &Redactor) -> String {
+    redactor.json(&render::json(comparison)).into_owned()
 }
 
 struct Output {
@@ -200,9 +229,10 @@ fn outputs(paths: &[PathBuf]) -> Result<Vec<Output>, Failure> {
         let form = match extension.to_str() {
             Some("json") => Form::Json,
             Some("md") => Form::Markdown,
+            Some("html") => Form::Html,
             _ => {
                 return Err(Failure::usage(format!(
-                    "cannot tell the format of `{}`: end it in .json or .md",
+                    "cannot tell the format of `{}`: end it in .json, .md, or .html",
                     path.display()
                 )));
             }

@@ -8,8 +8,10 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::results;
 use super::talk::{color, print, say, warn, width};
-use crate::experiment::journal::{self, Progress};
-use crate::report::history::{History, HistoryOptions, Past, Series, figure, figure_keys, render};
+use crate::experiment::journal::{self, JournalError, Progress};
+use crate::report::history::{
+    Earlier, History, HistoryOptions, Past, figure_keys, is_before, render,
+};
 use crate::report::{Report, escape};
 
 pub fn run(talk: &Talk, args: &HistoryArgs) -> Result<Exit, Failure> {
@@ -62,24 +64,8 @@ fn unread(name: &str, error: &impl ToString) -> String {
 /// What an experiment is, and its report where it is finished: made of the journal, which is
 /// never out of date.
 fn tell(name: &str, progress: &Progress) -> Result<(Past, Option<Report>), Failure> {
-    let Progress {
-        header,
-        attempts,
-        planned,
-        ..
-    } = progress;
-    let past = Past {
-        experiment: name.to_owned(),
-        created: header.created,
-        attempts: *attempts,
-        planned: *planned,
-        dataset: header.dataset.name.clone(),
-        dataset_hash: header.dataset.hash.clone(),
-        selection: header.selection.clone(),
-        seed: header.seed,
-        suites: header.suites.clone(),
-    };
-    let report = match attempts >= planned {
+    let past = Past::begun(name, progress);
+    let report = match progress.is_finished() {
         true => Some(results::make(&Path::new(REPORTS).join(name), None)?),
         false => None,
     };
@@ -105,24 +91,9 @@ fn history(args: &HistoryArgs, told: Vec<(Past, Option<Report>)>) -> Result<Hist
         }
     }
     names.retain(|name| args.variant.is_empty() || args.variant.iter().any(|it| it == name));
-    let values = |name: &str| -> Vec<Option<f64>> {
-        let of = |report: &Report| {
-            let variant = report.variants.iter().find(|it| it.name == name)?;
-            figure(variant, &args.key)
-        };
-        told.iter()
-            .map(|(_, report)| of(report.as_ref()?))
-            .collect()
-    };
-    let variants: Vec<Series> = names
-        .iter()
-        .map(|name| Series {
-            variant: (*name).to_owned(),
-            values: values(name),
-        })
-        .filter(|series| series.values.iter().any(Option::is_some))
-        .collect();
-    if variants.is_empty() && !names.is_empty() {
+    let each = told.iter().map(|(past, report)| (past, report.as_ref()));
+    let history = History::of(&args.key, &names, each);
+    if history.variants.is_empty() && !names.is_empty() {
         let mut keys: Vec<String> = Vec::new();
         for key in reports().flat_map(figure_keys) {
             if !keys.contains(&key) {
@@ -135,11 +106,48 @@ fn history(args: &HistoryArgs, told: Vec<(Past, Option<Report>)>) -> Result<Hist
             keys.join(", ")
         )));
     }
-    Ok(History {
-        key: args.key.clone(),
-        experiments: told.into_iter().map(|(past, _)| past).collect(),
-        variants,
-    })
+    Ok(history)
+}
+
+/// The most earlier experiments that a page tells of, and attempts that are read for them: a run
+/// does not end later for what was long ago.
+const EARLIER: usize = 20;
+const READ: u64 = 200_000;
+
+/// What is told of the experiments before the one of `report`, which is in `folder`: those under
+/// ./reports that are of the same cases, as their journals have them with the newest scores.
+/// Nothing of a part of an experiment, and of one that is not finished.
+///
+/// # Errors
+/// The folder of all experiments cannot be read.
+pub fn earlier(folder: &Path, report: &Report) -> Result<Option<Earlier>, JournalError> {
+    let is_whole = report.coverage.attempts >= report.coverage.planned;
+    if report.plan.shard.is_some() || !is_whole {
+        return Ok(None);
+    }
+    let (mut before, mut older, mut unread) = (Vec::new(), 0, 0);
+    let mut room = READ;
+    for listed in journal::list(Path::new(REPORTS))? {
+        let Ok(progress) = &listed.progress else {
+            unread += 1;
+            continue;
+        };
+        let other = Path::new(REPORTS).join(&listed.name);
+        if other == folder || !is_before(progress, report) {
+            continue;
+        }
+        if older > 0 || before.len() == EARLIER || progress.attempts > room {
+            older += 1;
+            continue;
+        }
+        room -= progress.attempts;
+        match results::make_quietly(&other) {
+            Ok(report) => before.push(report),
+            Err(_) => unread += 1,
+        }
+    }
+    before.reverse();
+    Ok(Earlier::of(report, &before, older, unread))
 }
 
 /// Whether the terminal says that it shows more than ASCII; what reads a file or a pipe does.

@@ -10,16 +10,19 @@ use std::time::Duration;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::REPORTS;
+use super::against;
 use super::args::Talk;
 use super::ci::{self, Origins};
 use super::exit::{Exit, Failure};
+use super::history;
 use super::talk::{self, print, say, warn};
+use crate::compare::{Besides, Journal};
 use crate::experiment::gate::Deeds;
 use crate::experiment::journal;
 use crate::experiment::layer::{LayerError, Ordered, Scored};
 use crate::experiment::{Attempt, ExperimentName, Header};
 use crate::redact::Redactor;
-use crate::report::html::{Page, Survey};
+use crate::report::html::{self, Page, Survey};
 use crate::report::{self, Environment, Fold, FormError, Gate, GateVerdict, LayerReport, Report};
 use crate::run::Run;
 
@@ -93,7 +96,27 @@ struct Shown<'a> {
     attempts: Option<Ordered>,
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    fn of(folder: &'a Path, report: &'a Report, redactor: &'a Redactor) -> Shown<'a> {
+        Shown {
+            folder,
+            report,
+            redactor,
+            attempts: None,
+        }
+    }
+
+    fn put(&mut self, talk: &Talk, path: &Path, form: Form) -> Result<(), Failure> {
+        let write = |file: &mut BufWriter<File>| form.write(self, file);
+        replace_with(path, write).map_err(|error| {
+            Failure::usage(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+        if talk.verbose {
+            say(talk, &format!("wrote {}", path.display()));
+        }
+        Ok(())
+    }
+
     fn attempts(&mut self) -> Result<&mut Ordered, LayerError> {
         if self.attempts.is_none() {
             let layer = self.report.environment.layer.as_ref();
@@ -119,7 +142,19 @@ fn page(
     while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
         survey.push(&entry.attempt);
     }
-    let mut page = Page::new(report, survey, redactor);
+    let earlier = history::earlier(folder, report).map_err(LayerError::Journal)?;
+    let mut page = Page::new(report, survey, earlier.as_ref(), redactor);
+    if let Some(comparison) = &report.comparison
+        && let Some(reference) = against::journal(&comparison.reference)
+    {
+        let candidate = Journal {
+            folder: folder.to_owned(),
+            layer,
+        };
+        for beside in Besides::find(Some(&reference), &candidate, html::wanted(comparison))? {
+            page.flip(&beside?);
+        }
+    }
     let mut scored = Scored::open(folder, layer)?;
     while let Some(entry) = scored.next_attempt::<Run>()? {
         page.push(&entry.attempt);
@@ -179,6 +214,15 @@ pub fn make(folder: &Path, layer: Option<u32>) -> Result<Report, Failure> {
     held(folder, layer, |_| Ok(()))
 }
 
+/// The same with the newest scores, of an experiment that is shown beside another: nothing is
+/// said of layers that are passed over.
+pub fn make_quietly(folder: &Path) -> Result<Report, Failure> {
+    let scored = Scored::open(folder, None).map_err(Failure::from_error)?;
+    let mut making = Making::of(scored, |_| Ok(()))?;
+    making.read()?;
+    Ok(making.finish())
+}
+
 /// The same, of results that `hold` holds to something else.
 pub fn held(
     folder: &Path,
@@ -202,7 +246,13 @@ impl Making {
         layer: Option<u32>,
         hold: impl FnOnce(&mut Header) -> Result<(), Failure>,
     ) -> Result<Making, Failure> {
-        let scored = open(folder, layer)?;
+        Making::of(open(folder, layer)?, hold)
+    }
+
+    fn of(
+        scored: Scored,
+        hold: impl FnOnce(&mut Header) -> Result<(), Failure>,
+    ) -> Result<Making, Failure> {
         let mut header = scored.header().clone();
         hold(&mut header)?;
         let fold = Fold::new(header);
@@ -317,22 +367,22 @@ pub fn write(
         ("report.svg", Form::Svg),
     ];
     let beside = standard.map(|(name, form)| (folder.join(name), form));
-    let mut source = Shown {
-        folder,
-        report,
-        redactor,
-        attempts: None,
-    };
+    let mut source = Shown::of(folder, report, redactor);
     for (path, form) in beside.iter().chain(&outputs.0) {
-        let write = |file: &mut BufWriter<File>| form.write(&mut source, file);
-        replace_with(path, write).map_err(|error| {
-            Failure::usage(format!("cannot write `{}`: {error}", path.display()))
-        })?;
-        if talk.verbose {
-            say(talk, &format!("wrote {}", path.display()));
-        }
+        source.put(talk, path, *form)?;
     }
     Ok(())
+}
+
+/// Writes the page of a report, and nothing else.
+pub fn write_page(
+    talk: &Talk,
+    folder: &Path,
+    report: &Report,
+    path: &Path,
+    redactor: &Redactor,
+) -> Result<(), Failure> {
+    Shown::of(folder, report, redactor).put(talk, path, Form::Html)
 }
 
 /// Replaces a file in one step: a reader meets the old text or the new one.

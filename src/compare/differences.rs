@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::pair::is_covered;
 use super::pairing::differs;
 use super::results::{Facts, Results};
-use crate::experiment::{JudgePlan, Panel};
+use crate::experiment::{AskedModel, JudgePlan, Panel};
 use crate::judge::JudgeKey;
+use crate::model::rules::NAME;
 
 /// The most ids that a sentence names.
 const IDS_TOLD: usize = 5;
@@ -123,7 +124,31 @@ fn settings(was: &Facts, is: &Facts, told: &mut Vec<String>) {
     changed("limits", &was.limits, &is.limits, told);
     changed("behaviour", &was.behaviour, &is.behaviour, told);
     changed("triage_costs", was.triage_costs, is.triage_costs, told);
-    changed("models", &was.models, &is.models, told);
+    rules(was, is, told);
+    let others = |facts: &Facts| -> BTreeMap<String, AskedModel> {
+        let models = facts.models.iter().filter(|(name, _)| *name != NAME);
+        models
+            .map(|(name, model)| (name.clone(), model.clone()))
+            .collect()
+    };
+    changed("models", others(was), others(is), told);
+}
+
+/// What the embedded model goes by: it is among the models where that is not embedded.
+fn rules(was: &Facts, is: &Facts, told: &mut Vec<String>) {
+    let rules = |facts: &Facts| match facts.models.get(NAME) {
+        None => "the embedded ones".to_owned(),
+        Some(asked) => {
+            let hash = asked.model.split_once('#').map_or("", |(_, hash)| hash);
+            format!("those of a `rules_file` (`{hash}`)")
+        }
+    };
+    let (was, is) = (rules(was), rules(is));
+    if was != is {
+        told.push(format!(
+            "the model `{NAME}` goes by other rules: {is} now, {was} before"
+        ));
+    }
 }
 
 /// Who judged, and by what.

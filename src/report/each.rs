@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::escape::{self, bounded, line, shell};
 use super::incident::Lapse;
+use crate::compare::ReadError;
 use crate::experiment::layer::LayerError;
 use crate::experiment::{Attempt, CaseKind, Header, Verdict};
 use crate::redact::Redactor;
@@ -17,6 +18,8 @@ use crate::score::Score;
 pub enum FormError {
     #[error(transparent)]
     Read(#[from] LayerError),
+    #[error(transparent)]
+    Compare(#[from] ReadError),
     #[error(transparent)]
     Write(#[from] io::Error),
     #[error("the XML cannot be written: {0}")]

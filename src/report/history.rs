@@ -6,8 +6,13 @@ use unicode_width::UnicodeWidthStr;
 
 use super::escape::{bounded, line};
 use super::{Report, VariantReport, cost, figures, table};
+use crate::experiment::journal::Progress;
 use crate::experiment::{Selection, Suite};
 use crate::run::Cost;
+
+mod earlier;
+
+pub use earlier::{Earlier, is_before};
 
 /// The most experiments that a sparkline has room for; further ones are left out at its
 /// beginning.
@@ -54,7 +59,73 @@ pub struct Series {
     pub values: Vec<Option<f64>>,
 }
 
+impl History {
+    /// The figure of `variants` over experiments, the oldest first, and those that have it
+    /// nowhere left out. An experiment without a report has no figure.
+    pub fn of<'a>(
+        key: &str,
+        variants: &[&str],
+        told: impl Iterator<Item = (&'a Past, Option<&'a Report>)>,
+    ) -> History {
+        let mut series: Vec<Series> = variants
+            .iter()
+            .map(|name| Series {
+                variant: (*name).to_owned(),
+                values: Vec::new(),
+            })
+            .collect();
+        let mut experiments = Vec::new();
+        for (past, report) in told {
+            experiments.push(past.clone());
+            for series in &mut series {
+                let mut variants = report.into_iter().flat_map(|report| &report.variants);
+                let variant = variants.find(|it| it.name == series.variant);
+                series
+                    .values
+                    .push(variant.and_then(|variant| figure(variant, key)));
+            }
+        }
+        series.retain(|series| series.values.iter().any(Option::is_some));
+        History {
+            key: key.to_owned(),
+            experiments,
+            variants: series,
+        }
+    }
+}
+
 impl Past {
+    /// What the journal says, under the name of its folder.
+    pub fn begun(name: &str, progress: &Progress) -> Past {
+        let header = &progress.header;
+        Past {
+            experiment: name.to_owned(),
+            created: header.created,
+            attempts: progress.attempts,
+            planned: progress.planned,
+            dataset: header.dataset.name.clone(),
+            dataset_hash: header.dataset.hash.clone(),
+            selection: header.selection.clone(),
+            seed: header.seed,
+            suites: header.suites.clone(),
+        }
+    }
+
+    /// The same of a report.
+    pub fn of(report: &Report) -> Past {
+        Past {
+            experiment: report.experiment.clone(),
+            created: report.environment.created,
+            attempts: report.coverage.attempts,
+            planned: report.coverage.planned,
+            dataset: report.dataset.name.clone(),
+            dataset_hash: report.dataset.hash.clone(),
+            selection: report.plan.selection.clone(),
+            seed: report.plan.seed,
+            suites: report.plan.suites.clone(),
+        }
+    }
+
     fn is_finished(&self) -> bool {
         self.attempts >= self.planned
     }
@@ -278,7 +349,7 @@ fn sparkline(history: &History, series: &Series, ascii: bool) -> String {
 }
 
 /// A value as reports show it: shares in percent, the mean cost of mistakes as it is.
-fn shown(key: &str, value: f64) -> String {
+pub(super) fn shown(key: &str, value: f64) -> String {
     match key {
         "cost_usd" => match Cost::try_from(value) {
             Ok(cost) => format!("${}", cost::usd(cost)),

@@ -105,7 +105,7 @@ fn one_rule_that_is_worse_on_one_tag_is_found_and_the_report_leads_to_it() {
     let told = comparison["differences"].as_array().unwrap();
     let models: Vec<&Value> = told
         .iter()
-        .filter(|line| line.as_str().unwrap().contains("models.rules"))
+        .filter(|line| line.as_str().unwrap().contains("goes by other rules"))
         .collect();
     assert_eq!(models.len(), 1, "{told:?}");
     for pair in comparison["pairs"].as_array().unwrap() {
@@ -443,7 +443,7 @@ fn a_comparison_is_written_where_it_is_asked_for() {
             .contains("pass_rate")
     );
     let told = place.fail(&["compare", "a", "a", "-o", "c.pdf"], 2);
-    assert!(told.contains("end it in .json or .md"), "{told}");
+    assert!(told.contains("end it in .json, .md, or .html"), "{told}");
     for (flag, value) in [("--margin", "2"), ("--alpha", "0.5"), ("--key", "accuracy")] {
         place.fail(&["compare", "a", "a", flag, value], 2);
     }

@@ -31,7 +31,7 @@ pub struct CompareArgs {
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Also write it here; the format by extension: .json, .md; repeatable
+    /// Also write it here; the format by extension: .json, .md, .html; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]
     pub output: Vec<PathBuf>,
 }

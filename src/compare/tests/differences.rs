@@ -1,6 +1,6 @@
 use super::*;
 use crate::email::Triage;
-use crate::experiment::{JudgePlan, Panel};
+use crate::experiment::{AskedModel, JudgePlan, Panel};
 use crate::judge::JudgeKey;
 use crate::judge::calibration::Standing;
 
@@ -41,6 +41,34 @@ fn what_else_differs_is_told_settings_first() {
     `b` is not complete: not every attempt that it planned is recorded
     ");
     assert_eq!(compared(&reference, &reference).differences, [""; 0]);
+}
+
+#[test]
+fn other_rules_are_told_in_words() {
+    let by = |model: &str| {
+        let asked = AskedModel {
+            model: model.to_owned(),
+            settings: Default::default(),
+        };
+        [("rules".to_owned(), asked)].into()
+    };
+    let mut reference = failing("a", 10, &[]);
+    let mut candidate = failing("b", 10, &[]);
+    let mut told = Vec::new();
+    let mut compare = |reference: &Results, candidate: &Results| {
+        told.extend(compared(reference, candidate).differences);
+    };
+    candidate.facts.models = by("rules#ab12");
+    compare(&reference, &candidate);
+    compare(&candidate, &reference);
+    reference.facts.models = by("rules#cd34");
+    compare(&reference, &candidate);
+    compare(&reference, &reference);
+    insta::assert_snapshot!(told.join("\n"), @r"
+    the model `rules` goes by other rules: those of a `rules_file` (`ab12`) now, the embedded ones before
+    the model `rules` goes by other rules: the embedded ones now, those of a `rules_file` (`ab12`) before
+    the model `rules` goes by other rules: those of a `rules_file` (`ab12`) now, those of a `rules_file` (`cd34`) before
+    ");
 }
 
 #[test]

@@ -133,6 +133,8 @@ pub struct Words {
     pub parts: Vec<(Sign, String)>,
     /// Characters of the longer text that were not compared.
     pub left: usize,
+    /// Why nothing is marked where nothing is, and what was not compared.
+    pub note: Option<String>,
 }
 
 impl Aligned {
@@ -409,20 +411,16 @@ fn sign(tag: ChangeTag) -> Sign {
 }
 
 impl Words {
-    /// Whether what was compared differs in spaces and line breaks at most.
-    pub fn are_same(&self) -> bool {
-        self.parts.iter().all(|(sign, _)| *sign == Sign::Both)
-    }
-
-    /// Why nothing is marked where nothing is, and what was not compared.
-    pub fn note(&self) -> Option<String> {
+    fn noted(mut self) -> Words {
+        let is_same = self.parts.iter().all(|(sign, _)| *sign == Sign::Both);
         let left = crate::report::figures::plural(self.left as u64, "more character");
-        match (self.left, self.are_same()) {
+        self.note = match (self.left, is_same) {
             (0, false) => None,
             (0, true) => Some("they differ in spaces and line breaks alone".to_owned()),
             (_, false) => Some(format!("{left} not compared")),
             (_, true) => Some(format!("no word differs up to here; {left} not compared")),
-        }
+        };
+        self
     }
 
     fn push(&mut self, sign: Sign, text: &str) {
@@ -469,6 +467,7 @@ pub fn words(old: &str, new: &str, most: usize) -> Words {
     let mut words = Words {
         parts: Vec::new(),
         left,
+        note: None,
     };
     let diff = TextDiff::from_words(old, new);
     let (mut gone, mut came) = (String::new(), String::new());
@@ -494,7 +493,7 @@ pub fn words(old: &str, new: &str, most: usize) -> Words {
         }
     }
     words.flush(&mut gone, &mut came);
-    words
+    words.noted()
 }
 
 #[cfg(test)]
@@ -532,11 +531,7 @@ mod tests {
                 Some("3 more characters not compared"),
             ),
         ] {
-            assert_eq!(
-                words(old, new, 10).note().as_deref(),
-                note,
-                "{old:?} {new:?}"
-            );
+            assert_eq!(words(old, new, 10).note.as_deref(), note, "{old:?} {new:?}");
         }
     }
 

@@ -326,7 +326,7 @@ impl Page {
                 figures::plural(more as u64, "more line")
             ));
         }
-        if let Some(note) = words.note() {
+        if let Some(note) = &words.note {
             self.push(&format!("      └ {note}"));
         }
     }

@@ -21,6 +21,12 @@ const PANELS: [(&str, &str); 6] = [
 /// The key that is a difference of shares.
 const GAIN: &str = "memory.gain";
 
+/// What a key of a panel is called.
+pub fn title(key: &str) -> &str {
+    let known = PANELS.iter().find(|(_, known)| *known == key);
+    known.map_or("Pass rate", |(title, _)| title)
+}
+
 /// An estimate beside its drawing. A key without a variant's scores has no figure there.
 fn cell(estimate: Option<&Estimate>, key: &str) -> Value {
     let Some(estimate) = estimate else {

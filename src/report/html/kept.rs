@@ -64,8 +64,8 @@ impl<K: Ord + Clone> Kept<K> {
     }
 
     pub fn insert(&mut self, key: K, mut value: Value) {
-        if self.end.as_ref().is_some_and(|end| key >= *end) {
-            self.left_out += 1;
+        if !self.has_room_for(&key) {
+            self.leave_out();
             return;
         }
         let mut shared = Vec::new();
@@ -87,6 +87,21 @@ impl<K: Ord + Clone> Kept<K> {
         while self.size > self.most {
             self.drop_last();
         }
+    }
+
+    /// Whether a record of this key could be kept, if it were small enough.
+    pub fn has_room_for(&self, key: &K) -> bool {
+        self.end.as_ref().is_none_or(|end| key < end)
+    }
+
+    /// Counts a record that there is no room for.
+    pub fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    /// Bytes of what is kept.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     fn drop_last(&mut self) {

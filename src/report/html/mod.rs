@@ -8,12 +8,16 @@
 //!
 //! A page is made in two readings of a journal, in any order and one attempt in memory at a
 //! time: a [`Survey`] learns which attempts are worth showing, then a [`Page`] keeps of them
-//! what it has room for ([`kept`]). Everything passes the redactor before it is escaped.
+//! what it has room for ([`kept`]). Before that it is shown the examples that flipped against a
+//! reference, as both sides handled them ([`Page::flip`]). Everything passes the redactor before
+//! it is escaped.
 
 mod attempt;
 mod comparison;
 mod diff;
 mod figure;
+mod flips;
+mod history;
 mod judges;
 mod kept;
 mod plot;
@@ -21,9 +25,10 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod trajectory;
+mod trend;
 mod view;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 use minijinja::value::Serde;
@@ -33,12 +38,16 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::escape::{bounded, lines};
+use super::history::Earlier;
 use super::{Report, figures};
+use crate::compare::Beside;
 use crate::experiment::Attempt;
 use crate::redact::Redactor;
 use crate::run::Run;
 
 use attempt::{Summary, Whole};
+use flips::Flips;
+pub use flips::wanted;
 use kept::{Kept, script};
 pub use survey::Survey;
 
@@ -47,8 +56,9 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Bytes of whole attempts, of summaries, of emails, and of rows that a page holds; with what
-/// stands above them, less than 20 MB.
+/// stands above them, less than 20 MB. Of the first, what the reference did may take a half.
 const WHOLE: usize = 8_000_000;
+const FLIPS: usize = WHOLE / 2;
 const SUMMARIES: usize = 4_000_000;
 const EMAILS: usize = 3_000_000;
 const ROWS: usize = 3_000_000;
@@ -62,33 +72,52 @@ pub struct Page<'a> {
     report: &'a Report,
     redactor: &'a Redactor,
     survey: Survey,
-    /// Ids of examples that flipped against the reference.
-    flipped: HashSet<&'a str>,
+    earlier: Option<&'a Earlier>,
+    flips: Flips<'a>,
+    /// Pairs and whether for the worse, by the ids of examples that flipped against the reference.
+    flipped: HashMap<&'a str, Vec<(usize, bool)>>,
+    /// Attempts that stand beside the reference's, by position, variant, and repeat.
+    beside: HashSet<(u32, u32, u32)>,
     /// By position.
     subjects: BTreeMap<u32, String>,
     /// By position.
     emails: Kept<u32>,
     /// By position, variant, and repeat.
     summaries: Kept<(u32, u32, u32)>,
-    /// What went wrong or changed first.
-    whole: Kept<(bool, (u32, u32, u32))>,
+    /// Those beside the reference's, what went wrong or changed, the rest.
+    whole: Kept<(u8, (u32, u32, u32))>,
 }
 
 impl<'a> Page<'a> {
-    /// `survey` has seen every attempt that `report` is made of.
-    pub fn new(report: &'a Report, survey: Survey, redactor: &'a Redactor) -> Page<'a> {
-        let pairs = report.comparison.iter().flat_map(|all| &all.pairs);
-        let flips = pairs.flat_map(|pair| &pair.flips);
+    /// `survey` has seen every attempt that `report` is made of; `earlier` are experiments that
+    /// it may be seen among.
+    pub fn new(
+        report: &'a Report,
+        survey: Survey,
+        earlier: Option<&'a Earlier>,
+        redactor: &'a Redactor,
+    ) -> Page<'a> {
+        let flips = Flips::new(report.comparison.as_ref(), FLIPS);
         Page {
             report,
             redactor,
             survey,
-            flipped: flips.map(|flip| flip.example.as_str()).collect(),
+            earlier,
+            flipped: flips.flipped(),
+            flips,
+            beside: HashSet::new(),
             subjects: BTreeMap::new(),
             emails: Kept::new(EMAILS),
             summaries: Kept::new(SUMMARIES),
             whole: Kept::new(WHOLE),
         }
+    }
+
+    /// Takes up an example that flipped, as both sides handled it: one of [`wanted`], in their
+    /// order, and before any attempt.
+    pub fn flip(&mut self, beside: &Beside) {
+        self.beside.extend(self.flips.push(beside, self.redactor));
+        self.whole = Kept::new(WHOLE - self.flips.kept().size());
     }
 
     /// Takes up an attempt.
@@ -106,7 +135,12 @@ impl<'a> Page<'a> {
         let summary = self.safe(&Summary::new(attempt));
         self.summaries.insert(at, summary);
         let whole = self.safe(&Whole::new(attempt));
-        self.whole.insert((!self.is_notable(attempt), at), whole);
+        let rank = match (self.beside.contains(&at), self.is_notable(attempt)) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        };
+        self.whole.insert((rank, at), whole);
     }
 
     /// Failed, spoiled, flaky, or other than in the reference.
@@ -114,7 +148,7 @@ impl<'a> Page<'a> {
         let case = &attempt.case;
         let cell = self.survey.cell(case.position, case.variant);
         cell.is_none_or(|cell| cell.failed > 0 || cell.unscored > 0)
-            || self.flipped.contains(case.example.as_str())
+            || self.flipped.contains_key(case.example.as_str())
     }
 
     /// What may be shown of a value: without secrets, and without what could act.
@@ -130,11 +164,16 @@ impl<'a> Page<'a> {
         // Drawings are long, and what a report says is bounded.
         let view = view::view(self.report, &self.survey, self.redactor);
         let view = safe_to(usize::MAX, &view, self.redactor);
-        let room = self.room();
+        let history = self
+            .earlier
+            .map(|it| history::view(it, self.report, self.redactor));
+        let history = safe_to(usize::MAX, &history, self.redactor);
         let page = template().render(minijinja::context! {
             style => Value::from_safe_string(STYLE.to_owned()),
             policy => policy(),
-            room => Value::from(Serde(&room)),
+            room => Value::from(Serde(&self.room())),
+            both => Value::from(Serde(&self.flips.room())),
+            history => Value::from(Serde(&history)),
             ..Value::from(Serde(&view))
         });
         let page = page.expect("the page renders what the view has");
@@ -142,6 +181,7 @@ impl<'a> Page<'a> {
         let facts = json!({
             "experiment": self.report.experiment,
             "variants": self.report.variants.iter().map(|it| &it.name).collect::<Vec<_>>(),
+            "pairs": self.flips.pairs(),
         });
         data(out, "facts", &script(&self.safe(&facts)))?;
         self.rows(out)?;
@@ -158,13 +198,16 @@ impl<'a> Page<'a> {
         for ((_, (position, variant, repeat)), whole) in self.whole.iter() {
             data(out, &format!("w{position}-{variant}-{}", repeat + 1), whole)?;
         }
-        let (whole, emails, summaries) = (
+        for ((pair, position), flip) in self.flips.iter() {
+            data(out, &format!("f{pair}-{position}"), flip)?;
+        }
+        let all = [
             self.whole.texts(),
             self.emails.texts(),
             self.summaries.texts(),
-        );
-        let texts = whole.iter().chain(&emails).chain(&summaries);
-        let texts: BTreeMap<&str, &str> = texts.map(|(name, text)| (*name, *text)).collect();
+            self.flips.kept().texts(),
+        ];
+        let texts: BTreeMap<&str, &str> = all.into_iter().flatten().collect();
         for (name, text) in texts {
             data(out, &format!("x{name}"), text)?;
         }
@@ -178,6 +221,7 @@ impl<'a> Page<'a> {
             let mut row = Survey::row(case, self.report.variants.len());
             row["at"] = json!(position);
             row["subject"] = json!(self.subjects.get(position));
+            row["flips"] = json!(self.flipped.get(case.id.as_str()));
             let row = self.safe(&row);
             let row = script(&row);
             if rows.len() + row.len() > ROWS {

@@ -33,7 +33,9 @@
   let shown = cases;
   const some = (row, test) => row.cells.some((cell, at) => cell && (state.variant === "" || +state.variant === at) && test(cell));
   const rate = (cell) => (cell && cell[0] + cell[1] ? cell[0] / (cell[0] + cell[1]) : null);
+  const pairs = facts.pairs;
   const tests = {
+    ...(pairs.length ? { flipped: ["flipped against the reference", (row) => row.flips && (state.variant === "" || row.flips.some(([pair]) => pairs[pair].candidate === facts.variants[+state.variant]))] } : {}),
     failed: ["failed", (row) => some(row, (cell) => cell[1])],
     passed: ["passed every attempt", (row) => some(row, () => true) && !some(row, (cell) => cell[1] || cell[2])],
     flaky: ["both outcomes", (row) => some(row, (cell) => cell[0] && cell[1])],
@@ -172,16 +174,16 @@
     it.reason && reason(it.reason), it.quotes.map((quote) => el("blockquote", "", quote)),
     it.votes.map((vote) => note(vote.model + ": " + vote.verdict + (vote.reason ? ". " + vote.reason : ""))));
   const share = (it) => (it === null ? "–" : Math.round(it * 100) + "%");
+  const shell = (it) => (/^[\w@%+=:,./-]+$/.test(it) ? it : "'" + it.replaceAll("'", "'\\''") + "'");
   const attempt = (row, it) => {
-    const name = facts.variants[it.variant];
-    const whole = read("w" + row.at + "-" + it.variant + "-" + it.attempt);
-    const panel = make("section", { class: "attempt", "aria-label": name + ", attempt " + it.attempt },
-      el("h2", "", name + ", attempt " + it.attempt + " ", verdict(it)),
+    const { name, whole } = it;
+    const panel = make("section", { class: "attempt", "aria-label": (it.side ? it.side + ": " : "") + name + ", attempt " + it.attempt },
+      el("h2", "", it.side && badge("", it.side), " ", name + ", attempt " + it.attempt + " ", verdict(it)),
       el("p", "", row.expected ? "Expected " + row.expected + ", found " + (it.found || "no decision") + ". " : "", it.outcome === "finished" ? "Finished" : el("strong", "", it.outcome),
         " after " + counted(it.calls, "model call") + " and " + it.took + (it.cost ? ", " + it.cost : "") + "."),
       it.error && text(it.error), el("h3", "", "Scores"), scores(it.scores), it.notes.map((note) => note(note)));
     if (!whole) {
-      const command = "mailproof show " + facts.experiment + "/" + name + " " + row.id + (it.attempt > 1 ? " --attempt " + it.attempt : "");
+      const command = it.show + " " + shell(row.id) + (it.attempt > 1 ? " --attempt " + it.attempt : "");
       panel.append(note("Summarised, to keep this page small. Whole: ", code(command)));
       return panel;
     }
@@ -201,38 +203,87 @@
     });
     return panel;
   };
+  // Both sides of an example that flipped, aligned.
+  const shares = (parts, sign, tag) => parts.map(([of, text]) => (of === "=" ? text : of === sign ? el(tag, "", text) : ""));
+  const column = (name, ...inner) => el("div", "column", el("span", "side", name), inner);
+  const columns = (one, other) => el("div", "columns", column("reference", one), column("candidate", other));
+  const words = (it) => [columns(make("p", { class: "marked" }, shares(it.parts, "-", "del")), make("p", { class: "marked" }, shares(it.parts, "+", "ins"))), it.note && note(it.note)];
+  const titled = (call, sign) => el("h4", "", badge(sign[0], sign[1]), " ", call.name, call.ended && el("span", "note", " (" + call.ended + ")"));
+  const signs = { same: ["", "= the same"], changed: ["warn", "~ differs"], gone: ["bad", "− reference alone"], came: ["good", "+ candidate alone"] };
+  const rows = {
+    same: (it) => titled(it.call, signs.same),
+    changed: (it) => [titled({ name: it.candidate.name, ended: it.reference.ended === it.candidate.ended ? it.candidate.ended : (it.reference.ended || "ran") + " → " + (it.candidate.ended || "ran") }, signs.changed),
+      it.arguments.map((argument) => [el("p", "note", argument.name), words(argument.words)]), it.same.length > 0 && note("The same: " + it.same.join(", ") + ".")],
+    gone: (it) => [titled(it.call, signs.gone), columns(named(it.arguments) || note("Without arguments."), note("No such call."))],
+    came: (it) => [titled(it.call, signs.came), columns(note("No such call."), named(it.arguments) || note("Without arguments."))],
+  };
+  const people = { "=": ["", "= both"], "-": ["bad", "− reference"], "+": ["good", "+ candidate"] };
+  const flipped = (row, [index, worse], first) => {
+    const pair = pairs[index];
+    const it = read("f" + index + "-" + row.at);
+    const panel = make("details", { class: "both", open: first && "" },
+      el("summary", "", badge(worse ? "bad" : "good", worse ? "▼ worse" : "▲ better"), " ", pair.candidate + " against " + pair.reference));
+    if (!it || !it.aligned) {
+      panel.append(note("What the reference did is not on this page. Where its journal is: ", code(pair.compare + " " + shell(row.id))));
+      return panel;
+    }
+    const { scores, rulings, emails } = it.aligned;
+    if (it.email.length) panel.append(note("They were not told the same email:"), diff("", it.email));
+    if (scores.length) {
+      const cells = scores.map((one) => el("tr", "", make("th", { scope: "row" }, code(one.key)), el("td", "figure value", one.reference.toFixed(2)), el("td", "figure value", one.candidate.toFixed(2)), el("td", "", one.comment)));
+      const heads = ["key", "reference", "candidate", "what the lesser lacked"].map((head) => make("th", { scope: "col" }, head));
+      panel.append(el("h3", "", "Scores that changed"), make("div", { class: "scroll", role: "group", "aria-label": "Scores that changed", tabindex: "0" }, el("table", "", el("caption", "hidden", "Scores that changed"), el("thead", "", el("tr", "", heads)), el("tbody", "", cells))));
+    }
+    if (rulings.length) {
+      const side = (one) => [verdict(one), one.reason && reason(one.reason)];
+      panel.append(el("h3", "", "Rulings that changed"), el("ul", "rows", rulings.map((one) => el("li", "", el("h4", "", one.statement, " ", el("span", "note", one.judge)), columns(side(one.reference), side(one.candidate))))));
+    }
+    emails.forEach((email, at) => {
+      if (emails.length > 1) panel.append(el("h3", "", "Email " + (at + 1) + " of " + emails.length));
+      if (email.reasoning) panel.append(el("h3", "", "Why it was decided"), ...words(email.reasoning).filter(Boolean));
+      panel.append(el("h3", "", "Calls"), email.calls.length ? el("ol", "rows", email.calls.map((one) => el("li", "", rows[one.is](one)))) : note("Neither called a tool."));
+      if (email.calls_left) panel.append(note(counted(email.calls_left, "more call") + " not compared."));
+      if (email.people.length) panel.append(el("h3", "", "People"), el("ul", "rows", email.people.map(([sign, text]) => el("li", "", badge(...people[sign]), " ", text))));
+    });
+    return panel;
+  };
   const example = (row) => {
     const it = read("c" + row.at) || { email: null, attempts: [] };
-    const key = (attempt) => attempt.variant + "-" + attempt.attempt;
-    const first = (good) => it.attempts.find((attempt) => (attempt.verdict === "passed") === good);
-    let open = [first(false), first(true)].filter(Boolean).map(key);
+    const key = (attempt) => attempt.name + "\n" + attempt.attempt;
+    const own = it.attempts.map((one) => ({ ...one, name: facts.variants[one.variant], show: "mailproof show " + shell(facts.experiment + "/" + facts.variants[one.variant]),
+      get whole() { return read("w" + row.at + "-" + one.variant + "-" + one.attempt); } }));
+    const flips = (row.flips || []).map(([pair]) => [pairs[pair], read("f" + pair + "-" + row.at)]).filter(([, flip]) => flip && flip.reference);
+    const references = flips.map(([pair, { reference }]) => ({ ...reference.summary, whole: reference.whole, name: pair.reference, show: pair.show, side: "reference" }));
+    const all = [...references, ...own];
+    const first = (good) => own.find((attempt) => (attempt.verdict === "passed") === good);
+    const beside = flips.length ? [references[0], own.find((one) => one.variant === flips[0][1].candidate[0] && one.attempt === flips[0][1].candidate[1])] : [first(false), first(true)];
+    let open = beside.filter(Boolean).map(key);
     const sides = make("div", { class: "sides" });
     const buttons = new Map();
     const draw = () => {
       buttons.forEach((button, name) => button.setAttribute("aria-pressed", open.includes(name)));
-      sides.replaceChildren(...it.attempts.filter((one) => open.includes(key(one))).map((one) => attempt(row, one)));
+      sides.replaceChildren(...all.filter((one) => open.includes(key(one))).map((one) => attempt(row, one)));
     };
-    const groups = facts.variants.map((name, variant) => {
-      const own = it.attempts.filter((one) => one.variant === variant);
-      return own.length > 0 && el("div", "", el("span", "who", name), own.map((one) => {
-        const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, verdict(one));
-        button.addEventListener("click", () => {
-          open = open.includes(key(one)) ? open.filter((name) => name !== key(one)) : [...open, key(one)].slice(-2);
-          draw();
-        });
-        buttons.set(key(one), button);
-        return button;
-      }));
-    });
+    const choice = (name, attempts) => attempts.length > 0 && el("div", "", el("span", "who", name), attempts.map((one) => {
+      const button = make("button", { type: "button", "aria-pressed": "false" }, "attempt " + one.attempt, verdict(one));
+      button.addEventListener("click", () => {
+        open = open.includes(key(one)) ? open.filter((name) => name !== key(one)) : [...open, key(one)].slice(-2);
+        draw();
+      });
+      buttons.set(key(one), button);
+      return button;
+    }));
+    const groups = [...references.map((one) => choice("reference: " + one.name, [one])), ...facts.variants.map((name, variant) => choice(name, own.filter((one) => one.variant === variant)))];
     const at = shown.indexOf(row);
-    const beside = (step, words) => { const next = at >= 0 && shown[at + step]; return next ? link(next.id, words + next.id) : null; };
+    const next = (step, words) => { const other = at >= 0 && shown[at + step]; return other ? link(other.id, words + other.id) : null; };
     draw();
     return [
-      el("p", "steps", make("a", { href: chosen() }, "All examples"), el("span", "", beside(-1, "← "), "  ", beside(1, "→ "))),
+      el("p", "steps", make("a", { href: chosen() }, "All examples"), el("span", "", next(-1, "← "), "  ", next(1, "→ "))),
       make("h1", { tabindex: "-1" }, row.id),
       el("p", "meta", badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
       row.kind === "episode" ? null : email(it.email),
-      it.attempts.length ? el("fieldset", "choose", el("legend", "", "Attempts, up to two side by side"), groups) : note("There was no room for its attempts on this page."),
+      (row.flips || []).length > 0 && el("section", "against", el("h2", "", "Against the reference"), row.flips.map((flip, at) => flipped(row, flip, at === 0))),
+      all.length ? el("fieldset", "choose", el("legend", "", "Attempts, up to two side by side"), groups) : note("There was no room for its attempts on this page."),
       sides,
     ];
   };

@@ -89,7 +89,7 @@ pub fn mark(index: usize) -> String {
 }
 
 /// A shape with its middle at `x` (a length) and `y` pixels.
-fn shape(index: usize, x: &str, y: f64) -> String {
+pub(super) fn shape(index: usize, x: &str, y: f64) -> String {
     let path = match index % MARKS {
         0 => "M5 0A5 5 0 1 1 -5 0A5 5 0 1 1 5 0Z",
         1 => "M-4.5 -4.5H4.5V4.5H-4.5Z",
@@ -128,7 +128,7 @@ fn x(share: f64) -> f64 {
     LEFT + (100.0 - LEFT - RIGHT) * share.clamp(0.0, 1.0)
 }
 
-fn add(svg: &mut String, element: std::fmt::Arguments<'_>) {
+pub(super) fn add(svg: &mut String, element: std::fmt::Arguments<'_>) {
     svg.write_fmt(element).expect("a String takes any text");
 }
 
@@ -207,7 +207,7 @@ pub fn scatter(label: &str, points: &[Point], amount: impl Fn(f64) -> String) ->
     svg
 }
 
-fn round(pixels: f64) -> f64 {
+pub(super) fn round(pixels: f64) -> f64 {
     (pixels * 10.0).round() / 10.0
 }
 

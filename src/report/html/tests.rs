@@ -5,7 +5,7 @@ fn page(report: &Report, attempts: &[Attempt<Run>]) -> String {
     let redactor = Redactor::new([]);
     let mut survey = Survey::default();
     attempts.iter().for_each(|attempt| survey.push(attempt));
-    let mut page = Page::new(report, survey, &redactor);
+    let mut page = Page::new(report, survey, None, &redactor);
     attempts.iter().for_each(|attempt| page.push(attempt));
     let mut text = Vec::new();
     page.write(&mut text).unwrap();
