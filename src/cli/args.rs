@@ -207,6 +207,9 @@ pub struct ReportArgs {
     /// Compare with it: EXPERIMENT, EXPERIMENT/VARIANT, a reference file, or FILE#VARIANT
     #[arg(long, env = "MAILPROOF_REFERENCE", value_name = "REFERENCE")]
     pub reference: Option<String>,
+    /// What counts as worse than the reference; default: ./mailproof.yaml where it exists
+    #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Also write it here; the format by extension: .json, .md, .html, .svg, .csv,
     /// .junit.xml, .codequality.json, .comment.md; repeatable
     #[arg(short, long, env = "MAILPROOF_OUTPUT", value_name = "FILE")]

@@ -49,7 +49,7 @@ pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let mut report = results::make(&folder, args.layer)?;
     let compared = match reference {
         Some(reference) => {
-            let config = Config::read(None).map_err(Failure::usage)?;
+            let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
             reference.judge(&mut report, &folder, args.layer, &gates(&config))?
         }
         None => Exit::Ok,
