@@ -173,8 +173,7 @@ impl Reference {
         let ids: Vec<&str> = (0..plan.items().count() as u32)
             .map(|position| plan.item(position, dataset).id())
             .collect();
-        self.results
-            .check_shared(PLANNED, ids.iter().copied())?;
+        self.results.check_shared(PLANNED, ids.iter().copied())?;
         if let Some(looks) = &plan.looks {
             let paired: Vec<usize> = pairs.into_iter().map(|(was, _)| was).collect();
             check_attempts(&self.results, &paired, ids.into_iter(), looks.most)?;

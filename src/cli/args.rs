@@ -111,9 +111,7 @@ pub enum Verb {
     )]
     Merge(MergeArgs),
     /// Fetch examples, and people's labels, from where others keep theirs
-    #[command(
-        after_help = "Example:\n  mailproof pull langsmith support-emails -o support.yaml"
-    )]
+    #[command(after_help = "Example:\n  mailproof pull langsmith support-emails -o support.yaml")]
     Pull(Box<PullArgs>),
     /// Send results to where others keep theirs
     #[command(after_help = "Example:\n  mailproof push langsmith before-change")]

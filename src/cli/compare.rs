@@ -25,7 +25,7 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
     );
     let pages: Vec<&Output> = outputs.iter().filter(|it| it.form == Form::Html).collect();
     let folder = match &of_candidate.place {
-        Place::Experiment(folder) => Some(folder),
+        Place::Experiment(folder) => Some(folder.as_path()),
         Place::File(_) if pages.is_empty() => None,
         Place::File(path) => {
             return Err(Failure::usage(format!(
@@ -42,10 +42,6 @@ pub fn run(talk: &Talk, args: &CompareArgs) -> Result<Exit, Failure> {
     };
     let gates = gates(&config);
     let rule = rule(&args.rule, &gates, candidate.facts.seed);
-    let folder = match &of_candidate.place {
-        Place::Experiment(folder) => Some(folder.as_path()),
-        Place::File(_) => None,
-    };
     let mut comparison = reference.compare(&candidate, folder, &pairing, &rule)?;
     if let Place::File(path) = &of_candidate.place {
         comparison.candidate.file = Some(path.display().to_string());

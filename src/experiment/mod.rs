@@ -33,8 +33,8 @@ pub use name::{ExperimentName, NameError};
 pub use opinion::opinion;
 pub use plan::{Choices, Idle, Item, Judging, LeftOut, Plan, PlanError, WhyNot};
 pub use record::{
-    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Grown,
-    Header, JudgePlan, Limits, Looks, Panel, RecordingUse, Rerun, RerunWhich, Selection, Session, Variant,
+    AskedModel, Attempt, CaseKey, CaseKind, DatasetInfo, EndReason, Ended, FORMAT, Grown, Header,
+    JudgePlan, Limits, Looks, Panel, RecordingUse, Rerun, RerunWhich, Selection, Session, Variant,
     Verdict,
 };
 pub use shard::{Shard, ShardError, ShardPlan};

@@ -10,7 +10,9 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Destination, Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_rate};
+use super::{
+    Destination, Limits, Panel, Reach, Recordings, parse_duration, parse_gate, parse_rate,
+};
 use crate::agent::MemoryAccess;
 use crate::cli::threads;
 use crate::experiment::gate::Condition;
@@ -68,7 +70,14 @@ pub struct RunArgs {
     )]
     pub upload: Option<String>,
     /// Send the results there when the run is over
-    #[arg(long, env = "MAILPROOF_PUSH", value_enum, value_name = "WHERE", value_delimiter = ',', help_heading = "Results")]
+    #[arg(
+        long,
+        env = "MAILPROOF_PUSH",
+        value_enum,
+        value_name = "WHERE",
+        value_delimiter = ',',
+        help_heading = "Results"
+    )]
     pub push: Vec<Destination>,
     /// With --push: what could not be sent is a failure of the command (exit code 5)
     #[arg(long, env = "MAILPROOF_PUSH_REQUIRED", value_parser = FalseyValueParser::new(), help_heading = "Results")]

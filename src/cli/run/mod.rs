@@ -483,7 +483,8 @@ fn carry_out(
                 break (Arc::new(again.journal), summary);
             };
             if let Some(left) = failures_left {
-                failures_left = NonZeroU64::new(left.get() - (summary.counts.failed - failed).min(left.get()));
+                failures_left =
+                    NonZeroU64::new(left.get() - (summary.counts.failed - failed).min(left.get()));
                 if failures_left.is_none() {
                     summary.because = EndReason::MaxFailures;
                     break (Arc::new(again.journal), summary);

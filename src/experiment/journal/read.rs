@@ -12,9 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
-use crate::experiment::record::{
-    Attempt, Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Session,
-};
+use crate::experiment::record::{Attempt, Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Session};
 use crate::judge::canary::Canaries;
 use crate::message::PromptContent;
 

@@ -102,6 +102,7 @@ fn feedback(number: u128) -> Feedback {
         score: Some(1.0),
         value: None,
         comment: None,
+        error: false,
         run_id: id(1),
         trace_id: id(1),
         session_id: id(9),

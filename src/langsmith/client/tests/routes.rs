@@ -226,7 +226,7 @@ async fn reads_ask_for_pages_and_for_exactly_what_is_meant() {
             200,
             json!([{
                 "id": id(1), "key": "k", "score": true, "run_id": null,
-                "feedback_source": { "type": "app", "user_id": "u" },
+                "feedback_source": { "type": "app", "user_id": id(5) },
             }]),
         ),
         _ => says(200, json!([example_read(1, "a")])),
@@ -239,7 +239,7 @@ async fn reads_ask_for_pages_and_for_exactly_what_is_meant() {
     let found = client.feedback(id(9), 200).await.unwrap();
     assert_eq!(found[0].score, Some(1.0));
     let source = found[0].feedback_source.clone().unwrap();
-    assert_eq!(source.kind, SourceKind::App);
+    assert_eq!(source.kind, Some(SourceKind::App));
     let (seven, nine) = (id(7), id(9));
     assert_eq!(
         server.lines(),
