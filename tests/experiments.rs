@@ -14,6 +14,8 @@ mod gates;
 mod labels;
 #[path = "experiments/limits.rs"]
 mod limits;
+#[path = "experiments/looks.rs"]
+mod looks;
 #[path = "experiments/pairwise.rs"]
 mod pairwise;
 #[path = "experiments/recordings.rs"]

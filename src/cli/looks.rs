@@ -41,11 +41,12 @@ impl Look {
             one.difference.effect.total_cmp(&other.difference.effect)
         });
         let figure = worst.map(|(pair, key)| {
+            let points = format!("{:+.1}", key.difference.effect * 100.0);
             format!(
-                "; least {} of {}: {:+.1} points",
+                "; worst is {} of {}, {} points",
                 key.measure,
                 escape::line(&pair.candidate),
-                key.difference.effect * 100.0
+                points.replace('-', "−")
             )
         });
         let taken = self.comparison.looks.as_ref().map(looks_taken);
@@ -54,8 +55,8 @@ impl Look {
             taken.unwrap_or_default(),
             figure.unwrap_or_default(),
             match self.is_last {
-                true => "",
-                false => "; another attempt each",
+                true => ": the last",
+                false => ": another attempt each",
             }
         )
     }

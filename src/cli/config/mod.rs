@@ -386,6 +386,24 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_for_attempts_wins_over_looks_in_the_file_and_the_other_way_round() {
+        for (text, repeat, looks, found) in [
+            ("looks: 4\n", None, None, (None, Some(4))),
+            ("looks: 4\n", Some(2), None, (Some(2), None)),
+            ("repeat: 3\n", None, Some(5), (None, Some(5))),
+        ] {
+            let mut choices = Choices {
+                repeat,
+                looks,
+                ..Choices::default()
+            };
+            parse(text).unwrap().complete(&mut choices);
+            assert_eq!((choices.repeat, choices.looks), found, "{text}");
+        }
+        assert!(parse("looks: 1\n").is_err());
+    }
+
+    #[test]
     fn the_template_is_valid_and_says_nothing_until_edited() {
         assert_eq!(parse(TEMPLATE), Ok(Config::default()));
     }

@@ -62,6 +62,11 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
             None => email::run(talk, file, &args, &config),
         };
     }
+    if let (Some(repeat), Some(looks)) = (args.choices.repeat, args.choices.looks) {
+        return Err(Failure::usage(format!(
+            "`repeat: {repeat}` and `looks: {looks}` both say how many attempts there are: looks make as many as they need, so leave one of them out"
+        )));
+    }
     if args.suites.is_empty() {
         args.suites = config.suite.clone().map(|many| many.0).unwrap_or_default();
     }

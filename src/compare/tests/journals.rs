@@ -322,3 +322,34 @@ fn votes_tell_the_judge_s_noise_from_the_agent_s() {
     // 1 and 1/3: between attempts 2/9, of which votes explain half of 1/9.
     close(with(3, 1), 2.0 / 9.0 - 1.0 / 18.0, 1.0 / 18.0);
 }
+
+#[test]
+fn each_look_reads_the_attempts_it_had_and_knows_whether_they_are_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut attempts = all();
+    write(folder.path(), &attempts);
+    let (looks, whole) = Results::read_looks(folder.path(), None, 5).unwrap();
+    assert_eq!((looks.len(), whole), (2, 2));
+    let read = |results: &Results| {
+        let of = &results.variants[1];
+        let cell = &of.cells["e1"];
+        (results.facts.repeat, of.planned, cell.attempts, cell.passed)
+    };
+    assert_eq!(read(&looks[0]), (1, 3, 1, 0));
+    assert_eq!(read(&looks[1]), (2, 6, 2, 1));
+    assert_eq!(looks[1], Results::read(folder.path(), None).unwrap());
+    // In any order, and with one that is missing of the second.
+    attempts.pop();
+    attempts.reverse();
+    write(folder.path(), &attempts);
+    let (looks, whole) = Results::read_looks(folder.path(), None, 5).unwrap();
+    assert_eq!((looks.len(), whole), (2, 1));
+    assert_eq!(
+        (looks[0].facts.complete, looks[1].facts.complete),
+        (true, false)
+    );
+    assert_eq!(
+        Results::read_looks(folder.path(), None, 1).unwrap().0.len(),
+        1
+    );
+}

@@ -6,6 +6,7 @@ use crate::score::{Key, TriageCosts};
 
 mod differences;
 mod journals;
+mod looks;
 mod reference;
 mod verdict;
 

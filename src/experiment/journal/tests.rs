@@ -11,7 +11,7 @@ use crate::email::Triage;
 use crate::experiment::Attempt;
 use crate::experiment::execute::{Summary, execute};
 use crate::experiment::plan::{Choices, Plan};
-use crate::experiment::record::EndReason;
+use crate::experiment::record::{EndReason, Looks};
 use crate::experiment::resume::{Difference, ResumeError, resume};
 use crate::experiment::tests::{
     Bench, DAY, Fake, attempts, choices, dataset, episode, redactor, right, run, scenario,
@@ -371,7 +371,7 @@ fn a_header_that_cannot_be_read_says_why() {
         Reader::open(&bench.path()).unwrap_err()
     };
     let newer = open(&header.replace("journal/1", "journal/2"));
-    assert!(matches!(&newer, JournalError::Format { found, .. } if found == "mailproof.journal/2"));
+    assert!(matches!(&newer, JournalError::Format { found, .. } if found == "mailproof.journal/3"));
     assert!(newer.to_string().contains("`mailproof.journal/1`"));
     assert!(matches!(open(""), JournalError::NoHeader { .. }));
     assert!(matches!(
@@ -478,6 +478,113 @@ async fn experiments_are_listed_newest_first_and_strangers_are_tolerated() {
         .unwrap();
     assert_eq!(bench.progress.unwrap().attempts, 7);
     assert!(list(&reports.join("none")).unwrap().is_empty());
+}
+
+/// Two looks at three examples in two variants; after the first the plan has grown.
+async fn grown() -> Bench {
+    let looks = Looks {
+        most: 4,
+        reference: "base".into(),
+        created: Timestamp::UNIX_EPOCH,
+        variant: None,
+        layer: 0,
+    };
+    let choices = Choices {
+        looks: Some(looks),
+        ..choices()
+    };
+    let bench = Bench::new(&choices, dataset(3));
+    let journal = bench.create();
+    journal.begin(session()).await.unwrap();
+    let execution = bench.execution(journal, right(), 2);
+    let journal = Arc::clone(&execution.journal);
+    execute(execution).await.unwrap();
+    journal.grow(Grown { repeat: 2 }).await.unwrap();
+    bench
+}
+
+#[tokio::test]
+async fn a_plan_that_grew_is_known_as_it_is_from_the_first_line_on() {
+    let bench = grown().await;
+    let reader = Reader::open(&bench.path()).unwrap();
+    let header = reader.header();
+    assert_eq!((header.repeat, header.planned()), (2, Some(12)));
+    assert_eq!(header.format, FORMAT_IN_LOOKS);
+    assert!(lines(&bench.path())[0].contains("\"repeat\":1"));
+    let listed = || {
+        list(bench.reports.path())
+            .unwrap()
+            .remove(0)
+            .progress
+            .unwrap()
+    };
+    assert_eq!((listed().attempts, listed().planned), (6, 12));
+    // It goes on with the plan as it is by now, and with no other.
+    let again = redactor();
+    let grown = bench.plan.grown(2);
+    assert!(matches!(
+        resume(
+            &bench.path(),
+            &bench.plan,
+            &bench.dataset,
+            Arc::clone(&again)
+        ),
+        Err(ResumeError::OtherPlan { .. })
+    ));
+    let resumed = resume(&bench.path(), &grown, &bench.dataset, again).unwrap();
+    assert_eq!(resumed.recorded.counts.recorded(), 6);
+    drop(resumed);
+    let mut reader = Reader::open(&bench.path()).unwrap();
+    assert_eq!(reader.attempts::<IgnoredAny>().count(), 6);
+}
+
+#[tokio::test]
+async fn looks_are_finished_only_when_the_last_said_so() {
+    let bench = grown().await;
+    let path = bench.path();
+    // As it was before it grew.
+    let whole = lines(&path);
+    let first = |end: Option<Ended>| {
+        let mut text = whole[..whole.len() - 1].join("\n") + "\n";
+        let line: Option<Line<(), ()>> = end.map(Line::Ended);
+        text.extend(line.map(|line| json_line(&line, &redactor())));
+        fs::write(&path, text).unwrap();
+        let progress = list(bench.reports.path())
+            .unwrap()
+            .remove(0)
+            .progress
+            .unwrap();
+        assert_eq!((progress.attempts, progress.planned), (6, 6));
+        progress.is_finished()
+    };
+    assert!(!first(None));
+    assert!(!first(Some(ended(EndReason::Cancelled, 6))));
+    assert!(first(Some(ended(EndReason::Complete, 6))));
+}
+
+#[tokio::test]
+async fn a_plan_grows_by_no_more_than_its_looks() {
+    let bench = grown().await;
+    let text = fs::read_to_string(bench.path()).unwrap();
+    for (case, repeat, reads) in [("the last look", 4, true), ("beyond", 5, false)] {
+        let changed = text.replace(
+            "{\"grown\":{\"repeat\":2}}",
+            &format!("{{\"grown\":{{\"repeat\":{repeat}}}}}"),
+        );
+        assert_ne!(changed, text, "{case}");
+        fs::write(bench.path(), changed).unwrap();
+        let mut reader = Reader::open(&bench.path()).unwrap();
+        let all: Result<Vec<_>, _> = reader.attempts::<IgnoredAny>().collect();
+        assert_eq!(all.is_ok(), reads, "{case}");
+    }
+    // In an experiment without looks nothing grows.
+    let plain = finished().await;
+    let mut text = fs::read_to_string(plain.path()).unwrap();
+    text.push_str("{\"grown\":{\"repeat\":2}}\n");
+    fs::write(plain.path(), text).unwrap();
+    let mut reader = Reader::open(&plain.path()).unwrap();
+    let all: Result<Vec<_>, _> = reader.attempts::<IgnoredAny>().collect();
+    assert!(matches!(all, Err(JournalError::Corrupt { .. })));
 }
 
 proptest! {
