@@ -370,7 +370,7 @@ fn a_header_that_cannot_be_read_says_why() {
         fs::write(bench.path(), text).unwrap();
         Reader::open(&bench.path()).unwrap_err()
     };
-    let newer = open(&header.replace("journal/1", "journal/2"));
+    let newer = open(&header.replace("journal/1", "journal/3"));
     assert!(matches!(&newer, JournalError::Format { found, .. } if found == "mailproof.journal/3"));
     assert!(newer.to_string().contains("`mailproof.journal/1`"));
     assert!(matches!(open(""), JournalError::NoHeader { .. }));
