@@ -304,10 +304,13 @@ impl Work<'_> {
             progress,
         };
         let runtime = Runtime::new().map_err(Failure::internal)?;
-        let pushed: Result<Pushed, Failure> = runtime.block_on(async {
+        let pushed = runtime.block_on(async {
             let signals = tokio::spawn(listen(cancel));
             let asked = Instant::now();
-            let limits = client.limits().await.map_err(failure)?;
+            let limits = match client.limits().await {
+                Ok(limits) => limits,
+                Err(error) => return push.stopped(error),
+            };
             let answered = asked.elapsed();
             let (requests, least) = Push::forecast(&survey, examples, limits);
             // Each takes about as long as the first did.
@@ -327,12 +330,11 @@ impl Work<'_> {
             // The task may hold the bar until it has noticed; an abort is no failure.
             let _ = display.await;
             bar.finish_and_clear();
-            Ok(pushed)
+            pushed
         });
         for notice in client.notices() {
             say(talk, &escape::line(&notice));
         }
-        let pushed = pushed?;
         let link = pushed.dataset.as_ref().and_then(|dataset| {
             let sessions = pushed.experiments.iter();
             let sessions: Vec<_> = sessions

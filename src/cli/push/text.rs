@@ -67,7 +67,7 @@ fn dataset(pushed: &Pushed) -> String {
     let mut parts = Vec::new();
     let mut part = |count: u64, what: &str| {
         if count > 0 {
-            parts.push(format!("{} {what}", counted(count, "example")));
+            parts.push(format!("{} {what}", HumanCount(count)));
         }
     };
     part(changes.created, "made");
@@ -76,13 +76,11 @@ fn dataset(pushed: &Pushed) -> String {
     part(changes.deleted, "deleted");
     part(changes.foreign, "of others left alone");
     if parts.is_empty() {
-        parts.push("no examples".to_owned());
+        parts.push("none".to_owned());
     }
-    let mut text = format!("dataset `{}`: ", escape::line(name));
-    if pushed.made {
-        text.push_str("new, ");
-    }
-    text.push_str(&parts.join(", "));
+    let new = if pushed.made { "new " } else { "" };
+    let name = escape::line(name);
+    let mut text = format!("{new}dataset `{name}`, examples: {}", parts.join(", "));
     if !changes.gone.is_empty() && changes.deleted == 0 {
         let gone = changes.gone.len() as u64;
         let there = if gone == 1 { "is" } else { "are" };
@@ -134,18 +132,22 @@ fn told(experiment: &Experiment) -> String {
 }
 
 fn became(counts: Counts, noun: &str) -> String {
-    let mut parts = Vec::new();
-    if counts.sent > 0 || counts.all == 0 {
-        parts.push(format!("{} sent", HumanCount(counts.sent)));
+    let states = [
+        (counts.sent, "sent"),
+        (counts.there, "there already"),
+        (counts.left(), "left"),
+    ];
+    let states: Vec<_> = states.into_iter().filter(|(count, _)| *count > 0).collect();
+    let all = counted(counts.all, noun);
+    match &states[..] {
+        [] => all,
+        [(_, state)] => format!("{all} {state}"),
+        several => {
+            let told = several.iter();
+            let told = told.map(|(count, state)| format!("{} {state}", HumanCount(*count)));
+            format!("{all} ({})", told.collect::<Vec<_>>().join(", "))
+        }
     }
-    if counts.there > 0 {
-        parts.push(format!("{} there already", HumanCount(counts.there)));
-    }
-    if counts.left() > 0 {
-        parts.push(format!("{} left", HumanCount(counts.left())));
-    }
-    let plural = if counts.all == 1 { "" } else { "s" };
-    format!("{noun}{plural} {}", parts.join(" and "))
 }
 
 /// Says what was refused and what is left, with the command that goes on.
@@ -282,5 +284,122 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>, all: usize) -> String {
     match all.saturating_sub(LISTED) {
         0 => names.join(", "),
         more => format!("{}, and {more} more", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::langsmith::push::{Changes, Counted, PushError, Refusal};
+    use crate::langsmith::wire::Dataset;
+
+    fn experiment(variant: &str, attempts: [u64; 3], scores: [u64; 3]) -> Experiment {
+        let counts = |[all, sent, there]: [u64; 3]| Counts { all, sent, there };
+        Experiment {
+            variant: variant.into(),
+            session: Some((Uuid::from_u128(1), format!("nightly-{variant}-00000000"))),
+            attempts: counts(attempts),
+            scores: counts(scores),
+            ..Experiment::default()
+        }
+    }
+
+    fn pushed() -> Pushed {
+        Pushed {
+            dataset: Some(Dataset {
+                id: Uuid::from_u128(2),
+                name: "mails\u{202e}".into(),
+                tenant_id: Uuid::from_u128(3),
+            }),
+            changes: Changes {
+                created: 1,
+                unchanged: 1200,
+                foreign: 2,
+                gone: (1..13).map(|number| format!("old-{number}")).collect(),
+                ..Changes::default()
+            },
+            experiments: vec![
+                Experiment {
+                    counted: Some(Counted {
+                        attempts: 20,
+                        scores: 60,
+                        complete: true,
+                    }),
+                    ..experiment("a@rules", [20, 20, 0], [60, 60, 0])
+                },
+                Experiment {
+                    counted: Some(Counted {
+                        attempts: 1,
+                        scores: 59,
+                        complete: false,
+                    }),
+                    ..experiment("b@rules", [20, 5, 15], [60, 0, 60])
+                },
+                Experiment {
+                    other_layer: Some(0),
+                    ..experiment("c@rules", [1200, 200, 0], [3600, 0, 0])
+                },
+            ],
+            refused: vec![Refusal {
+                name: "run 1".into(),
+                reason: "too bad".into(),
+            }],
+            ..Pushed::default()
+        }
+    }
+
+    #[test]
+    fn a_push_is_told_by_its_experiments() {
+        insta::assert_snapshot!(lines(&pushed(), Some("https://there.example/o")), @r"
+        dataset `mails\u{202e}`, examples: 1 made, 1,200 as they were, 2 of others left alone; 12 examples no longer here are still there (`--prune` deletes): old-1, old-2, old-3, old-4, old-5, old-6, old-7, old-8, old-9, old-10, and 2 more
+        nightly-a@rules-00000000: 20 attempts sent, 60 scores sent; LangSmith counts all of them
+        nightly-b@rules-00000000: 20 attempts (5 sent, 15 there already), 60 scores there already; LangSmith counts 1 attempt and 59 scores so far (its figures lag behind)
+        nightly-c@rules-00000000: 1,200 attempts (200 sent, 1,000 left), 3,600 scores left; scores that were there stay the run's own (`--as NAME` pushes others as another experiment)
+        https://there.example/o
+        ");
+        let pushed = Pushed {
+            experiments: vec![Experiment {
+                session: None,
+                ..experiment("a@rules", [2, 0, 0], [0, 0, 0])
+            }],
+            stopped: Some(PushError::Cancelled),
+            ..Pushed::default()
+        };
+        insta::assert_snapshot!(lines(&pushed, None), @"a@rules: 2 attempts left, 0 scores");
+    }
+
+    #[test]
+    fn what_it_takes_is_told_in_a_line() {
+        for (seconds, told) in [
+            (0.2, "plan: about 1 request, a moment"),
+            (3.4, "plan: about 1 request, at least 3 s"),
+            (119.0, "plan: about 1 request, at least 119 s"),
+            (121.0, "plan: about 1 request, at least 3 min"),
+        ] {
+            let least = Duration::from_secs_f64(seconds);
+            assert_eq!(forecast("plan", 1, least), told);
+        }
+    }
+
+    #[test]
+    fn the_command_that_goes_on_is_the_same_push() {
+        let plain = LangsmithArgs::of("nightly");
+        assert_eq!(command(&plain), "mailproof push langsmith nightly");
+        let chosen = LangsmithArgs {
+            dataset: vec![PathBuf::from("my mails.yaml")],
+            dataset_name: Some("Ana's".into()),
+            pushed_as: Some("again".into()),
+            layer: Some(2),
+            prune: true,
+            ..plain
+        };
+        assert_eq!(
+            command(&chosen),
+            r"mailproof push langsmith nightly -d 'my mails.yaml' --dataset-name 'Ana'\''s' --as again --layer 2 --prune"
+        );
     }
 }

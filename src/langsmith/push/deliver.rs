@@ -172,3 +172,6 @@ async fn each<T: Item>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,11 @@ impl Counts {
 }
 
 impl Pushed {
+    fn end(&mut self, result: Result<(), PushError>) {
+        self.stopped = result.err();
+        self.experiments.retain(|it| it.attempts.all > 0);
+    }
+
     /// Whether all of it is there.
     pub fn is_complete(&self) -> bool {
         let left = |it: &Experiment| it.attempts.left() + it.scores.left() > 0;
@@ -196,11 +201,11 @@ impl Push {
         (full + pages + others, pace::least(&requests))
     }
 
-    /// Pushes, and says what came of it; where something failed, also up to there.
-    pub async fn run(self) -> Pushed {
+    /// What there is to push, before anything was sent.
+    fn begun(&self) -> Pushed {
         let header = &self.survey.header;
         let extents = header.variants.iter().zip(&self.survey.variants);
-        let mut pushed = Pushed {
+        Pushed {
             experiments: extents
                 .map(|(variant, extent)| Experiment {
                     variant: variant.name.clone(),
@@ -210,11 +215,21 @@ impl Push {
                 })
                 .collect(),
             ..Pushed::default()
-        };
-        if let Err(error) = self.go(&mut pushed).await {
-            pushed.stopped = Some(error);
         }
-        pushed.experiments.retain(|it| it.attempts.all > 0);
+    }
+
+    /// What comes of it where not even the first question was answered.
+    pub fn stopped(&self, error: Error) -> Pushed {
+        let mut pushed = self.begun();
+        pushed.end(Err(error.into()));
+        pushed
+    }
+
+    /// Pushes, and says what came of it; where something failed, also up to there.
+    pub async fn run(self) -> Pushed {
+        let mut pushed = self.begun();
+        let result = self.go(&mut pushed).await;
+        pushed.end(result);
         pushed
     }
 

@@ -226,3 +226,6 @@ fn told(judge: &JudgePlan, variant: &Variant) -> Value {
         "calibration": standing,
     })
 }
+
+#[cfg(test)]
+mod tests;

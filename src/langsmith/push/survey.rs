@@ -153,3 +153,60 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::experiment::journal::Journal;
+    use crate::langsmith::runs::{Place, runs as runs_of};
+    use crate::langsmith::scores::feedback;
+    use crate::langsmith::wire::Object;
+    use crate::redact::Redactor;
+    use crate::trace::fixture::told;
+
+    #[tokio::test]
+    async fn a_survey_counts_what_will_be_sent() {
+        let told = told().await;
+        let reports = tempfile::tempdir().unwrap();
+        let redactor = Arc::new(Redactor::new([]));
+        let journal = Journal::create(reports.path(), &told.header, redactor).unwrap();
+        for attempt in &told.attempts {
+            journal.append(attempt).await.unwrap();
+        }
+        drop(journal);
+        let folder = reports.path().join(&told.header.experiment);
+        let survey = Survey::read(&folder, None).unwrap();
+
+        let place = Place {
+            session: Uuid::nil(),
+            name: "e",
+            shift_ms: 0,
+            hide_inputs: false,
+            hide_outputs: false,
+        };
+        let mut sent = vec![Extent::default(); told.header.variants.len()];
+        for attempt in &told.attempts {
+            let (header, trace) = (&told.header, told.trace(attempt));
+            let runs = runs_of(header, attempt, &trace, &place, Uuid::nil(), &Object::new());
+            let extent = &mut sent[attempt.case.variant as usize];
+            extent.attempts += 1;
+            extent.runs += runs.len() as u64;
+            extent.scores += feedback(header, attempt, &place).len() as u64;
+            let (began, ended) = survey.variants[attempt.case.variant as usize].time.unwrap();
+            for run in runs {
+                assert!(began <= run.head.start_time && run.head.end_time <= ended);
+            }
+            assert!(survey.examples.contains(&attempt.case.example));
+        }
+        let counted = survey.variants.iter();
+        let counted: Vec<_> = counted.map(|it| Extent { time: None, ..*it }).collect();
+        assert_eq!(counted, sent);
+        let attempts: Vec<u64> = sent.iter().map(|extent| extent.attempts).collect();
+        assert_eq!(attempts, [1, 1, 2, 3]);
+        assert_eq!(survey.whole().attempts, 7);
+    }
+}
