@@ -12,6 +12,7 @@ use super::args::{PullArgs, PullFrom, PullLangsmithArgs, Talk};
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
+use super::push::{failure, settings};
 use super::rescore;
 use super::results::replace;
 use super::run::stop_asked;
@@ -21,9 +22,9 @@ use crate::experiment::journal::{FILE, Reader};
 use crate::experiment::{ExperimentName, Header};
 use crate::judge::calibration::items::Reading;
 use crate::judge::definition::Definitions;
+use crate::langsmith::Client;
 use crate::langsmith::humans::{self, Labels, LabelsError};
 use crate::langsmith::pull::{self, PullError, Pulled};
-use crate::langsmith::{Client, Error, Settings};
 use crate::redact::Redactor;
 use crate::report::escape;
 
@@ -47,30 +48,18 @@ pub fn run(talk: &Talk, args: PullArgs) -> Result<Exit, Failure> {
 }
 
 fn client(environment: &Environment, offline: bool) -> Result<Client, Failure> {
-    let settings = Settings::read(|name| environment.get(name)).map_err(Failure::from_error)?;
-    let settings = Settings {
-        offline,
-        ..settings
-    };
+    let settings = settings(environment, offline)?;
     Client::new(settings, environment.redactor()).map_err(failure)
 }
 
-fn failure(error: Error) -> Failure {
-    let failure = Failure::usage(escape::line(&error.to_string()));
-    match error.is_usage() {
-        true => failure,
-        false => failure.ending(Exit::Incomplete),
-    }
-}
-
 /// What comes of asking, unless somebody wants it to stop.
-fn carry_out<T>(asking: impl Future<Output = T>) -> Result<Option<T>, Failure> {
+pub(super) fn carry_out<T>(asking: impl Future<Output = T>) -> Result<Option<T>, Failure> {
     let runtime = Runtime::new().map_err(Failure::internal)?;
     Ok(runtime.block_on(async {
         tokio::select! {
             biased;
             () = stop_asked() => {
-                warn("stopped: nothing is written");
+                warn("stopped");
                 None
             }
             done = asking => Some(done),

@@ -21,7 +21,7 @@ pub enum PushTo {
     ///
     /// Pushing again, from another machine too, adds what is not there, and nothing else.
     #[command(
-        after_help = "Examples:\n  mailproof push langsmith before-change\n  mailproof push langsmith before-change --dry-run\n  mailproof push langsmith before-change --dataset-name support-emails --as before-change-2\n\nReads LANGSMITH_API_KEY, LANGSMITH_ENDPOINT, LANGSMITH_WORKSPACE_ID; docs/langsmith.md has them all."
+        after_help = "Examples:\n  mailproof push langsmith before-change\n  mailproof push langsmith before-change --dry-run\n  mailproof push langsmith before-change --dataset-name support-emails --as before-change-2\n  mailproof push langsmith before-change --against after-change\n\nReads LANGSMITH_API_KEY, LANGSMITH_ENDPOINT, LANGSMITH_WORKSPACE_ID; docs/langsmith.md has them all."
     )]
     Langsmith(LangsmithArgs),
 }
@@ -49,6 +49,10 @@ pub struct LangsmithArgs {
     /// Say what there is to send; send nothing, and ask no server
     #[arg(long, env = "MAILPROOF_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
+    /// Push which of two a judge prefers, as `rescore --against` found; both experiments are
+    /// there already, and this one under the name of --as
+    #[arg(long, value_name = "EXPERIMENT[/VARIANT]", conflicts_with_all = ["prune", "dry_run"])]
+    pub against: Option<String>,
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -67,6 +71,7 @@ impl LangsmithArgs {
             prune: false,
             layer: None,
             dry_run: false,
+            against: None,
             config: None,
             reach: Reach::default(),
         }

@@ -1,5 +1,6 @@
 //! `mailproof push`: results sent to where others keep theirs.
 
+mod against;
 mod git;
 mod text;
 
@@ -43,6 +44,9 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
     config.reach(&mut args.reach);
     let environment = args.reach.environment(&config)?;
     let settings = settings(&environment, args.reach.offline)?;
+    if let Some(against) = &args.against {
+        return against::run(talk, &args, against, settings, &environment);
+    }
     let name: ExperimentName = args.experiment.parse().map_err(Failure::usage)?;
     let folder = name.folder(Path::new(REPORTS));
     let survey = Survey::read(&folder, args.layer).map_err(Failure::from_error)?;
@@ -194,7 +198,7 @@ fn after_run(
     Ok(exit(&pushed))
 }
 
-fn settings(environment: &Environment, offline: bool) -> Result<Settings, Failure> {
+pub(super) fn settings(environment: &Environment, offline: bool) -> Result<Settings, Failure> {
     let settings = Settings::read(|name| environment.get(name)).map_err(Failure::from_error)?;
     Ok(Settings {
         offline,
@@ -364,7 +368,7 @@ async fn listen(cancel: CancellationToken) {
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }
 
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     let exit = of_error(&error);
     // What others said is in it.
     Failure::usage(escape::lines(&error.to_string())).ending(exit)

@@ -322,3 +322,64 @@ async fn the_file_is_there_once_it_is_whole() {
     let read: Pair = serde_json::from_value(lines[1]["pair"].clone()).unwrap();
     assert_eq!(read, pairs[0]);
 }
+
+/// What is read of a file of these lines, or why it is not.
+fn read(lines: &[Value]) -> Result<usize, String> {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("b.jsonl");
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&path, text).unwrap();
+    let all = || {
+        let mut reader = Reader::open(&path)?;
+        assert_eq!(*reader.header(), header());
+        let mut pairs = 0;
+        while let Some(pair) = reader.next_pair()? {
+            assert_eq!(pair.example, "e");
+            pairs += 1;
+        }
+        Ok(pairs)
+    };
+    all().map_err(|error: PairwiseError| {
+        let said = error.to_string();
+        said.replace(&path.display().to_string(), "b.jsonl")
+    })
+}
+
+#[test]
+fn a_file_is_read_whole_or_not_at_all() {
+    let head = json!({ "header": header() });
+    let canaries = json!({ "canaries": { "anything": 1 } });
+    let pair = |variants: u32| {
+        json!({ "pair": {
+            "variants": variants, "example": "e", "repeat": 0, "preference": "tie",
+            "reasons": ["", ""], "verdicts": [null, null], "votes": [[], []],
+            "lengths": [1, 2], "usage": {},
+        }})
+    };
+    let end = |pairs: u64| json!({ "end": { "pairs": pairs, "left_out": [] } });
+    assert_eq!(
+        read(&[head.clone(), canaries, pair(0), pair(0), end(2)]),
+        Ok(2)
+    );
+    let mut other = head.clone();
+    other["header"]["format"] = "mailproof.pairwise/2".into();
+    for (lines, said) in [
+        (vec![], "is not whole"),
+        (vec![head.clone(), pair(0)], "is not whole"),
+        (
+            vec![head.clone(), pair(0), end(2)],
+            "the end of 2 pairs, after 1",
+        ),
+        (vec![head.clone(), pair(1), end(1)], "does not have"),
+        (vec![head.clone(), head.clone(), end(0)], "a second header"),
+        (
+            vec![other],
+            "has the format `mailproof.pairwise/2`, and this version",
+        ),
+    ] {
+        let error = read(&lines).unwrap_err();
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    let missing = Reader::open(std::path::Path::new("none.jsonl")).unwrap_err();
+    assert!(missing.to_string().contains("rescore"), "{missing}");
+}
