@@ -29,4 +29,6 @@ pub mod report;
 // The outside.
 pub mod trace;
 pub mod langsmith;
+#[cfg(feature = "otel")]
+pub mod otel;
 pub mod cli;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules in reading order. A module imports only from those before it, and a group
 /// in one pair of brackets (`graph` and `model`) may not import its neighbours out of order
 /// either: the order within it is the order here.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "email",
     "message",
     "run",
@@ -27,6 +27,7 @@ const ORDER: [&str; 20] = [
     "report",
     "trace",
     "langsmith",
+    "otel",
     "cli",
 ];
 
