@@ -142,28 +142,7 @@ impl Exporter {
                 serde_json::to_vec(batch).expect("spans have nothing that JSON has not")
             }
         };
-        let mut wait = FIRST_WAIT;
-        for tries in 1.. {
-            let missed = match self.try_once(body.clone()).await {
-                Ok(taken) => return Ok(taken),
-                Err(missed) => missed,
-            };
-            let Some(after) = missed.again.filter(|_| tries < TRIES) else {
-                return Err(missed.error);
-            };
-            if let Some(after) = after.filter(|after| *after > LONGEST_WAIT) {
-                let endpoint = self.endpoint();
-                return Err(ExportError::Busy {
-                    endpoint,
-                    wait: after,
-                });
-            }
-            // Those that failed together are not to come back together.
-            let jittered = wait.mul_f64(0.5 + 0.5 * fastrand::f64());
-            sleep(after.unwrap_or(jittered)).await;
-            wait *= 2;
-        }
-        unreachable!("the last try returns")
+        persist(&self.endpoint(), || self.try_once(body.clone())).await
     }
 
     async fn try_once(&self, body: Vec<u8>) -> Result<Taken, Missed> {
@@ -248,6 +227,33 @@ impl Exporter {
     }
 }
 
+/// Tries until it works out, a try says that no other will, or there were [`TRIES`].
+async fn persist(
+    endpoint: &str,
+    mut once: impl AsyncFnMut() -> Result<Taken, Missed>,
+) -> Result<Taken, ExportError> {
+    let mut wait = FIRST_WAIT;
+    let mut tries = 1;
+    loop {
+        let missed = match once().await {
+            Ok(taken) => return Ok(taken),
+            Err(missed) => missed,
+        };
+        let Some(after) = missed.again.filter(|_| tries < TRIES) else {
+            return Err(missed.error);
+        };
+        if let Some(wait) = after.filter(|after| *after > LONGEST_WAIT) {
+            let endpoint = endpoint.to_owned();
+            return Err(ExportError::Busy { endpoint, wait });
+        }
+        // Those that failed together are not to come back together.
+        let jittered = wait.mul_f64(0.5 + 0.5 * fastrand::f64());
+        sleep(after.unwrap_or(jittered)).await;
+        wait *= 2;
+        tries += 1;
+    }
+}
+
 async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -314,4 +320,129 @@ struct Status {
     code: i32,
     #[prost(string, tag = "2")]
     message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn missed(again: Option<Option<Duration>>) -> Missed {
+        let error = ExportError::Refused {
+            endpoint: "e".to_owned(),
+            status: 503,
+            reason: "r".to_owned(),
+        };
+        Missed { error, again }
+    }
+
+    /// What comes of tries that all miss in the same way, how many there were, and how long
+    /// they took.
+    async fn missing(
+        again: Option<Option<Duration>>,
+    ) -> (Result<Taken, ExportError>, u32, Duration) {
+        let tries = Cell::new(0);
+        let began = Instant::now();
+        let once = async || {
+            tries.set(tries.get() + 1);
+            Err(missed(again))
+        };
+        let result = persist("e", once).await;
+        (result, tries.get(), began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_with_growing_waits() {
+        let (result, tries, took) = missing(Some(None)).await;
+        assert_eq!(result, Err(missed(None).error));
+        assert_eq!(tries, TRIES);
+        // 1 + 2 + 4 + 8 + 16 seconds, each shortened by half at most.
+        let seconds = took.as_secs_f64();
+        assert!((15.5..=31.1).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_collector_says_of_waiting_is_believed_up_to_a_bound() {
+        let (_, tries, took) = missing(Some(Some(Duration::from_secs(7)))).await;
+        assert_eq!((tries, took.as_secs()), (TRIES, 7 * 5));
+        let hour = Duration::from_secs(3600);
+        let (result, tries, took) = missing(Some(Some(hour))).await;
+        let endpoint = "e".to_owned();
+        assert_eq!(
+            result,
+            Err(ExportError::Busy {
+                endpoint,
+                wait: hour
+            })
+        );
+        assert_eq!((tries, took), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_will_not_pass_is_tried_once() {
+        let (result, tries, took) = missing(None).await;
+        assert_eq!(result, Err(missed(None).error));
+        assert_eq!((tries, took), (1, Duration::ZERO));
+    }
+
+    #[test]
+    fn what_was_rejected_is_read_in_both_forms() {
+        let answer = ExportTraceServiceResponse {
+            partial_success: Some(
+                opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess {
+                    rejected_spans: 3,
+                    error_message: "too old".to_owned(),
+                },
+            ),
+        };
+        let partial = Some((3, "too old".to_owned()));
+        assert_eq!(partial_protobuf(&answer.encode_to_vec()), partial);
+        for (json, expected) in [
+            (
+                r#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"too old"}}"#,
+                partial.clone(),
+            ),
+            (
+                r#"{"partialSuccess":{"rejectedSpans":3,"errorMessage":"too old"}}"#,
+                partial,
+            ),
+            (r#"{"partialSuccess":{}}"#, Some((0, String::new()))),
+            (
+                r#"{"partialSuccess":{"rejectedSpans":-1}}"#,
+                Some((0, String::new())),
+            ),
+            ("{}", None),
+            ("", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(partial_json(json.as_bytes()), expected, "{json}");
+        }
+        for nothing in [&b""[..], b"\xff\xff"] {
+            assert_eq!(partial_protobuf(nothing), None);
+        }
+    }
+
+    #[test]
+    fn a_reason_is_found_in_whatever_form_it_comes() {
+        let json = HeaderMap::from_iter([(CONTENT_TYPE, "application/json; x".parse().unwrap())]);
+        let none = HeaderMap::new();
+        let status = Status {
+            code: 3,
+            message: "no such project".to_owned(),
+        };
+        let status = status.encode_to_vec();
+        for (headers, answer, expected) in [
+            (&json, &br#"{"code":3,"message":"no such project"}"#[..], "no such project"),
+            (&json, br#"{"error":"Invalid key"}"#, "Invalid key"),
+            (&json, br#"{"other":1}"#, r#"{"other":1}"#),
+            (&none, &status, "no such project"),
+            (&none, b"Unsupported content type\n", "Unsupported content type"),
+            (&none, b"", "it gave no reason"),
+        ] {
+            assert_eq!(reason(headers, answer), expected);
+        }
+    }
 }
