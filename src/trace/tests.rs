@@ -10,7 +10,7 @@ use crate::agent::AgentKind;
 use crate::experiment::{AskedModel, Attempt, CaseKind, Header};
 use crate::message::PromptContent;
 use crate::model::settings::Temperature;
-use crate::run::{Outcome, Run, Step};
+use crate::run::{Outcome, ReplyRef, Run, Sent, Step};
 
 /// The spans of an attempt as an outline: when each began and how long it took, in
 /// milliseconds, and what it was.
@@ -224,6 +224,63 @@ fn a_prompt_is_asked_for_once_by_its_hash() {
         panic!("{:?}", spans[2]);
     };
     assert_eq!(call.system, "Decide.");
+}
+
+#[test]
+fn a_reply_is_told_as_the_model_gave_it() {
+    let call = |name: &str| ToolCall {
+        id: "c1".to_owned(),
+        name: name.to_owned(),
+        arguments: json!({}),
+    };
+    let mut attempt = attempt(vec![asks("respond", 1.0), asks("respond", 1.0)]);
+    let run = &mut attempt.runs[0];
+    run.messages = vec![
+        Message::user("m0", "Answer this."),
+        Message::user("m1", "Call a tool."),
+        Message::assistant("m2", "", vec![call("proposed")]),
+        Message::assistant("m2", "", vec![call("edited")]),
+    ];
+    for (step, (log, id)) in run.steps.iter_mut().zip([(1, "m2"), (4, "m9")]) {
+        let Step::Model { sent, reply, .. } = step else {
+            panic!("a model");
+        };
+        (*sent, *reply) = (Sent::Log(log), ReplyRef::Message(id.to_owned()));
+    }
+    let spans = spans(&header(), &attempt);
+    let told: Vec<(usize, Vec<&str>)> = spans
+        .iter()
+        .filter_map(|span| match &span.work {
+            Work::Model(call) => {
+                let names = call.tool_calls.iter().map(|call| &call.name[..]);
+                Some((call.messages.len(), names.collect()))
+            }
+            _ => None,
+        })
+        .collect();
+    // What was edited is sent once; a reply that is not in the log says nothing.
+    assert_eq!(told, [(1, vec!["proposed"]), (3, vec![])]);
+}
+
+#[test]
+fn only_a_tool_that_failed_is_an_error() {
+    for (status, error) in [
+        (ToolStatus::Executed, None),
+        (ToolStatus::Answered, None),
+        (ToolStatus::Denied, None),
+        (ToolStatus::Failed, Some("failed")),
+    ] {
+        let attempt = attempt(vec![Step::Tool {
+            node: "act".to_owned(),
+            call_id: "c1".to_owned(),
+            name: "done".to_owned(),
+            arguments: json!({}),
+            status,
+            latency_ms: 0.0,
+        }]);
+        let spans = spans(&header(), &attempt);
+        assert_eq!(spans[2].error.as_deref(), error, "{status:?}");
+    }
 }
 
 #[test]
