@@ -72,7 +72,7 @@ fn one_changed_one_added_one_removed_are_three_changes() {
     assert!(there[1].1.contains("Two, changed"), "{there:?}");
     // What is there and no longer here is named, not deleted.
     let told = format!("{}{}", told.stdout, told.stderr);
-    assert!(told.contains("`c`") && told.contains("--prune"), "{told}");
+    assert!(told.contains("(`--prune` deletes): c"), "{told}");
 
     let writes = server.writes();
     bench.mailproof(Some(&server), &push).exits(0);

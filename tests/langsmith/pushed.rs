@@ -202,15 +202,7 @@ fn four_variants_are_there_as_the_journal_has_them() {
 fn writes_nothing(server: &Server, push: impl FnOnce()) {
     let (state, writes, reads) = (server.state(), server.writes(), server.reads());
     push();
-    let later: Vec<_> = server
-        .asked()
-        .into_iter()
-        .filter(|it| it.request.is_write())
-        .collect();
-    let later: Vec<_> = later[writes..]
-        .iter()
-        .map(|it| (&it.request.method, &it.request.path))
-        .collect();
+    let later = server.writes_made().split_off(writes);
     assert!(later.is_empty(), "{later:?}");
     assert!(server.reads() > reads);
     assert_eq!(server.state(), state);

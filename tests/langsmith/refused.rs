@@ -1,7 +1,5 @@
 //! Without a key, without a server: what went wrong is said, and results stay as they are.
 
-use std::net::TcpListener;
-
 use uuid::Uuid;
 
 use super::bench::{Bench, Done, KEY, MAILS, contains, done, files, server};
@@ -9,20 +7,15 @@ use super::faults::{Fault, On, Rule, When};
 use super::server::Server;
 use super::service::Settings;
 
-/// An address where nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
-
-fn closed() -> Server {
+/// Answers nothing else, and says how many seconds to wait.
+fn closed(status: u16, seconds: &'static str) -> Server {
     let server = server();
     server.faults(&[Rule {
         on: On::Any,
         when: When::Every(1),
         fault: Fault::Status {
-            status: 503,
-            retry_after: Some("0"),
+            status,
+            retry_after: Some(seconds),
         },
     }]);
     server
@@ -36,8 +29,8 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
         workspace: Some(Uuid::from_u128(1)),
         ..Settings::new(KEY)
     });
-    let (open, closed, nobody) = (server(), closed(), nobody());
-    let (open_at, closed_at) = (open.origin.as_str(), closed.origin.as_str());
+    let (open, down, busy) = (server(), closed(503, "0"), closed(429, "600"));
+    let open_at = open.origin.as_str();
     let other = "00000000-0000-0000-0000-000000000002";
     type Case<'a> = (
         &'a str,
@@ -46,7 +39,7 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
         i32,
         &'a [&'a str],
     );
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
         ("no key", open_at, &[], 2, &["LANGSMITH_API_KEY"]),
         (
             "a wrong key",
@@ -101,10 +94,17 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
         ),
         (
             "a server that is down",
-            closed_at,
+            &down.origin,
             &[("LANGSMITH_API_KEY", KEY)],
             5,
-            &["503", "mailproof push langsmith e"],
+            &["503"],
+        ),
+        (
+            "a server that wants minutes",
+            &busy.origin,
+            &[("LANGSMITH_API_KEY", KEY)],
+            5,
+            &["LangSmith takes no more requests for now", "600"],
         ),
         (
             "no tracking wanted",
@@ -137,7 +137,7 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
     assert_eq!(open.writes(), 0);
     assert_eq!(of_organisation.writes(), 0);
 
-    // Nobody there: the tries have waits between them that a shorter patience leaves out.
+    // The address of nobody on this machine.
     let mut command = bench.command(None, &["push", "langsmith", "e", "--offline"]);
     command
         .env("LANGSMITH_ENDPOINT", "https://langsmith.example")
@@ -145,7 +145,6 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
     let refused = self::done(command);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert_eq!(files(&bench.path().join("reports")), before);
-    let _ = nobody;
 }
 
 fn run(bench: &Bench, server: &Server, more: &[&str]) -> Done {
@@ -165,7 +164,7 @@ fn run(bench: &Bench, server: &Server, more: &[&str]) -> Done {
 #[test]
 fn a_failed_push_fails_a_run_only_where_that_is_asked() {
     let bench = Bench::new();
-    let closed = closed();
+    let closed = closed(503, "0");
     let gate = ["--min-pass-rate", "1"];
     for (name, more, code) in [
         ("kept", &["-e", "kept"][..], 0),

@@ -83,11 +83,17 @@ impl Server {
 
     /// Requests that could have changed something, those that were refused among them.
     pub fn writes(&self) -> usize {
-        self.place()
-            .asked
-            .iter()
-            .filter(|asked| asked.request.is_write())
-            .count()
+        self.writes_made().len()
+    }
+
+    /// The same: method, path, and what was answered.
+    pub fn writes_made(&self) -> Vec<String> {
+        let place = self.place();
+        let writes = place.asked.iter().filter(|asked| asked.request.is_write());
+        let told = |Asked { request, status }: &Asked| {
+            format!("{} {} -> {status}", request.method, request.path)
+        };
+        writes.map(told).collect()
     }
 
     pub fn reads(&self) -> usize {
