@@ -42,6 +42,9 @@ pub struct LangsmithArgs {
     /// Delete examples there that came from this dataset, and are no longer in it
     #[arg(long, env = "MAILPROOF_PUSH_PRUNE", value_parser = FalseyValueParser::new())]
     pub prune: bool,
+    /// What people decided with `mailproof label`, to send as their feedback; repeatable
+    #[arg(long, env = "MAILPROOF_LABELS", value_name = "FILE")]
+    pub labels: Vec<PathBuf>,
     /// Which scores: those of `rescore` by their number, or 0 for the run's own; default: the
     /// newest
     #[arg(long, env = "MAILPROOF_LAYER", value_name = "N")]
@@ -69,6 +72,7 @@ impl LangsmithArgs {
             dataset_name: None,
             pushed_as: None,
             prune: false,
+            labels: Vec::new(),
             layer: None,
             dry_run: false,
             against: None,

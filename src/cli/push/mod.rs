@@ -25,6 +25,7 @@ use super::talk::{print, say, warn};
 use super::validate::load;
 use crate::dataset::Dataset;
 use crate::experiment::{EndReason, ExperimentName, Header};
+use crate::judge::calibration::items::{self, Item};
 use crate::langsmith::examples::Hidden;
 use crate::langsmith::push::{Git, IN_FLIGHT, Progress, Push, PushError, Pushed, Survey};
 use crate::langsmith::{Client, Error, Settings};
@@ -68,6 +69,7 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
             "what is no longer in the dataset can be told only of the dataset that the experiment ran on: leave out `--prune`, or name that with `-d PATH`",
         ));
     }
+    let labels = items::read(&args.labels, &dataset).map_err(Failure::usage)?;
     let git = git::of_name(name.as_str());
     let work = Work {
         client,
@@ -75,6 +77,7 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
         folder,
         survey,
         dataset: Arc::new(dataset),
+        labels,
         git,
         environment: &environment,
     };
@@ -189,6 +192,7 @@ fn after_run(
         folder: folder.to_owned(),
         survey,
         dataset: Arc::clone(dataset),
+        labels: Vec::new(),
         git: git::of_working_directory(),
         environment,
     };
@@ -260,6 +264,7 @@ struct Work<'a> {
     folder: PathBuf,
     survey: Survey,
     dataset: Arc<Dataset>,
+    labels: Vec<Item>,
     git: Option<Git>,
     environment: &'a Environment,
 }
@@ -274,6 +279,7 @@ impl Work<'_> {
             folder,
             survey,
             dataset,
+            labels,
             git,
             environment,
         } = self;
@@ -292,6 +298,7 @@ impl Work<'_> {
             folder,
             survey: Arc::clone(&survey),
             local: dataset,
+            labels,
             dataset_name,
             prefix: settings.experiment.unwrap_or_else(|| pushed_as.clone()),
             pushed_as,

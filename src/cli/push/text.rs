@@ -169,6 +169,12 @@ pub fn say_what_is_left(pushed: &Pushed, goes_on: &str) {
             listed(unknown, pushed.unknown.len())
         ));
     }
+    if pushed.unused_labels > 0 {
+        warn(&format!(
+            "{} of the labels are about nothing that these attempts did",
+            HumanCount(pushed.unused_labels as u64)
+        ));
+    }
     if let Some(stopped) = &pushed.stopped {
         warn(&escape::lines(&stopped.to_string()));
     }
@@ -190,6 +196,12 @@ pub fn command(args: &LangsmithArgs) -> String {
     let mut command = format!("mailproof push langsmith {}", quoted(&args.experiment));
     for path in &args.dataset {
         command.push_str(&format!(" -d {}", quoted(&path.display().to_string())));
+    }
+    for path in &args.labels {
+        command.push_str(&format!(
+            " --labels {}",
+            quoted(&path.display().to_string())
+        ));
     }
     let named = [
         (" --dataset-name ", &args.dataset_name),

@@ -2,21 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::PushError;
 use super::batch::{Load, Packer, Parcel};
 use super::verify::Expected;
+use crate::dataset::{Dataset, Example, Scenario};
 use crate::experiment::journal::JournalError;
 use crate::experiment::layer::{LayerError, Scored};
+use crate::experiment::{Attempt, CaseKind, Header};
+use crate::judge::calibration::items::Item;
+use crate::judge::definition::Definitions;
+use crate::judge::subject::Subject;
 use crate::langsmith::client::Limits;
 use crate::langsmith::examples::Hidden;
 use crate::langsmith::runs::{Place, Root, runs as runs_of};
-use crate::langsmith::scores::feedback;
+use crate::langsmith::scores::{feedback, from_label, labelled};
 use crate::langsmith::wire::{Feedback, Object, Run};
 use crate::message::PromptContent;
 use crate::run;
@@ -37,6 +44,9 @@ pub struct Filling {
     pub examples: HashMap<String, Uuid>,
     /// What runs at them are sent with, as JSON; of an example that is not there nothing.
     pub inputs: HashMap<Uuid, Box<str>>,
+    pub local: Arc<Dataset>,
+    /// What people decided.
+    pub labels: Vec<Item>,
     pub limits: Limits,
     pub cancel: CancellationToken,
 }
@@ -77,6 +87,10 @@ pub struct Filled {
 #[derive(Debug, Default)]
 pub struct FilledScores {
     pub there: Vec<u64>,
+    /// Feedback of people, of each variant.
+    pub labelled: Vec<u64>,
+    /// Places of the labels that an attempt fits.
+    pub used: HashSet<usize>,
     /// What each experiment has when all of it is there.
     pub expected: Vec<Expected>,
 }
@@ -102,10 +116,7 @@ impl Filling {
 
 /// Puts the runs of all attempts that are not there into loads. Nobody who takes loads any more
 /// is the end of it, too.
-pub fn runs(
-    filling: &Filling,
-    loads: &Sender<Load<Run, Whose>>,
-) -> Result<Filled, super::PushError> {
+pub fn runs(filling: &Filling, loads: &Sender<Load<Run, Whose>>) -> Result<Filled, PushError> {
     let mut scored = filling.open()?;
     let header = scored.header().clone();
     let mut filled = Filled {
@@ -155,16 +166,34 @@ pub fn scores(
     filling: &Filling,
     not_there: &HashSet<Uuid>,
     loads: &Sender<Load<Feedback, usize>>,
-) -> Result<FilledScores, super::PushError> {
+) -> Result<FilledScores, PushError> {
+    if filling.labels.is_empty() {
+        return scores_and::<IgnoredAny>(filling, not_there, loads, |_, _, _, _| Vec::new());
+    }
+    let labels = Labels::of(filling);
+    scores_and::<run::Run>(filling, not_there, loads, |header, attempt, place, used| {
+        labels.on(header, attempt, place, used)
+    })
+}
+
+/// The same with what `labelled` adds to an attempt; it notes the places of the labels.
+fn scores_and<R: DeserializeOwned>(
+    filling: &Filling,
+    not_there: &HashSet<Uuid>,
+    loads: &Sender<Load<Feedback, usize>>,
+    labelled: impl Fn(&Header, &Attempt<R>, &Place<'_>, &mut HashSet<usize>) -> Vec<Feedback>,
+) -> Result<FilledScores, PushError> {
     let mut scored = filling.open()?;
     let header = scored.header().clone();
     let variants = filling.targets.len();
     let mut filled = FilledScores {
         there: vec![0; variants],
+        labelled: vec![0; variants],
+        used: HashSet::new(),
         expected: vec![Expected::default(); variants],
     };
     let mut packer = Packer::new(filling.limits);
-    while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
+    while let Some(entry) = scored.next_attempt::<R>()? {
         let attempt = entry.attempt;
         let Some((target, place)) = filling.place(attempt.case.variant) else {
             continue;
@@ -175,7 +204,12 @@ pub fn scores(
         }
         let variant = attempt.case.variant as usize;
         filled.expected[variant].attempts += 1;
-        for feedback in feedback(&header, &attempt, &place) {
+        let labelled = labelled(&header, &attempt, &place, &mut filled.used);
+        filled.labelled[variant] += labelled.len() as u64;
+        for feedback in feedback(&header, &attempt, &place)
+            .into_iter()
+            .chain(labelled)
+        {
             filled.expected[variant].add(&feedback);
             if target.scores.contains(&feedback.id) {
                 filled.there[variant] += 1;
@@ -194,6 +228,78 @@ pub fn scores(
     Ok(filled)
 }
 
+/// What people decided, and about what it may be.
+struct Labels<'a> {
+    labels: &'a [Item],
+    /// Those that scenarios are about, by their places.
+    all: &'a [Example],
+    definitions: Definitions,
+    examples: HashMap<&'a str, &'a Example>,
+    scenarios: HashMap<&'a str, &'a Scenario>,
+}
+
+impl<'a> Labels<'a> {
+    fn of(filling: &'a Filling) -> Labels<'a> {
+        let local = &filling.local;
+        let examples = local.examples.iter().map(|it| (it.id.as_str(), it));
+        let scenarios = local.scenarios.iter().map(|it| (it.id.as_str(), it));
+        Labels {
+            labels: &filling.labels,
+            all: &local.examples,
+            definitions: Definitions::embedded(),
+            examples: examples.collect(),
+            scenarios: scenarios.collect(),
+        }
+    }
+
+    /// The feedback of people on an attempt: each decided about a statement once.
+    fn on(
+        &self,
+        header: &Header,
+        attempt: &Attempt<run::Run>,
+        place: &Place<'_>,
+        used: &mut HashSet<usize>,
+    ) -> Vec<Feedback> {
+        let Some(subject) = self.subject(attempt) else {
+            return Vec::new();
+        };
+        let mut ids = HashSet::new();
+        let mut said = Vec::new();
+        for (at, item) in self.labels.iter().enumerate() {
+            let definition = self.definitions.get(item.judge());
+            let Some(number) = labelled(item, definition, &subject) else {
+                continue;
+            };
+            used.insert(at);
+            let feedback = from_label(header, attempt, place, item, number);
+            if ids.insert(feedback.id) {
+                said.push(feedback);
+            }
+        }
+        said
+    }
+
+    /// `None` where nobody can label it, or the dataset does not have it any more.
+    fn subject<'b>(&'b self, attempt: &'b Attempt<run::Run>) -> Option<Subject<'b>> {
+        let (run, id) = (attempt.runs.first()?, attempt.case.example.as_str());
+        match attempt.kind {
+            CaseKind::Example => Some(Subject::Example {
+                example: self.examples.get(id)?,
+                run,
+            }),
+            CaseKind::Scenario => {
+                let scenario = self.scenarios.get(id)?;
+                Some(Subject::Scenario {
+                    scenario,
+                    example: &self.all[scenario.example as usize],
+                    run,
+                })
+            }
+            CaseKind::Episode => None,
+        }
+    }
+}
+
 /// Whether somebody still takes loads.
 fn hand_over<T, K>(
     full: impl IntoIterator<Item = Load<T, K>>,
@@ -207,7 +313,7 @@ fn hand_over<T, K>(
 /// Reads the prompts that an attempt names, where they are not at hand.
 fn fetch(
     scored: &Scored,
-    attempt: &crate::experiment::Attempt<run::Run>,
+    attempt: &Attempt<run::Run>,
     prompts: &mut BTreeMap<String, PromptContent>,
 ) -> Result<(), LayerError> {
     if prompts.len() > PROMPTS {

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::batch::{Item, Load};
+use self::batch::{Item as Sendable, Load};
 pub use self::deliver::Refusal;
 use self::deliver::{Delivered, Fate};
 use self::fill::{Filling, Target, Whose};
@@ -39,6 +39,7 @@ use super::examples::{Examples, Hidden};
 use super::wire::{Dataset, Feedback, Object, Run, Session, SessionUpdate};
 use crate::dataset;
 use crate::experiment::layer::LayerError;
+use crate::judge::calibration::items::Item;
 use crate::redact::Redactor;
 
 /// Requests that are under way together.
@@ -55,6 +56,8 @@ pub struct Push {
     pub folder: PathBuf,
     pub survey: Arc<Survey>,
     pub local: Arc<dataset::Dataset>,
+    /// What people decided about attempts.
+    pub labels: Vec<Item>,
     /// What the dataset is called there.
     pub dataset_name: String,
     /// What ids are made of: the experiment's name, or another.
@@ -130,6 +133,8 @@ pub struct Pushed {
     pub refused: Vec<Refusal>,
     /// What the attempts that were not sent were attempts at: neither there nor here.
     pub unknown: BTreeSet<String>,
+    /// Labels that fit no attempt.
+    pub unused_labels: usize,
     /// Why it went no further.
     pub stopped: Option<PushError>,
 }
@@ -291,6 +296,8 @@ impl Push {
                 .map(|id| (id.clone(), examples.id(id)))
                 .collect(),
             inputs: mirror.inputs,
+            local: Arc::clone(&self.local),
+            labels: self.labels.clone(),
             limits,
             cancel: self.cancel.clone(),
         });
@@ -488,6 +495,10 @@ impl Push {
         for (experiment, there) in pushed.experiments.iter_mut().zip(filled.there) {
             experiment.scores.there += there;
         }
+        for (experiment, labelled) in pushed.experiments.iter_mut().zip(filled.labelled) {
+            experiment.scores.all += labelled;
+        }
+        pushed.unused_labels = self.labels.len() - filled.used.len();
         Ok(filled.expected)
     }
 
@@ -499,7 +510,7 @@ impl Push {
         mut account: impl FnMut(Delivered<K>) -> Result<(), PushError>,
     ) -> Result<(), PushError>
     where
-        T: Item,
+        T: Sendable,
         K: Send + 'static,
         F: Future<Output = (Delivered<K>, Result<(), Error>)> + Send + 'static,
     {
