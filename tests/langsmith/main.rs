@@ -9,6 +9,7 @@ mod broken;
 mod edited;
 mod faults;
 mod multipart;
+mod pull;
 mod pushed;
 mod read_back;
 mod refused;
