@@ -301,13 +301,21 @@ fn said(read: FeedbackRead) -> Option<Said> {
     };
     let verdict = match &correction {
         Some(correction) => corrected(correction),
-        None => verdict(read.score, read.value.as_ref()),
+        None => {
+            let metadata = source.metadata.as_ref();
+            // That a person cannot tell is no score.
+            let stated = metadata.and_then(|metadata| verdict(None, metadata.get("verdict")));
+            stated.or_else(|| verdict(read.score, read.value.as_ref()))
+        }
     };
     // The comment of what was corrected is not the person's.
     let own = !matches!(source.kind, Some(SourceKind::Model | SourceKind::AutoEval));
     let reason = read.comment.filter(|_| own).unwrap_or_default();
     let id = source.user_id.map(|id| id.to_string());
-    let name = source.user_name.as_deref().map(printable).or(id);
+    let told = |key: &str| source.metadata.as_ref()?.get(key)?.as_str();
+    // A label that was made here and pushed has its maker's name, and the key's user.
+    let name = told("labelled_by").or(source.user_name.as_deref());
+    let name = name.map(printable).or(id);
     Some(Said {
         id: read.id,
         key: read.key,

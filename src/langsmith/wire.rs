@@ -237,6 +237,8 @@ pub struct SourceRead {
     pub user_id: Option<Uuid>,
     #[serde(default)]
     pub user_name: Option<String>,
+    #[serde(default)]
+    pub metadata: Option<Object>,
 }
 
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

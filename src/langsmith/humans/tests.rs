@@ -35,6 +35,11 @@ fn people_are_told_from_programs() {
             Some(unknown),
             true,
         ),
+        (
+            json!({"type": "app", "metadata": {"labelled_by": "ana"}, "user_name": "Key"}),
+            Some("ana"),
+            true,
+        ),
         (json!({"type": "api"}), None, false),
         (
             json!({"type": "api", "user_name": "Sam"}),
@@ -92,6 +97,18 @@ fn a_verdict_is_a_plain_yes_or_no() {
         let found = super::said(feedback(read)).unwrap();
         assert_eq!(found.verdict, verdict, "{said}");
     }
+}
+
+#[test]
+fn a_label_that_was_pushed_from_here_says_all_that_it_said() {
+    let read = feedback(json!({
+        "score": 0, "comment": "neither", "feedback_source": {
+            "type": "app", "metadata": {"labelled_by": "ana", "verdict": "cannot_tell"},
+        },
+    }));
+    let said = said(read).unwrap();
+    assert_eq!(said.verdict, Some(Verdict::CannotTell));
+    assert_eq!((&*said.who, &*said.reason), ("ana", "neither"));
 }
 
 #[test]
