@@ -8,6 +8,7 @@ mod merge;
 mod gate;
 mod pull;
 mod push;
+mod push_otel;
 mod rescore;
 mod run;
 
@@ -27,6 +28,7 @@ pub use self::gate::{GateArgs, parse_gate};
 pub use self::merge::MergeArgs;
 pub use self::pull::{PullArgs, PullFrom, PullLangsmithArgs};
 pub use self::push::{Destination, LangsmithArgs, PushArgs, PushTo};
+pub use self::push_otel::OtelArgs;
 pub use self::rescore::RescoreArgs;
 pub use self::run::{Choices, JudgeChoice, RunArgs, ShardChoice, parse_looks, parse_votes};
 use crate::dataset::import::{Shape, UnknownShape};

@@ -27,6 +27,7 @@ mod objects;
 mod progress;
 mod pull;
 mod push;
+mod push_otel;
 mod reference;
 mod report;
 mod rescore;

@@ -180,7 +180,12 @@ fn value(any: &Value) -> Value {
             text.parse::<i64>().expect("64 bits").into()
         }
         "doubleValue" => said.as_f64().expect("a number").into(),
-        "arrayValue" => said["values"].as_array().unwrap().iter().map(value).collect(),
+        "arrayValue" => said["values"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(value)
+            .collect(),
         other => panic!("`{other}` is no kind of value that is sent"),
     }
 }
@@ -222,7 +227,10 @@ fn check_parents(spans: &[Value]) {
         let text = |name: &str| span[name].as_str().unwrap().to_owned();
         (text("traceId"), text(name))
     };
-    let known: BTreeMap<_, &Value> = spans.iter().map(|span| (id(span, "spanId"), span)).collect();
+    let known: BTreeMap<_, &Value> = spans
+        .iter()
+        .map(|span| (id(span, "spanId"), span))
+        .collect();
     assert_eq!(known.len(), spans.len(), "a span came twice");
     let mut roots = BTreeSet::new();
     for span in spans {

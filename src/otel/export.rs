@@ -80,7 +80,9 @@ fn advice(status: u16) -> &'static str {
         404 | 405 => {
             "; is the path right? `OTEL_EXPORTER_OTLP_ENDPOINT` is what `/v1/traces` is put behind"
         }
-        415 => "; it may read the other of `http/protobuf` and `http/json` (`OTEL_EXPORTER_OTLP_PROTOCOL`)",
+        415 => {
+            "; it may read the other of `http/protobuf` and `http/json` (`OTEL_EXPORTER_OTLP_PROTOCOL`)"
+        }
         _ => "",
     }
 }
@@ -267,7 +269,9 @@ async fn read(mut response: Response) -> Result<Vec<u8>, reqwest::Error> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/json"))
 }
 
@@ -435,11 +439,19 @@ mod tests {
         };
         let status = status.encode_to_vec();
         for (headers, answer, expected) in [
-            (&json, &br#"{"code":3,"message":"no such project"}"#[..], "no such project"),
+            (
+                &json,
+                &br#"{"code":3,"message":"no such project"}"#[..],
+                "no such project",
+            ),
             (&json, br#"{"error":"Invalid key"}"#, "Invalid key"),
             (&json, br#"{"other":1}"#, r#"{"other":1}"#),
             (&none, &status, "no such project"),
-            (&none, b"Unsupported content type\n", "Unsupported content type"),
+            (
+                &none,
+                b"Unsupported content type\n",
+                "Unsupported content type",
+            ),
             (&none, b"", "it gave no reason"),
         ] {
             assert_eq!(reason(headers, answer), expected);

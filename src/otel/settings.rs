@@ -142,7 +142,10 @@ impl Settings {
         };
         // The names with `span` in them are those of instrumentations that can also write
         // events, or both.
-        let content = match get(CONTENT).map(|text| text.to_ascii_lowercase()).as_deref() {
+        let content = match get(CONTENT)
+            .map(|text| text.to_ascii_lowercase())
+            .as_deref()
+        {
             Some("true" | "1" | "span_only" | "span_and_event") => true,
             None | Some("false" | "0" | "no_content" | "event_only") => false,
             Some(_) => return Err(SettingsError::Content),

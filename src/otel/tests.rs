@@ -161,7 +161,11 @@ fn every_kind() -> Trace {
         ("email 1", Work::Email { ablation: true }, None),
         ("write_email", tool(Executed, Some("the result")), None),
         ("write_email", tool(Failed, None), Some("the error")),
-        ("ask", interrupt(json!({ "edit": { "to": "the edit" } })), None),
+        (
+            "ask",
+            interrupt(json!({ "edit": { "to": "the edit" } })),
+            None,
+        ),
         ("ask", interrupt(json!({ "respond": "the answer" })), None),
         ("ask", interrupt(json!("accept")), None),
         ("memory", memory(None), None),
@@ -235,8 +239,7 @@ fn texts_are_told_only_where_that_is_asked_for() {
     let mut trace = every_kind();
     let header: Header = serde_json::from_value(self::header()).unwrap();
     let again = Trace::of(&header, &attempt, &Default::default());
-    if let (Work::Model(call), Work::Model(sent)) =
-        (&mut trace.spans[2].work, &again.spans[2].work)
+    if let (Work::Model(call), Work::Model(sent)) = (&mut trace.spans[2].work, &again.spans[2].work)
     {
         call.messages.clone_from(&sent.messages);
     }
@@ -256,8 +259,19 @@ fn no_secret_and_no_nul_is_told_wherever_it_stands() {
     /// Puts a secret and a NUL behind every text that nothing else depends on.
     fn spoil(value: &mut Value) {
         const KEPT: [&str; 13] = [
-            "key", "role", "outcome", "expected", "found", "triage", "started", "status", "id",
-            "tool_call_id", "prompt", "message", "example",
+            "key",
+            "role",
+            "outcome",
+            "expected",
+            "found",
+            "triage",
+            "started",
+            "status",
+            "id",
+            "tool_call_id",
+            "prompt",
+            "message",
+            "example",
         ];
         match value {
             Value::String(text) => text.push_str(" \0hunter2-hunter2"),
@@ -319,9 +333,11 @@ fn the_same_results_have_the_same_ids_and_others_have_others() {
 /// A folder with an experiment of so many attempts, of both variants in turn.
 fn experiment(attempts: u32) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let prompt = json!({ "prompt": { "hash": "00ff", "content": { "system": "the system text" } } });
+    let prompt =
+        json!({ "prompt": { "hash": "00ff", "content": { "system": "the system text" } } });
     let mut lines = vec![json!({ "header": header() }), prompt];
-    let attempts = (0..attempts).map(|number| json!({ "attempt": attempt(number % 2, number / 2) }));
+    let attempts =
+        (0..attempts).map(|number| json!({ "attempt": attempt(number % 2, number / 2) }));
     lines.extend(attempts);
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(folder.path().join("journal.jsonl"), text).unwrap();
@@ -375,7 +391,10 @@ async fn an_experiment_comes_whole_in_bounded_batches_in_either_form() {
     let json = came.pop().unwrap();
     assert_eq!(came.pop().unwrap(), json);
     assert_eq!(json.len() as u64, 400 * SPANS);
-    let roots: Vec<&Value> = json.iter().filter(|span| collector::is_root(span)).collect();
+    let roots: Vec<&Value> = json
+        .iter()
+        .filter(|span| collector::is_root(span))
+        .collect();
     assert_eq!(roots.len(), 400);
     let of = |variant: &str| {
         let roots = roots.iter();
@@ -434,7 +453,11 @@ async fn a_batch_that_is_too_large_is_halved_until_it_fits() {
     let result = result.unwrap();
     assert_eq!((result.spans, result.rejected), (4 * (SPANS - 1), 4));
     assert_eq!(result.said.len(), 1);
-    assert!(result.said[0].contains("too large (413)"), "{}", result.said[0]);
+    assert!(
+        result.said[0].contains("too large (413)"),
+        "{}",
+        result.said[0]
+    );
 }
 
 #[tokio::test]
@@ -453,7 +476,10 @@ async fn where_the_collector_takes_no_more_the_rest_is_counted() {
     else {
         panic!("the journal can be read");
     };
-    assert_eq!(error.to_string(), format!("{} answered 400: no", collector.url()));
+    assert_eq!(
+        error.to_string(),
+        format!("{} answered 400: no", collector.url())
+    );
     assert_eq!((pushed.spans, left), (512, 400 * SPANS - 512));
     assert_eq!((told_of, collector.requests().len()), (400, 2));
 }

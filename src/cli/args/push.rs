@@ -6,7 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use super::Reach;
+use super::{OtelArgs, Reach};
 
 #[derive(Debug, Args)]
 pub struct PushArgs {
@@ -24,6 +24,13 @@ pub enum PushTo {
         after_help = "Examples:\n  mailproof push langsmith before-change\n  mailproof push langsmith before-change --dry-run\n  mailproof push langsmith before-change --dataset-name support-emails --as before-change-2\n  mailproof push langsmith before-change --against after-change\n\nReads LANGSMITH_API_KEY, LANGSMITH_ENDPOINT, LANGSMITH_WORKSPACE_ID; docs/langsmith.md has them all."
     )]
     Langsmith(LangsmithArgs),
+    /// To a collector of OpenTelemetry: each attempt as a trace, with its scores
+    ///
+    /// Pushing again sends all of it again, under the same ids.
+    #[command(
+        after_help = "Examples:\n  mailproof push otel before-change\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:6006 mailproof push otel before-change --content\n\nReads OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, and others; docs/opentelemetry.md has them all."
+    )]
+    Otel(OtelArgs),
 }
 
 #[derive(Debug, Args)]
@@ -87,4 +94,5 @@ impl LangsmithArgs {
 #[serde(rename_all = "lowercase")]
 pub enum Destination {
     Langsmith,
+    Otel,
 }

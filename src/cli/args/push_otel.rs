@@ -8,7 +8,6 @@ use clap::builder::FalseyValueParser;
 use super::Reach;
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "otel"), expect(dead_code))]
 pub struct OtelArgs {
     /// An experiment under ./reports
     pub experiment: String,

@@ -20,6 +20,7 @@ use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::progress::bar;
+use super::push_otel::{self, Spans};
 use super::run::stop_asked;
 use super::talk::{print, say, warn};
 use super::validate::load;
@@ -37,6 +38,7 @@ const EVERY: Duration = Duration::from_millis(100);
 pub fn run(talk: &Talk, args: PushArgs) -> Result<Exit, Failure> {
     match args.to {
         PushTo::Langsmith(args) => langsmith(talk, args),
+        PushTo::Otel(args) => push_otel::run(talk, args),
     }
 }
 
@@ -99,6 +101,7 @@ pub struct AfterRun {
 
 enum Place {
     Langsmith(Box<Result<Client, Failure>>),
+    Otel(Box<Result<Spans, Failure>>),
     /// The environment says that nothing is sent.
     Nowhere,
 }
@@ -126,6 +129,10 @@ impl AfterRun {
                     client => Ok(Place::Langsmith(Box::new(client))),
                 }
             }
+            Destination::Otel => match Spans::prepare(environment, false, offline) {
+                Err(failure) if required => Err(failure),
+                spans => Ok(Place::Otel(Box::new(spans))),
+            },
         };
         let places = destinations.iter().map(place).collect::<Result<_, _>>()?;
         Ok(AfterRun { places, required })
@@ -143,23 +150,22 @@ impl AfterRun {
         environment: &Environment,
     ) -> Exit {
         let mut worst = Exit::Ok;
+        let is_over = matches!(because, EndReason::Complete | EndReason::MaxFailures);
         for place in self.places {
-            let is_over = matches!(because, EndReason::Complete | EndReason::MaxFailures);
-            let exit = match place {
-                Place::Nowhere => {
+            let exit = match place.name() {
+                None => {
                     say(talk, text::NO_TRACKING);
                     Exit::Ok
                 }
-                Place::Langsmith(_) if !is_over => {
+                Some(place) if !is_over => {
                     let name = folder.file_name().unwrap_or_default().to_string_lossy();
                     warn(&format!(
-                        "not pushed, because the run is not over: `mailproof push langsmith {name}` sends what there is"
+                        "not pushed, because the run is not over: `mailproof push {place} {name}` sends what there is"
                     ));
                     Exit::Incomplete
                 }
-                Place::Langsmith(client) => {
-                    let pushed = client
-                        .and_then(|client| after_run(talk, client, folder, dataset, environment));
+                Some(_) => {
+                    let pushed = place.push(talk, folder, dataset, environment);
                     pushed.unwrap_or_else(|failure| {
                         warn(&format!("not pushed: {failure}"));
                         failure.exit
@@ -171,6 +177,31 @@ impl AfterRun {
         match self.required {
             true => worst,
             false => Exit::Ok,
+        }
+    }
+}
+
+impl Place {
+    /// As `mailproof push` calls it; `None` for nowhere.
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Place::Langsmith(_) => Some("langsmith"),
+            Place::Otel(_) => Some("otel"),
+            Place::Nowhere => None,
+        }
+    }
+
+    fn push(
+        self,
+        talk: &Talk,
+        folder: &Path,
+        dataset: &Arc<Dataset>,
+        environment: &Environment,
+    ) -> Result<Exit, Failure> {
+        match self {
+            Place::Langsmith(client) => after_run(talk, (*client)?, folder, dataset, environment),
+            Place::Otel(spans) => (*spans)?.push(talk, folder, Some(0)),
+            Place::Nowhere => Ok(Exit::Ok),
         }
     }
 }
