@@ -16,6 +16,8 @@ mod labels;
 mod limits;
 #[path = "experiments/looks.rs"]
 mod looks;
+#[path = "experiments/otel.rs"]
+mod otel;
 #[path = "experiments/pairwise.rs"]
 mod pairwise;
 #[path = "experiments/recordings.rs"]

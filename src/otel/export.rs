@@ -4,6 +4,7 @@
 //! asking again for, and what a collector says where it took only a part.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -93,6 +94,8 @@ pub struct Exporter {
     client: Client,
     /// What is in the headers; collectors quote keys in their errors.
     secrets: Redactor,
+    /// Whether there was ever an answer.
+    reached: AtomicBool,
 }
 
 impl fmt::Debug for Exporter {
@@ -123,6 +126,7 @@ impl Exporter {
         let secrets = values.flat_map(|value| value.split(' ').map(str::to_owned));
         Ok(Exporter {
             secrets: Redactor::new(secrets),
+            reached: AtomicBool::new(false),
             client,
             settings,
         })
@@ -157,6 +161,7 @@ impl Exporter {
             .timeout(settings.timeout)
             .body(body);
         let response = request.send().await.map_err(|error| self.unsent(error))?;
+        self.reached.store(true, Ordering::Relaxed);
         let status = response.status();
         let headers = response.headers().clone();
         let answer = read(response).await.map_err(|error| self.unsent(error))?;
@@ -208,6 +213,8 @@ impl Exporter {
     }
 
     fn unsent(&self, error: reqwest::Error) -> Missed {
+        // Where nobody ever answered, nobody is there to be waited for.
+        let hopeless = error.is_connect() && !self.reached.load(Ordering::Relaxed);
         let late = error.is_timeout() && !error.is_connect();
         let reason = match late {
             true => format!("no answer within {} ms", self.settings.timeout.as_millis()),
@@ -219,7 +226,7 @@ impl Exporter {
                 variable: self.settings.said_by,
                 reason,
             },
-            again: Some(None),
+            again: (!hopeless).then_some(None),
         }
     }
 
