@@ -309,6 +309,248 @@ fn opening_writes_the_page_beside_the_journal_and_starts_a_browser() {
     );
 }
 
+/// Two runs on emails that differ under the same ids, so that replies do too and what the first
+/// passed the second fails; the second's page.
+fn flips(place: &Place, before: &[Value], after: &[Value]) -> PathBuf {
+    for (name, examples) in [("before", before), ("after", after)] {
+        let lines: Vec<String> = examples.iter().map(Value::to_string).collect();
+        place.write(&format!("{name}.jsonl"), &(lines.join("\n") + "\n"));
+        let dataset = format!("{name}.jsonl");
+        let run = [
+            "run", "triage", "response", "-d", &dataset, "-a", "workflow", "-e", name,
+        ];
+        place.run(&run, 0);
+    }
+    let mut command = place.command(&[
+        "report",
+        "after",
+        "--reference",
+        "before",
+        "-o",
+        "flips.html",
+    ]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        [Some(3), Some(101)].contains(&output.status.code()),
+        "{said}"
+    );
+    place.path("flips.html")
+}
+
+/// An email that asks about an invoice, of which the reply must tell that of the first.
+fn invoice(id: &str, number: &str) -> Value {
+    json!({
+        "id": id,
+        "email": { "from": "Ana Ruiz <ana@northwind.example>", "to": "Sam Lee <sam@acme.example>",
+            "subject": format!("Invoice {number}"),
+            "body": format!("Hi Sam,\n\nCould you please tell me by Friday whether invoice {number} was paid?\n\nAna") },
+        "tags": ["billing"],
+        "expect": { "triage": "respond", "tool_calls": [{ "write_email": { "content": { "contains": "1042" } } }] },
+    })
+}
+
+#[test]
+fn a_flip_is_seen_from_both_sides_word_by_word() {
+    let place = Place::new();
+    let page = flips(
+        &place,
+        &[invoice("paid", "1042")],
+        &[invoice("paid", "2077")],
+    );
+    // The same from the command that compares.
+    let compare = ["compare", "before", "after", "-o", "compared.html"];
+    let output = place.command(&compare).output().unwrap();
+    assert_ne!(output.status.code(), Some(2));
+    let text = fs::read_to_string(&page).unwrap();
+    assert_eq!(
+        text,
+        fs::read_to_string(place.path("compared.html")).unwrap()
+    );
+    assert!(text.contains("1 flip: open an example to see both sides, aligned."));
+
+    let Some(browser) = browser() else {
+        return;
+    };
+    let seen = see(&place, &browser, &page, "#/example/paid", &[]);
+    assert_eq!(seen.complaints, [""; 0]);
+    let (_, example) = seen.dom.split_once("<article id=\"example\">").unwrap();
+    for told in [
+        "▼ worse</span> workflow@rules against before/workflow@rules",
+        "They were not told the same email",
+        "~ differs</span> write_email",
+        "<del>1042</del>",
+        "<ins>2077</ins>",
+        "<p class=\"note\">The same: to.</p>",
+        "= the same</span> done",
+    ] {
+        assert!(example.contains(told), "{told} in {example}");
+    }
+    // What went is on the left and what came on the right, there and in the trajectories.
+    let place_of = |text: &str| example.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(place_of("<del>1042") < place_of("<ins>2077"));
+    let (left, right) = (
+        place_of("aria-label=\"reference: before/workflow@rules, attempt 1\""),
+        place_of("aria-label=\"workflow@rules, attempt 1\""),
+    );
+    assert!(left < right);
+    assert_eq!(
+        example.matches("Trajectory</h3>").count(),
+        2,
+        "both are whole"
+    );
+}
+
+#[test]
+fn a_reference_without_trajectories_is_said_to_have_none() {
+    let place = Place::new();
+    flips(
+        &place,
+        &[invoice("paid", "1042")],
+        &[invoice("paid", "2077")],
+    );
+    place.run(&["reference", "set", "before"], 0);
+    let page = |output: &str| {
+        let report = [
+            "report",
+            "after",
+            "--reference",
+            "mailproof-reference.jsonl",
+            "-o",
+            output,
+        ];
+        place.command(&report).output().unwrap();
+        fs::read_to_string(place.path(output)).unwrap()
+    };
+    // The experiment that the file was made of is still here.
+    assert!(page("here.html").contains("id=\"f0-0\""));
+    fs::remove_dir_all(place.path("reports/before")).unwrap();
+    let text = page("gone.html");
+    assert!(!text.contains("id=\"f0-0\""));
+    assert!(text.contains("The reference is a file of scores: what it did is not on this page"));
+    if let Some(browser) = browser() {
+        let gone = place.path("gone.html");
+        let seen = see(&place, &browser, &gone, "#/example/paid", &[]);
+        assert_eq!(seen.complaints, [""; 0]);
+        assert!(
+            seen.dom
+                .contains("What the reference did is not on this page.")
+        );
+    }
+    let compare = [
+        "compare",
+        "after",
+        "mailproof-reference.jsonl",
+        "-o",
+        "x.html",
+    ];
+    let told = place.fail(&compare, 2);
+    assert!(told.contains("name an experiment second"), "{told}");
+}
+
+#[test]
+fn nothing_of_a_hostile_email_runs_from_either_side() {
+    let place = Place::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    // Both are hostile, in other words, and the reply quotes them.
+    let mut before = hostile(&address);
+    let mut after = hostile(&address);
+    before["expect"]["tool_calls"] =
+        json!([{ "write_email": { "content": { "contains": "1042" } } }]);
+    after["expect"] = before["expect"].clone();
+    let body = after["email"]["body"].as_str().unwrap();
+    after["email"]["body"] = json!(body.replace("invoice 1042", "<b>invoice</b> 2077\u{202e}"));
+    let page = flips(&place, &[before, plain("lunch")], &[after, plain("lunch")]);
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(!text.contains(['\u{1b}', '\u{202e}']));
+    assert!(text.contains("id=\"f0-0\""), "it flipped");
+    assert!(
+        text.len() < 2_000_000,
+        "a line of 200 KB is bounded: {}",
+        text.len()
+    );
+    let Some(browser) = browser() else {
+        return;
+    };
+    let id = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%2F%22'%26%5Cu%7B202e%7D";
+    let seen = see(&place, &browser, &page, &format!("#/example/{id}"), &[]);
+    assert_eq!(seen.complaints, [""; 0]);
+    assert!(
+        seen.dom.contains("<del>") && seen.dom.contains("<ins>"),
+        "{}",
+        seen.dom
+    );
+    assert!(!seen.dom.contains(&format!("{MARK}=")), "something ran");
+    assert_eq!(scripts(&seen.dom), 1);
+    for element in ["<img", "<iframe", "<b>", "<b ", "href=\"javascript:"] {
+        assert!(!seen.dom.contains(element), "{element}");
+    }
+    let asked = server.accept().map(|(_, from)| from);
+    assert_eq!(asked.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_page_tells_of_earlier_experiments_and_of_no_part_of_one() {
+    let place = Place::new();
+    let run = |name: &str, more: &[&str]| {
+        let base = [
+            "run",
+            "triage",
+            "-a",
+            "workflow",
+            "-e",
+            name,
+            "-o",
+            "page.html",
+        ];
+        place.run(&[&base[..], more].concat(), 0);
+        fs::read_to_string(place.path("page.html")).unwrap()
+    };
+    assert!(
+        !run("first", &[]).contains("id=\"history\""),
+        "nothing was before"
+    );
+    run("second", &[]);
+    run("some", &["--limit", "9"]);
+    run("other", &["-a", "baseline", "--tag", "billing"]);
+    assert!(!run("part", &["--shard", "1/2"]).contains("id=\"history\""));
+    fs::create_dir(place.path("reports/broken")).unwrap();
+    place.write("reports/broken/journal.jsonl", "{\n");
+    let page = run("third", &[]);
+    let (_, section) = page.split_once("<section id=\"history\"").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    let rows: Vec<&str> = section
+        .split("<tr><th scope=\"row\">")
+        .skip(1)
+        .map(|row| row.split("</th>").next().unwrap())
+        .collect();
+    let expected = [
+        "1. <code>first</code>",
+        "2. <code>second</code>",
+        "3. <code>third</code> (this one)",
+    ];
+    assert_eq!(rows[..3], expected);
+    assert_eq!(
+        rows[3..],
+        expected,
+        "a table for the pass rate, and one for triage"
+    );
+    assert!(section.contains("1 experiment cannot be read"), "{section}");
+    // What it was shown among is no part of a report.
+    let of = |name: &str| {
+        let mut report = place.report(name);
+        report["environment"].take();
+        report["experiment"].take();
+        for variant in report["variants"].as_array_mut().unwrap() {
+            variant["latency_ms"].take();
+        }
+        report
+    };
+    assert_eq!(of("first"), of("third"));
+}
+
 /// Findings of axe-core, in a copy of the page that lets it run, at a width, in a scheme.
 fn axe(
     place: &Place,
@@ -362,10 +604,49 @@ fn axe_finds_nothing_serious() {
         return;
     };
     let place = Place::new();
-    let page = page(&place, &[plain("lunch"), hostile("127.0.0.1:9")]);
+    let whole = page(&place, &[plain("lunch"), hostile("127.0.0.1:9")]);
+    let flips = flips(
+        &place,
+        &[invoice("paid", "1042")],
+        &[invoice("paid", "2077")],
+    );
+    // Among earlier ones.
+    for name in ["again", "third"] {
+        let run = [
+            "run",
+            "triage",
+            "response",
+            "-d",
+            "after.jsonl",
+            "-a",
+            "workflow",
+            "-e",
+            name,
+        ];
+        place.run(&run, 0);
+    }
+    let report = [
+        "report",
+        "third",
+        "--reference",
+        "before",
+        "-o",
+        "flips.html",
+    ];
+    place.command(&report).output().unwrap();
+    assert!(
+        fs::read_to_string(&flips)
+            .unwrap()
+            .contains("id=\"history\"")
+    );
     for (width, dark) in [(390, false), (390, true), (1280, false), (1280, true)] {
-        for address in ["", "#/example/lunch"] {
-            let came = axe(&place, &browser, &script, &page, address, width, dark);
+        for (page, address) in [
+            (&whole, ""),
+            (&whole, "#/example/lunch"),
+            (&flips, ""),
+            (&flips, "#/example/paid"),
+        ] {
+            let came = axe(&place, &browser, &script, page, address, width, dark);
             assert_eq!(
                 (&came["width"], &came["dark"]),
                 (&json!(width), &json!(dark))

@@ -2,17 +2,13 @@ use std::fs;
 use std::path::Path;
 
 use insta::assert_snapshot;
-use serde_json::json;
 
-use super::fixture::{hostile, too_few, unchanged, worse};
+use super::fixture::{hostile, too_few, two, unchanged, worse};
 use super::*;
 use crate::compare::Beside;
-use crate::email::Triage;
-use crate::experiment::{Attempt, CaseKey, CaseKind};
-use crate::message::{Message, ToolCall, ToolStatus};
+use crate::experiment::Attempt;
 use crate::report::{comparison_markdown, comparison_terminal};
-use crate::run::{Outcome, Run, Usage};
-use crate::score::{Feedback, Key, Score};
+use crate::run::Run;
 
 #[test]
 fn the_first_screen_says_what_got_worse_and_where() {
@@ -79,118 +75,6 @@ fn points_have_a_sign_unless_they_are_none() {
     ] {
         assert_eq!(points(change), shown, "{change}");
     }
-}
-
-fn attempt(calls: &[(&str, serde_json::Value, ToolStatus)], passed: bool) -> Attempt<Run> {
-    let calls: Vec<(ToolCall, ToolStatus)> = calls
-        .iter()
-        .enumerate()
-        .map(|(number, (name, arguments, status))| {
-            let call = ToolCall {
-                id: format!("call-{number}"),
-                name: (*name).to_owned(),
-                arguments: arguments.clone(),
-            };
-            (call, *status)
-        })
-        .collect();
-    let mut messages = vec![Message::assistant(
-        "a",
-        "",
-        calls.iter().map(|(call, _)| call.clone()).collect(),
-    )];
-    messages.extend(
-        calls
-            .iter()
-            .map(|(call, status)| Message::tool(format!("t-{}", call.id), call, *status, "done")),
-    );
-    Attempt {
-        case: CaseKey {
-            variant: 0,
-            position: 0,
-            repeat: 0,
-            example: "invoice-question".into(),
-        },
-        kind: CaseKind::Example,
-        split: None,
-        cluster: None,
-        tags: Vec::new(),
-        expected: Some(Triage::Respond),
-        found: Some(Triage::Respond),
-        outcome: Outcome::Finished,
-        error: None,
-        feedback: vec![Feedback {
-            key: Key::ToolCallsExact,
-            score: Score::from(passed),
-            comment: (!passed).then(|| "write_email to the wrong address".to_owned()),
-            checks: Vec::new(),
-        }],
-        judged: Vec::new(),
-        notes: Vec::new(),
-        memory: Vec::new(),
-        learning: None,
-        usage: Usage::default(),
-        latency_ms: 1200.0,
-        started: None,
-        runs: vec![Run {
-            outcome: Outcome::Finished,
-            error: None,
-            triage: Some(Triage::Respond),
-            reasoning: None,
-            messages,
-            steps: Vec::new(),
-            usage: Usage::default(),
-            latency_ms: 1200.0,
-            pauses: Vec::new(),
-            memory: None,
-            prompts: Vec::new(),
-        }],
-        ablation: Vec::new(),
-    }
-}
-
-fn two() -> (Attempt<Run>, Attempt<Run>) {
-    use ToolStatus::{Denied, Executed};
-    let mail = |to: &str, content: &str| json!({"to": to, "subject": "Re: Invoice 1042", "content": content});
-    let reference = attempt(
-        &[
-            (
-                "check_calendar_availability",
-                json!({"day": "2026-03-03"}),
-                Executed,
-            ),
-            (
-                "write_email",
-                mail(
-                    "ana@northwind.example",
-                    "Dear Ana,\n\ninvoice 1042 was paid on Monday.\n\nSam",
-                ),
-                Executed,
-            ),
-            ("done", json!({}), Executed),
-        ],
-        true,
-    );
-    let candidate = attempt(
-        &[
-            (
-                "Write_Email",
-                mail(
-                    "ana@northwind.test",
-                    "Dear Ana,\n\nI will look at invoice 1042.\n\nSam",
-                ),
-                Executed,
-            ),
-            (
-                "question",
-                json!({"content": "Was it paid?\u{1b}[2J"}),
-                Denied,
-            ),
-            ("done", json!({}), Executed),
-        ],
-        false,
-    );
-    (reference, candidate)
 }
 
 fn told(

@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::fixture;
 
 fn past(name: &str, day: i8, dataset: &str, attempts: u64) -> Past {
     Past {
@@ -218,4 +219,58 @@ fn a_long_history_keeps_its_end() {
     let drawn = sparkline(&history, &history.variants[0], false);
     assert_eq!(drawn.chars().count(), DRAWN + 1);
     assert!(drawn.starts_with("…▁") && drawn.ends_with('█'), "{drawn}");
+}
+
+#[test]
+fn only_what_is_of_the_same_cases_and_came_before_is_told_beside_a_report() {
+    let header = fixture::header(24, 3);
+    let report = fixture::report(header.clone(), &fixture::attempts());
+    let progress = |change: &dyn Fn(&mut Progress)| {
+        let mut header = header.clone();
+        header.created = "2020-01-01T00:00:00Z".parse().unwrap();
+        let mut progress = Progress {
+            header,
+            attempts: 9,
+            planned: 9,
+        };
+        change(&mut progress);
+        is_before(&progress, &report)
+    };
+    assert!(progress(&|_| {}));
+    let others: [(&str, &dyn Fn(&mut Progress)); 6] = [
+        ("begun later", &|it| {
+            it.header.created = report.environment.created
+        }),
+        ("other emails", &|it| {
+            it.header.dataset.hash = "ee".repeat(32)
+        }),
+        ("some of them", &|it| it.header.selection.limit = Some(2)),
+        ("unfinished", &|it| it.attempts = 8),
+        ("other agents", &|it| {
+            it.header.variants.retain(|it| it.name == "none")
+        }),
+        ("a part", &|it| {
+            it.header.shard =
+                serde_json::from_value(serde_json::json!({ "part": "1/4", "cases": [9] })).unwrap()
+        }),
+    ];
+    for (case, change) in others {
+        assert!(!progress(change), "{case}");
+    }
+}
+
+#[test]
+fn a_figure_of_other_suites_is_none_of_an_earlier_experiment() {
+    let report = fixture::report(fixture::header(24, 3), &fixture::attempts());
+    let mut other = report.clone();
+    other.plan.suites = vec![Suite::Triage];
+    assert_ne!(report.plan.suites, other.plan.suites);
+    assert_eq!(Earlier::of(&report, &[other.clone()], 0, 0), None);
+    assert_eq!(Earlier::of(&report, &[], 3, 0), None);
+    let earlier = Earlier::of(&report, &[other, report.clone()], 0, 0).unwrap();
+    let values = &earlier.figures[0].variants[0].values;
+    assert_eq!((values[0], values[1]), (None, values[2]));
+    assert!(values[2].is_some());
+    let keys: Vec<&str> = earlier.figures.iter().map(|it| it.key.as_str()).collect();
+    assert_eq!(keys[..2], ["pass_rate", "triage.accuracy"]);
 }

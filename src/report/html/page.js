@@ -230,8 +230,8 @@
     const { scores, rulings, emails } = it.aligned;
     if (it.email.length) panel.append(note("They were not told the same email:"), diff("", it.email));
     if (scores.length) {
-      const cells = scores.map((one) => el("tr", "", make("th", { scope: "row" }, code(one.key)), el("td", "figure value", one.reference.toFixed(2)), el("td", "figure value", one.candidate.toFixed(2)), el("td", "", one.comment)));
-      const heads = ["key", "reference", "candidate", "what the lesser lacked"].map((head) => make("th", { scope: "col" }, head));
+      const cells = scores.map((one) => el("tr", "", make("th", { scope: "row" }, code(one.key)), el("td", "figure value", one.reference.toFixed(2)), el("td", "figure value", one.candidate.toFixed(2)), el("td", "words", one.comment)));
+      const heads = ["key", "reference", "candidate", "what the lesser lacked"].map((head, at) => make("th", { scope: "col", class: at === 3 && "words" }, head));
       panel.append(el("h3", "", "Scores that changed"), make("div", { class: "scroll", role: "group", "aria-label": "Scores that changed", tabindex: "0" }, el("table", "", el("caption", "hidden", "Scores that changed"), el("thead", "", el("tr", "", heads)), el("tbody", "", cells))));
     }
     if (rulings.length) {
@@ -282,7 +282,7 @@
       make("h1", { tabindex: "-1" }, row.id),
       el("p", "meta", badge("", row.kind), row.split && badge("", row.split), row.expected && badge("", "expected " + row.expected), row.tags.map((tag) => make("a", { class: "tag", href: "#/examples?tag=" + encodeURIComponent(tag) }, tag))),
       row.kind === "episode" ? null : email(it.email),
-      (row.flips || []).length > 0 && el("section", "against", el("h2", "", "Against the reference"), row.flips.map((flip, at) => flipped(row, flip, at === 0))),
+      (row.flips || []).length > 0 && el("section", "opposed", el("h2", "", "Against the reference"), row.flips.map((flip, at) => flipped(row, flip, at === 0))),
       all.length ? el("fieldset", "choose", el("legend", "", "Attempts, up to two side by side"), groups) : note("There was no room for its attempts on this page."),
       sides,
     ];

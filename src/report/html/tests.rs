@@ -1,4 +1,5 @@
 use super::*;
+use crate::compare::{Comparison, Flip, Pair};
 use crate::report::{Check, GateVerdict, compare, fixture};
 
 fn page(report: &Report, attempts: &[Attempt<Run>]) -> String {
@@ -122,4 +123,238 @@ fn names_in_a_comparison_are_no_markup() {
         page.contains("&lt;img src=x onerror=alert(1)&gt;\\u{1b}[31m"),
         "{page}"
     );
+}
+
+/// Flips of two pairs of variants: `alert-1` to `alert-13` and more.
+fn flipped() -> Comparison {
+    let mut comparison = compare::fixture::worse();
+    let mut other = comparison.pairs[0].clone();
+    other.reference = "hitl@rules".to_owned();
+    other.candidate = "hitl@rules".to_owned();
+    other.flips.truncate(2);
+    comparison.pairs.push(other);
+    comparison
+}
+
+/// What both sides did at each example that is wanted, `grow` characters more each.
+fn besides(comparison: &Comparison, grow: usize) -> Vec<Beside> {
+    let besides = wanted(comparison).into_iter().enumerate();
+    besides
+        .map(|(number, wanted)| {
+            let (mut reference, mut candidate) = compare::fixture::two();
+            candidate.case.position = number as u32;
+            candidate.case.variant = u32::from(wanted.candidate_variant == "hitl@rules");
+            // No text is another's, so that none is shared.
+            reference.runs[0].error = Some(format!("{number}:{}", "x".repeat(grow)));
+            Beside {
+                example: wanted.example,
+                reference_variant: wanted.reference_variant,
+                candidate_variant: wanted.candidate_variant,
+                reference: Some(reference),
+                candidate: Some(candidate),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_worst_flips_of_every_pair_are_wanted_first() {
+    let comparison = flipped();
+    let wanted = wanted(&comparison);
+    let told: Vec<(&str, &str)> = wanted
+        .iter()
+        .take(5)
+        .map(|it| (it.candidate_variant.as_str(), it.example.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("workflow@rules", "alert-1"),
+            ("hitl@rules", "alert-1"),
+            ("workflow@rules", "alert-2"),
+            ("hitl@rules", "alert-2"),
+            ("workflow@rules", "alert-3"),
+        ]
+    );
+    assert_eq!(wanted.len(), 16);
+}
+
+#[test]
+fn flips_that_there_is_no_room_for_are_counted() {
+    let redactor = Redactor::new([]);
+    let mut comparison = flipped();
+    for (most, kept, words) in [
+        (
+            usize::MAX,
+            16,
+            "16 flips: open an example to see both sides, aligned.",
+        ),
+        (
+            50_000,
+            4,
+            "Both sides of 4 of 16 flips are on this page, the worst of each pair of variants first;",
+        ),
+        (0, 0, "The journal of the reference is not here:"),
+    ] {
+        let mut flips = Flips::new(Some(&comparison), most);
+        let beside: Vec<_> = besides(&comparison, 10_000)
+            .iter()
+            .filter_map(|beside| flips.push(beside, &redactor))
+            .collect();
+        assert_eq!(flips.kept().len(), kept, "{most}");
+        assert_eq!(
+            beside.len() as u64,
+            kept,
+            "each names the attempt it stands beside"
+        );
+        assert!(flips.kept().size() <= most);
+        let told = flips.room().unwrap();
+        assert!(told.starts_with(words), "{told}");
+    }
+    comparison.reference.file = Some("mailproof-reference.jsonl".to_owned());
+    let told = Flips::new(Some(&comparison), 0).room().unwrap();
+    assert!(
+        told.starts_with("The reference is a file of scores"),
+        "{told}"
+    );
+    let unchanged = compare::fixture::unchanged();
+    assert_eq!(Flips::new(Some(&unchanged), 0).room(), None);
+}
+
+#[test]
+fn both_sides_of_a_flip_are_data_and_no_markup() {
+    let mut report = fixture::report(fixture::header(24, 3), &fixture::attempts());
+    report.comparison = Some(flipped());
+    let redactor = Redactor::new(["hunter2 hunter2".to_owned()]);
+    let mut page = Page::new(&report, Survey::default(), None, &redactor);
+    let hostile = "</script><img src=x onerror=alert(1)>\u{1b}[2J\u{202e} hunter2 hunter2";
+    let mut beside = besides(report.comparison.as_ref().unwrap(), 0).swap_remove(0);
+    for side in [&mut beside.reference, &mut beside.candidate] {
+        let run = &mut side.as_mut().unwrap().runs[0];
+        let calls = run.messages.iter_mut().flat_map(|it| &mut it.tool_calls);
+        for call in calls.filter(|call| call.arguments["to"].is_string()) {
+            call.arguments["subject"] = json!(format!("{} {hostile}", call.arguments["to"]));
+        }
+    }
+    page.flip(&beside);
+    let mut text = Vec::new();
+    page.write(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (_, flip) = text.split_once("id=\"f0-0\">").unwrap();
+    let (flip, _) = flip.split_once("</script>").unwrap();
+    assert!(
+        !flip.contains('<') && !flip.contains(['\u{1b}', '\u{202e}']),
+        "{flip}"
+    );
+    assert!(!text.contains("hunter2"), "{flip}");
+    let flip: Json = serde_json::from_str(flip).unwrap();
+    let rows = flip["aligned"]["emails"][0]["calls"].as_array().unwrap();
+    let is: Vec<&str> = rows.iter().map(|row| row["is"].as_str().unwrap()).collect();
+    assert_eq!(is, ["gone", "changed", "came", "same"]);
+    let arguments = rows[1]["arguments"].as_array().unwrap();
+    let names: Vec<&Json> = arguments.iter().map(|it| &it["name"]).collect();
+    assert_eq!(names, ["to", "subject", "content"]);
+    let (to, subject) = (&arguments[0]["words"], &arguments[1]["words"]);
+    assert_eq!(
+        to["parts"],
+        json!([["-", "ana@northwind.example"], ["+", "ana@northwind.test"]])
+    );
+    let shown = subject["parts"][2][1].as_str().unwrap();
+    assert!(
+        shown.starts_with(" </script><img src=x onerror=alert(1)>\\u{1b}[2J"),
+        "{shown}"
+    );
+    assert_eq!(flip["reference"]["summary"]["verdict"], "passed");
+    assert_eq!(flip["candidate"], json!([0, 1]));
+}
+
+#[test]
+fn a_page_of_many_long_flips_is_bounded() {
+    let examples = 2_000;
+    let report = {
+        let mut report = fixture::report(fixture::header(24, 3), &fixture::attempts());
+        let mut comparison = compare::fixture::worse();
+        let flip = comparison.pairs[0].flips[0].clone();
+        let flips = (0..examples).map(|number| Flip {
+            example: format!("example-{number}"),
+            ..flip.clone()
+        });
+        comparison.pairs[0].flips = flips.collect();
+        let pair = comparison.pairs[0].clone();
+        comparison.pairs = (0..4)
+            .map(|number| Pair {
+                candidate: format!("{number}@rules"),
+                ..pair.clone()
+            })
+            .collect();
+        report.comparison = Some(comparison);
+        report
+    };
+    let redactor = Redactor::new([]);
+    let mut survey = Survey::default();
+    let attempt = |position: u32, variant: u32| {
+        let (_, mut attempt) = compare::fixture::two();
+        attempt.case.example = format!("example-{position}");
+        attempt.case.position = position;
+        attempt.case.variant = variant;
+        attempt.error = Some(format!("{position}-{variant} {}", "why ".repeat(200)));
+        attempt
+    };
+    let all = || (0..examples).flat_map(|position| (0..4).map(move |it| (position, it)));
+    all().for_each(|(position, variant)| survey.push(&attempt(position, variant)));
+    let mut page = Page::new(&report, survey, None, &redactor);
+    for beside in besides(report.comparison.as_ref().unwrap(), 15_000) {
+        page.flip(&beside);
+    }
+    all().for_each(|(position, variant)| page.push(&attempt(position, variant)));
+    let mut text = Vec::new();
+    page.write(&mut text).unwrap();
+    assert!(text.len() < 20_000_000, "{}", text.len());
+    let kept = page.flips.kept();
+    assert!(kept.len() > 100 && kept.left_out() > 100, "{}", kept.len());
+}
+
+fn earlier(report: &Report) -> Earlier {
+    let mut before: Vec<Report> = (1..=4).map(|_| report.clone()).collect();
+    for (number, report) in before.iter_mut().enumerate() {
+        report.experiment = format!("night-{}", number + 1);
+        for variant in &mut report.variants {
+            variant.pass_rate.value = Some(0.5 + number as f64 / 20.0);
+        }
+    }
+    before[1].variants.truncate(1);
+    before[0].experiment = "<img src=x>\u{1b}[2J\u{202e}".to_owned();
+    Earlier::of(report, &before, 2, 1).unwrap()
+}
+
+#[test]
+fn earlier_experiments_stand_in_a_section_of_their_own() {
+    let report = fixture::report(fixture::header(24, 3), &fixture::attempts());
+    let earlier = earlier(&report);
+    let redactor = Redactor::new([]);
+    let page = Page::new(&report, Survey::default(), Some(&earlier), &redactor);
+    let mut text = Vec::new();
+    page.write(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (_, section) = text.split_once("<section id=\"history\"").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    for told in [
+        "4 earlier experiments over the same cases of",
+        "1. <code>&lt;img src=x&gt;\\u{1b}[2J\\u{202e}</code>",
+        "4. <code>night-4</code>",
+        " (this one)</th>",
+        "<td>50.0%</td><td>50.0%</td>",
+        // One variant was not there.
+        "<td>55.0%</td><td>–</td>",
+        "aria-label=\"Pass rate over 5 experiments. ",
+        "50.0% at first, ",
+        "between 50.0% and",
+        "2 older ones are not shown. 1 experiment cannot be read",
+    ] {
+        assert!(section.contains(told), "{told} in {section}");
+    }
+    assert!(!section.contains("<img"));
+
+    let page = self::page(&report, &[]);
+    assert!(!page.contains("id=\"history\""), "nothing came before");
 }

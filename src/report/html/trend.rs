@@ -125,7 +125,33 @@ mod tests {
     #[test]
     fn a_trend_joins_what_is_known_and_marks_the_last() {
         let svg = trend("a & b", 3, &[line(1, &[Some(0.6), None, Some(0.7)])]);
-        insta::assert_snapshot!(svg.replace('>', ">\n"), @"");
+        insta::assert_snapshot!(svg.replace('>', ">\n"), @r#"
+        <svg class="plot" width="100%" height="150" role="img" aria-label="a &amp; b">
+        <line class="grid" x1="13%" x2="100%" y1="124" y2="124"/>
+        <text x="0" y="128.0">
+        50%</text>
+        <line class="grid" x1="13%" x2="100%" y1="68" y2="68"/>
+        <text x="0" y="72.0">
+        65%</text>
+        <line class="grid" x1="13%" x2="100%" y1="12" y2="12"/>
+        <text x="0" y="16.0">
+        80%</text>
+        <line class="own" x1="95%" x2="95%" y1="12" y2="124"/>
+        <text x="100%" y="144" text-anchor="end">
+        this one</text>
+        <text x="13%" y="144" text-anchor="middle">
+        1</text>
+        <g class="m1">
+        <line class="bar" x1="13%" x2="95%" y1="86.7" y2="49.3"/>
+        <svg x="13%" y="86.7" overflow="visible">
+        <path d="M-4.5 -4.5H4.5V4.5H-4.5Z"/>
+        </svg>
+        <svg x="95%" y="49.3" overflow="visible">
+        <path d="M-4.5 -4.5H4.5V4.5H-4.5Z"/>
+        </svg>
+        </g>
+        </svg>
+        "#);
     }
 
     #[test]
