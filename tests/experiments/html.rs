@@ -514,7 +514,7 @@ fn a_page_tells_of_earlier_experiments_and_of_no_part_of_one() {
     );
     run("second", &[]);
     run("some", &["--limit", "9"]);
-    run("other", &["-a", "baseline", "--tag", "billing"]);
+    run("other", &["-a", "baseline", "--tag", "finance"]);
     assert!(!run("part", &["--shard", "1/2"]).contains("id=\"history\""));
     fs::create_dir(place.path("reports/broken")).unwrap();
     place.write("reports/broken/journal.jsonl", "{\n");

@@ -21,7 +21,8 @@ pub fn view(earlier: &Earlier, report: &Report, redactor: &Redactor) -> Value {
     json!({
         "words": format!(
             "{} over the same cases of {}, the oldest first, and this one, which is the last. \
-             The scale of each drawing is its own.",
+             The scale of each drawing is its own; where lines lie on one another, the last \
+             variant's is seen.",
             plural(before as u64, "earlier experiment"),
             quote(&report.dataset.name),
         ),
