@@ -2,7 +2,8 @@
 //!
 //! One for each score, under the score's own key, and one for each statement that a judge
 //! decided, under the judge's main key and the statement's number: `response.criteria.1`. What a
-//! person labelled goes under the key of the same statement. The same scores make the same feedback, wherever and how often it is sent.
+//! person labelled goes under the key of the same statement. The same scores make the same
+//! feedback, wherever and how often it is sent.
 
 use serde_json::json;
 
