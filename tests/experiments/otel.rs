@@ -1,6 +1,7 @@
 //! Spans for collectors of OpenTelemetry, through the program.
 
 #[cfg(feature = "otel")]
+#[path = "otel/built.rs"]
 mod built;
 
 #[cfg(not(feature = "otel"))]
