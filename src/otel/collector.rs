@@ -105,7 +105,8 @@ fn read(stream: &TcpStream) -> Option<Received> {
         };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    let length = headers.get("content-length").map_or("0", String::as_str);
+    let mut body = vec![0; length.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
     let body = match headers.get("content-type").map(String::as_str) {
         Some("application/json") => serde_json::from_slice(&body).expect("it is JSON"),

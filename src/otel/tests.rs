@@ -40,9 +40,9 @@ fn header() -> Value {
             "agent": { "temperature": 0.5, "max_tokens": 900, "seed": 7 },
         } } },
         "repeat": 1,
-        "dataset": { "name": "emails", "hash": "00", "examples": 3 },
+        "dataset": { "name": "emails", "hash": "00", "examples": 1000 },
         "selection": {},
-        "examples": 3,
+        "examples": 1000,
         "examples_hash": "00",
         "limits": { "timeout_ms": 1000, "max_steps": 25 },
         "triage_costs": {},
@@ -73,7 +73,7 @@ fn attempt(variant: u32, position: u32) -> Value {
             "messages": [
                 { "id": "1", "role": "user", "content": "the email" },
                 { "id": "2", "role": "assistant", "content": "", "tool_calls": [
-                    { "id": "call-1", "name": "write_email", "arguments": { "to": "ana" } },
+                    { "id": "call-1", "name": "write_email", "arguments": { "to": "the proposal" } },
                 ] },
             ],
             "steps": [{ "model": {
@@ -191,7 +191,141 @@ fn an_attempt_is_an_agent_that_was_invoked_and_its_scores_are_events() {
     let attempt = parsed(&attempt(0, 0));
     let trace = Trace::of(&header, &attempt, &Default::default());
     let spans = told(false, &nothing_secret(), &trace, &attempt);
-    insta::assert_json_snapshot!(spans, @"");
+    insta::assert_json_snapshot!(spans, @r#"
+    [
+      {
+        "traceId": "8e0c9322132bc3cc6da9179b261db555",
+        "spanId": "669ad3eca01d3579",
+        "traceState": "",
+        "parentSpanId": "",
+        "flags": 257,
+        "name": "invoke_agent baseline",
+        "kind": 1,
+        "startTimeUnixNano": "1772528401500000000",
+        "endTimeUnixNano": "1772528401512500000",
+        "attributes": {
+          "gen_ai.operation.name": "invoke_agent",
+          "gen_ai.agent.name": "baseline",
+          "gen_ai.provider.name": "openai",
+          "gen_ai.request.model": "gpt-x",
+          "gen_ai.conversation.id": "baseline@fast/e0/0",
+          "mailproof.experiment": "before",
+          "mailproof.variant": "baseline@fast",
+          "mailproof.example": "e0",
+          "mailproof.kind": "example",
+          "mailproof.repeat": 0,
+          "mailproof.outcome": "finished",
+          "mailproof.verdict": "failed",
+          "mailproof.split": "test",
+          "mailproof.tags": [
+            "billing"
+          ],
+          "mailproof.triage.expected": "notify",
+          "mailproof.triage.found": "respond",
+          "mailproof.cost_usd": 0.25
+        },
+        "droppedAttributesCount": 0,
+        "events": [
+          {
+            "timeUnixNano": "1772528401512500000",
+            "name": "gen_ai.evaluation.result",
+            "attributes": {
+              "gen_ai.evaluation.name": "triage.accuracy",
+              "gen_ai.evaluation.score.value": 0.0,
+              "gen_ai.evaluation.score.label": "fail",
+              "gen_ai.evaluation.explanation": "notify was expected, respond found"
+            },
+            "droppedAttributesCount": 0
+          },
+          {
+            "timeUnixNano": "1772528401512500000",
+            "name": "gen_ai.evaluation.result",
+            "attributes": {
+              "gen_ai.evaluation.name": "tool_calls.recall",
+              "gen_ai.evaluation.score.value": 0.5
+            },
+            "droppedAttributesCount": 0
+          },
+          {
+            "timeUnixNano": "1772528401512500000",
+            "name": "gen_ai.evaluation.result",
+            "attributes": {
+              "gen_ai.evaluation.name": "response.criteria",
+              "gen_ai.evaluation.score.value": 1.0
+            },
+            "droppedAttributesCount": 0
+          }
+        ],
+        "droppedEventsCount": 0,
+        "links": [],
+        "droppedLinksCount": 0,
+        "status": {
+          "message": "",
+          "code": 0
+        }
+      },
+      {
+        "traceId": "8e0c9322132bc3cc6da9179b261db555",
+        "spanId": "39da3a2ab9eb61ff",
+        "traceState": "",
+        "parentSpanId": "669ad3eca01d3579",
+        "flags": 257,
+        "name": "respond",
+        "kind": 1,
+        "startTimeUnixNano": "1772528401500000000",
+        "endTimeUnixNano": "1772528401512000000",
+        "attributes": {
+          "mailproof.node": "respond"
+        },
+        "droppedAttributesCount": 0,
+        "events": [],
+        "droppedEventsCount": 0,
+        "links": [],
+        "droppedLinksCount": 0,
+        "status": {
+          "message": "",
+          "code": 0
+        }
+      },
+      {
+        "traceId": "8e0c9322132bc3cc6da9179b261db555",
+        "spanId": "2d34a151990b4aee",
+        "traceState": "",
+        "parentSpanId": "39da3a2ab9eb61ff",
+        "flags": 257,
+        "name": "chat gpt-x",
+        "kind": 3,
+        "startTimeUnixNano": "1772528401500000000",
+        "endTimeUnixNano": "1772528401512000000",
+        "attributes": {
+          "gen_ai.operation.name": "chat",
+          "gen_ai.provider.name": "openai",
+          "gen_ai.request.model": "gpt-x",
+          "gen_ai.conversation.id": "baseline@fast/e0/0",
+          "gen_ai.request.temperature": 0.5,
+          "gen_ai.request.max_tokens": 900,
+          "gen_ai.request.seed": 7,
+          "gen_ai.usage.input_tokens": 90,
+          "gen_ai.usage.output_tokens": 10,
+          "gen_ai.usage.cache_read.input_tokens": 40,
+          "mailproof.cost_usd": 0.25,
+          "gen_ai.response.finish_reasons": [
+            "tool_call"
+          ],
+          "mailproof.role": "agent"
+        },
+        "droppedAttributesCount": 0,
+        "events": [],
+        "droppedEventsCount": 0,
+        "links": [],
+        "droppedLinksCount": 0,
+        "status": {
+          "message": "",
+          "code": 0
+        }
+      }
+    ]
+    "#);
 }
 
 #[test]
@@ -210,7 +344,20 @@ fn every_kind_of_work_has_the_operation_that_the_conventions_give_it() {
             format!("{name} | {operation} | {kind} | {thread} | {error}")
         })
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"
+    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0 | -
+    respond | - | 1 | - | -
+    chat gpt-x | chat | 3 | baseline@fast/e0/0 | -
+    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0/step-1 | -
+    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0/alone-1 | -
+    execute_tool write_email | execute_tool | 1 | - | -
+    execute_tool write_email | execute_tool | 1 | - | failed
+    ask | - | 1 | - | -
+    ask | - | 1 | - | -
+    ask | - | 1 | - | -
+    create_memory | create_memory | 1 | - | -
+    update_memory | update_memory | 1 | - | -
+    ");
 }
 
 #[test]
@@ -219,7 +366,7 @@ fn texts_are_told_only_where_that_is_asked_for() {
         "the email",
         "the system text",
         "the tool",
-        "ana",
+        "the proposal",
         "the arguments",
         "the result",
         "the edit",
