@@ -297,7 +297,7 @@ fn a_page_of_many_long_flips_is_bounded() {
         attempt.case.example = format!("example-{position}");
         attempt.case.position = position;
         attempt.case.variant = variant;
-        attempt.error = Some(format!("{position}-{variant} {}", "why ".repeat(200)));
+        attempt.runs[0].error = Some(format!("{position}-{variant} {}", "why ".repeat(600)));
         attempt
     };
     let all = || (0..examples).flat_map(|position| (0..4).map(move |it| (position, it)));
