@@ -117,7 +117,7 @@ fn doctor_looks_at_threads_and_at_langsmith_where_they_are_configured() {
         ("", &[][..], 0, None),
         ("", &[("LANGSMITH_API_KEY", key), ("LANGSMITH_ENDPOINT", &url)], 0,
             Some(format!("pass  LangSmith: {url} (version 0.18.0) takes the key\n"))),
-        ("", &[("LANGSMITH_API_KEY", "canary-of-nobody"), ("LANGSMITH_ENDPOINT", &url)], 2,
+        ("", &[("LANGSMITH_API_KEY", "canary-9876543210"), ("LANGSMITH_ENDPOINT", &url)], 2,
             Some(format!("FAIL  LangSmith: {url}; LangSmith denies access (HTTP 401: Invalid token [redacted]); is `LANGSMITH_API_KEY` a key that is still valid"))),
         ("", &[("LANGSMITH_API_KEY", "canary-of-an-organisation"), ("LANGSMITH_ENDPOINT", &url)], 2,
             Some("(HTTP 403: org_scoped_key_requires_workspace); the key is an organisation's: say which workspace with `LANGSMITH_WORKSPACE_ID`".to_owned())),
