@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -267,7 +267,7 @@ fn variants(header: &Header, named: Option<&str>) -> Result<Vec<usize>, Failure>
 }
 
 /// Writes the items, once they were read as `calibrate` reads them.
-fn write(output: &PathBuf, labels: &Labels, redactor: &Redactor) -> Result<(), Failure> {
+fn write(output: &Path, labels: &Labels, redactor: &Redactor) -> Result<(), Failure> {
     let mut text = String::new();
     for item in &labels.items {
         let json = serde_json::to_string(item).map_err(Failure::internal)?;

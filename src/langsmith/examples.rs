@@ -4,6 +4,7 @@
 //! names or groups the item into `metadata`. Together they hold all of it: what [`read`] makes
 //! of an example is the record that it was written from, up to secrets and U+0000.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
@@ -180,10 +181,8 @@ pub fn clean(object: Object, redactor: &Redactor) -> Object {
     };
     let json = serde_json::to_string(&object).expect("an object has string keys");
     match redactor.json(&json) {
-        std::borrow::Cow::Borrowed(_) => object,
-        std::borrow::Cow::Owned(json) => {
-            serde_json::from_str(&json).expect("what is redacted stays JSON")
-        }
+        Cow::Borrowed(_) => object,
+        Cow::Owned(json) => serde_json::from_str(&json).expect("what is redacted stays JSON"),
     }
 }
 

@@ -4,7 +4,7 @@
 //! said of that attempt; the statement's number stands in the key. What a program said, our own
 //! judges above all, is nobody's label.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::runs::{Place, Root};
 use super::wire::{FeedbackRead, Session, SourceKind};
 use super::{Client, Error, ids};
 use crate::dataset::Dataset;
-use crate::experiment::Header;
+use crate::experiment::Attempt;
 use crate::experiment::journal::{FILE, JournalError, Reader, read_attempt};
 use crate::experiment::statement::{Statement, Statements};
 use crate::judge::calibration::items::{Item, can_hold};
@@ -147,7 +147,7 @@ pub async fn labels(client: &Client, wanted: Wanted<'_>) -> Result<Labels, Label
         let root = Root::of(&header, &entry.attempt, &place);
         if labelling.is_about(root.id) {
             let attempt = read_attempt::<Run>(&journal, entry.offset)?;
-            labelling.attempt(&header, &attempt, root, session.id);
+            labelling.attempt(&attempt, root, session.id);
         }
     }
     Ok(labelling.finish())
@@ -170,7 +170,7 @@ struct Labelling<'a> {
     wanted: Wanted<'a>,
     statements: Statements<'a>,
     by_run: HashMap<Uuid, Vec<Said>>,
-    seen: std::collections::HashSet<Uuid>,
+    seen: HashSet<Uuid>,
     /// By the item and the person, which item it is, and when that was said.
     known: HashMap<(String, String), (usize, Option<Timestamp>)>,
     labels: Labels,
@@ -182,7 +182,7 @@ impl<'a> Labelling<'a> {
             wanted,
             statements: Statements::new(wanted.dataset),
             by_run: HashMap::new(),
-            seen: Default::default(),
+            seen: HashSet::new(),
             known: HashMap::new(),
             labels: Labels::default(),
         }
@@ -210,14 +210,7 @@ impl<'a> Labelling<'a> {
     }
 
     /// Makes items of what was said of an attempt, whose root run is `root`.
-    fn attempt(
-        &mut self,
-        header: &Header,
-        attempt: &crate::experiment::Attempt<Run>,
-        root: Root,
-        session: Uuid,
-    ) {
-        debug_assert!((attempt.case.variant as usize) < header.variants.len());
+    fn attempt(&mut self, attempt: &Attempt<Run>, root: Root, session: Uuid) {
         for said in self.by_run.remove(&root.id).unwrap_or_default() {
             let pushed = ids::at(root.started, session, &[&root.id.to_string(), &said.key]);
             if said.id == pushed && !said.certain {
@@ -230,7 +223,7 @@ impl<'a> Labelling<'a> {
         }
     }
 
-    fn item(&self, attempt: &crate::experiment::Attempt<Run>, said: &Said) -> Result<Item, Why> {
+    fn item(&self, attempt: &Attempt<Run>, said: &Said) -> Result<Item, Why> {
         let (judge, number) = statement(&said.key).ok_or(Why::NoStatement)?;
         let verdict = said.verdict.ok_or(Why::NoVerdict)?;
         let definition = self.wanted.definitions.get(judge);
@@ -367,16 +360,14 @@ fn corrected(correction: &Value) -> Option<Verdict> {
 
 /// The judge, and the number of the statement from 1, that a key is about.
 fn statement(key: &str) -> Option<(JudgeKey, usize)> {
-    let judges = JudgeKey::ALL.into_iter().filter(|judge| can_hold(*judge));
-    judges
-        .filter_map(|judge| {
-            let number = key.strip_prefix(judge.main_key()?.name())?;
-            let number = number.strip_prefix('.')?;
-            let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-            let number = number.parse().ok().filter(|number| *number > 0 && digits)?;
-            Some((judge, number))
-        })
-        .next()
+    let mut judges = JudgeKey::ALL.into_iter().filter(|judge| can_hold(*judge));
+    judges.find_map(|judge| {
+        let number = key.strip_prefix(judge.main_key()?.name())?;
+        let number = number.strip_prefix('.')?;
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|number| *number > 0 && digits)?;
+        Some((judge, number))
+    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::pull::carry_out;
 use super::{failure, text};
 use crate::cli::REPORTS;
 use crate::cli::args::{LangsmithArgs, Talk};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::pull::carry_out;
 use crate::cli::talk::{print, say, warn};
 use crate::experiment::ExperimentName;
 use crate::experiment::journal::{FILE, Reader};

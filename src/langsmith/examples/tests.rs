@@ -283,9 +283,10 @@ prop_compose! {
 proptest! {
     #[test]
     fn any_example_comes_back_without_its_nul(record in record()) {
-        let dataset = load(&[record.clone()]);
+        let dataset = load(std::slice::from_ref(&record));
         let back = read_back(writes(&dataset, &nothing_secret(), Hidden::default()));
-        let without = load(&[without_nul(record)]);
+        let text = record.to_string().replace("\\u0000", "");
+        let without = load(&[serde_json::from_str(&text).unwrap()]);
         prop_assert_eq!(records(&back), records(&without));
         prop_assert_eq!(back.hash, without.hash);
     }
