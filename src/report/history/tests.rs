@@ -232,6 +232,7 @@ fn only_what_is_of_the_same_cases_and_came_before_is_told_beside_a_report() {
             header,
             attempts: 9,
             planned: 9,
+            ended: None,
         };
         change(&mut progress);
         is_before(&progress, &report)
