@@ -109,10 +109,7 @@ fn every_promised_feature_names_a_test_that_runs() {
             .map(|(number, _)| number)
             .collect::<Vec<u32>>()
     });
-    let expected: Vec<u32> = (1..=34)
-        .chain(36..=92)
-        .chain(97..=134)
-        .collect();
+    let expected: Vec<u32> = (1..=34).chain(36..=92).chain(97..=134).collect();
     assert_eq!(
         promised, expected,
         "a promised feature is missing from docs/features.md"

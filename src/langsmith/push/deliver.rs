@@ -90,7 +90,8 @@ async fn all_attempts<T: Item, K: Copy>(
     limits: Limits,
     delivered: &mut Delivered<K>,
 ) -> Result<(), Error> {
-    let mut waiting: Vec<Range<usize>> = vec![0..load.parcels.len()];
+    let mut waiting: Vec<Range<usize>> = Vec::new();
+    waiting.push(0..load.parcels.len());
     while let Some(group) = waiting.pop() {
         let parcels = &load.parcels[group.clone()];
         let (Some((of, first)), Some((_, last))) = (parcels.first(), parcels.last()) else {

@@ -259,10 +259,12 @@ fn outputs(attempt: &Attempt<Handled>) -> Object {
 fn answer(run: &Handled) -> Object {
     let made: Vec<made::Call> = made::calls(run);
     let made: Vec<&made::Call> = made.iter().filter(|call| call.was_made()).collect();
-    let mails = made
+    let mut mails = made
         .iter()
         .filter(|call| Tool::WriteEmail.is_called(&call.name));
-    let reply = mails.last().and_then(|mail| mail.arguments.get("content"));
+    let reply = mails
+        .next_back()
+        .and_then(|mail| mail.arguments.get("content"));
     let calls = made
         .iter()
         .map(|call| json!({ "name": call.name, "args": call.arguments }));

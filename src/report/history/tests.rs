@@ -225,7 +225,8 @@ fn a_long_history_keeps_its_end() {
 fn only_what_is_of_the_same_cases_and_came_before_is_told_beside_a_report() {
     let header = fixture::header(24, 3);
     let report = fixture::report(header.clone(), &fixture::attempts());
-    let progress = |change: &dyn Fn(&mut Progress)| {
+    type Change<'a> = dyn Fn(&mut Progress) + 'a;
+    let progress = |change: &Change| {
         let mut header = header.clone();
         header.created = "2020-01-01T00:00:00Z".parse().unwrap();
         let mut progress = Progress {
@@ -238,7 +239,7 @@ fn only_what_is_of_the_same_cases_and_came_before_is_told_beside_a_report() {
         is_before(&progress, &report)
     };
     assert!(progress(&|_| {}));
-    let others: [(&str, &dyn Fn(&mut Progress)); 6] = [
+    let others: [(&str, &Change); 6] = [
         ("begun later", &|it| {
             it.header.created = report.environment.created
         }),
