@@ -45,6 +45,8 @@ pub struct Execution {
     pub halt: Halt,
     /// How long all of this may take.
     pub run_timeout: Option<Duration>,
+    /// How much of that went by before, in looks that came earlier.
+    pub elapsed: Duration,
     /// What earlier sittings recorded; empty for a new experiment.
     pub recorded: Recorded,
     /// Tells on what the attempts came to, as they are recorded.
@@ -153,6 +155,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
         cancel,
         halt,
         run_timeout,
+        elapsed,
         recorded: Recorded {
             done,
             counts,
@@ -181,7 +184,7 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
     });
     let mut alarm = JoinSet::new();
     if let Some(run_timeout) = run_timeout {
-        alarm.spawn(time_out(worker.halt.clone(), run_timeout));
+        alarm.spawn(time_out(worker.halt.clone(), run_timeout, elapsed));
     }
     if left > 0 || canaries.iter().any(|shown| shown.is_silent()) {
         let Worker {
@@ -234,8 +237,8 @@ async fn start(worker: Arc<Worker>, count: u64, first: u64) -> JoinSet<Result<()
     workers
 }
 
-async fn time_out(halt: Halt, run_timeout: Duration) {
-    tokio::time::sleep(run_timeout).await;
+async fn time_out(halt: Halt, run_timeout: Duration, elapsed: Duration) {
+    tokio::time::sleep(run_timeout.saturating_sub(elapsed)).await;
     let reason = format!("the time limit of the run, {run_timeout:?}, passed");
     halt.stop(Because::RunTimeout, reason);
 }

@@ -244,6 +244,7 @@ impl Bench {
             cancel: CancellationToken::new(),
             halt: Halt::default(),
             run_timeout: None,
+            elapsed: std::time::Duration::ZERO,
             recorded: Recorded::default(),
             progress: watch::Sender::default(),
         }

@@ -171,6 +171,7 @@ pub(crate) async fn told() -> Told {
         cancel: CancellationToken::new(),
         halt: Halt::default(),
         run_timeout: None,
+        elapsed: std::time::Duration::ZERO,
         recorded: Recorded::default(),
         progress: watch::Sender::default(),
     };

@@ -461,9 +461,8 @@ fn carry_out(
                 max_failures: failures_left,
                 cancel: cancel.clone(),
                 halt: models.halt.clone(),
-                run_timeout: bounds
-                    .run_timeout
-                    .map(|most| most.saturating_sub(started.elapsed())),
+                run_timeout: bounds.run_timeout,
+                elapsed: started.elapsed(),
                 recorded,
                 progress: sender,
             })

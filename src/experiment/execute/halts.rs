@@ -232,13 +232,15 @@ async fn a_run_whose_time_is_over_ends_with_what_it_has() {
     }));
     let execution = Execution {
         halt,
-        run_timeout: Some(Duration::from_millis(20)),
+        // Nearly all of it in an earlier look.
+        run_timeout: Some(Duration::from_secs(3600)),
+        elapsed: Duration::from_millis(3_599_980),
         ..bench.execution(bench.create(), target, 1)
     };
     let summary = execute(execution).await.unwrap();
     let halted = summary.halted.unwrap();
     assert_eq!(halted.because, Because::RunTimeout);
-    assert_eq!(halted.reason, "the time limit of the run, 20ms, passed");
+    assert_eq!(halted.reason, "the time limit of the run, 3600s, passed");
     assert!(summary.counts.passed <= 4);
 
     // One that is done in time does not wait for it.
