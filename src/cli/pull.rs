@@ -32,6 +32,7 @@ pub fn run(talk: &Talk, args: PullArgs) -> Result<Exit, Failure> {
     let PullFrom::Langsmith(mut args) = args.from;
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     config.reach(&mut args.reach);
+    args.max_retries = args.max_retries.or(config.max_retries);
     let environment = args.reach.environment(&config)?;
     // `exists` would call a link to nowhere free.
     if !args.force && fs::symlink_metadata(&args.output).is_ok() {
@@ -47,8 +48,8 @@ pub fn run(talk: &Talk, args: PullArgs) -> Result<Exit, Failure> {
     }
 }
 
-fn client(environment: &Environment, offline: bool) -> Result<Client, Failure> {
-    let settings = settings(environment, offline)?;
+fn client(environment: &Environment, args: &PullLangsmithArgs) -> Result<Client, Failure> {
+    let settings = settings(environment, args.reach.offline, args.max_retries)?;
     Client::new(settings, environment.redactor()).map_err(failure)
 }
 
@@ -73,7 +74,7 @@ fn dataset(
     name: &str,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let client = client(environment, args.reach.offline)?;
+    let client = client(environment, args)?;
     let wanted = pull::Wanted {
         as_of: args.as_of.as_deref(),
         split: args.split.as_deref(),
@@ -201,7 +202,7 @@ fn labels(
     let reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
     let header = reader.header().clone();
     let variants = variants(&header, variant)?;
-    let client = client(environment, args.reach.offline)?;
+    let client = client(environment, args)?;
     let dataset = rescore::dataset(&header, &args.dataset)?;
     let definitions = Definitions::embedded();
     let wanted = humans::Wanted {

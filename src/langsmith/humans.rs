@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::push::SHIFT;
 use super::runs::{Place, Root};
 use super::wire::{FeedbackRead, Session, SourceKind};
 use super::{Client, Error, ids};
@@ -23,9 +24,6 @@ use crate::judge::calibration::items::{Item, can_hold};
 use crate::judge::definition::Definitions;
 use crate::judge::{JudgeKey, Verdict};
 use crate::run::Run;
-
-/// Under it a session keeps by how many milliseconds its times were moved.
-const SHIFT: &str = "mailproof_time_shift_ms";
 
 /// Feedback of a page; a page with fewer is the last.
 const PAGE: usize = 100;

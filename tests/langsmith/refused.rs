@@ -1,5 +1,7 @@
 //! Without a key, without a server: what went wrong is said, and results stay as they are.
 
+use std::net::TcpListener;
+
 use uuid::Uuid;
 
 use super::bench::{Bench, Done, KEY, MAILS, contains, done, files, server};
@@ -39,7 +41,11 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
         i32,
         &'a [&'a str],
     );
-    let cases: [Case; 10] = [
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let cases: [Case; 11] = [
         ("no key", open_at, &[], 2, &["LANGSMITH_API_KEY"]),
         (
             "a wrong key",
@@ -98,6 +104,13 @@ fn a_push_that_cannot_be_says_why_and_touches_nothing() {
             &[("LANGSMITH_API_KEY", KEY)],
             5,
             &["503"],
+        ),
+        (
+            "no server",
+            &nobody,
+            &[("LANGSMITH_API_KEY", KEY), ("MAILPROOF_MAX_RETRIES", "1")],
+            5,
+            &["cannot be reached", "mailproof push langsmith e"],
         ),
         (
             "a server that wants minutes",

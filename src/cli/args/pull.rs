@@ -55,6 +55,9 @@ pub struct PullLangsmithArgs {
     /// Write over the file if it exists
     #[arg(long)]
     pub force: bool,
+    /// Tries after the first of a request that failed and may yet succeed [default: 7]
+    #[arg(long, env = "MAILPROOF_MAX_RETRIES", value_name = "N")]
+    pub max_retries: Option<u32>,
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,

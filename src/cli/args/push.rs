@@ -63,6 +63,9 @@ pub struct LangsmithArgs {
     /// there already, and this one under the name of --as
     #[arg(long, value_name = "EXPERIMENT[/VARIANT]", conflicts_with_all = ["prune", "dry_run"])]
     pub against: Option<String>,
+    /// Tries after the first of a request that failed and may yet succeed [default: 7]
+    #[arg(long, env = "MAILPROOF_MAX_RETRIES", value_name = "N")]
+    pub max_retries: Option<u32>,
     /// Configuration; default: ./mailproof.yaml where it exists
     #[arg(short, long, env = "MAILPROOF_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -83,6 +86,7 @@ impl LangsmithArgs {
             layer: None,
             dry_run: false,
             against: None,
+            max_retries: None,
             config: None,
             reach: Reach::default(),
         }

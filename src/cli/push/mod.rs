@@ -46,7 +46,8 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     config.reach(&mut args.reach);
     let environment = args.reach.environment(&config)?;
-    let settings = settings(&environment, args.reach.offline)?;
+    let max_retries = args.max_retries.or(config.max_retries);
+    let settings = settings(&environment, args.reach.offline, max_retries)?;
     if let Some(against) = &args.against {
         return against::run(talk, &args, against, settings, &environment);
     }
@@ -113,11 +114,12 @@ impl AfterRun {
         destinations: &[Destination],
         environment: &Environment,
         offline: bool,
+        max_retries: Option<u32>,
         required: bool,
     ) -> Result<AfterRun, Failure> {
         let place = |destination: &Destination| match destination {
             Destination::Langsmith => {
-                let settings = settings(environment, offline);
+                let settings = settings(environment, offline, max_retries);
                 if settings.as_ref().is_ok_and(|settings| !settings.tracking) {
                     return Ok(Place::Nowhere);
                 }
@@ -233,10 +235,15 @@ fn after_run(
     Ok(exit(&pushed))
 }
 
-pub(super) fn settings(environment: &Environment, offline: bool) -> Result<Settings, Failure> {
+pub(super) fn settings(
+    environment: &Environment,
+    offline: bool,
+    max_retries: Option<u32>,
+) -> Result<Settings, Failure> {
     let settings = Settings::read(|name| environment.get(name)).map_err(Failure::from_error)?;
     Ok(Settings {
         offline,
+        max_retries: max_retries.unwrap_or(settings.max_retries),
         ..settings
     })
 }

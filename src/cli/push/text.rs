@@ -72,7 +72,7 @@ fn dataset(pushed: &Pushed) -> String {
     };
     part(changes.created, "made");
     part(changes.updated, "changed");
-    part(changes.unchanged, "as they were");
+    part(changes.unchanged, "unchanged");
     part(changes.deleted, "deleted");
     part(changes.foreign, "of others left alone");
     if parts.is_empty() {
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_push_is_told_by_its_experiments() {
         insta::assert_snapshot!(lines(&pushed(), Some("https://there.example/o")), @r"
-        dataset `mails\u{202e}`, examples: 1 made, 1,200 as they were, 2 of others left alone; 12 examples no longer here are still there (`--prune` deletes): old-1, old-2, old-3, old-4, old-5, old-6, old-7, old-8, old-9, old-10, and 2 more
+        dataset `mails\u{202e}`, examples: 1 made, 1,200 unchanged, 2 of others left alone; 12 examples no longer here are still there (`--prune` deletes): old-1, old-2, old-3, old-4, old-5, old-6, old-7, old-8, old-9, old-10, and 2 more
         nightly-a@rules-00000000: 20 attempts sent, 60 scores sent; LangSmith counts all of them
         nightly-b@rules-00000000: 20 attempts (5 sent, 15 there already), 60 scores there already; LangSmith counts 1 attempt and 59 scores so far (its figures lag behind)
         nightly-c@rules-00000000: 1,200 attempts (200 sent, 1,000 left), 3,600 scores left; scores that were there stay the run's own (`--as NAME` pushes others as another experiment)

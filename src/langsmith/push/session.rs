@@ -12,7 +12,7 @@ use crate::langsmith::scores::evaluator_keys;
 use crate::langsmith::wire::{Extra, NewSession, Object, Session};
 
 /// Under it stands by how much all times were moved, in milliseconds.
-const SHIFT: &str = "mailproof_time_shift_ms";
+pub const SHIFT: &str = "mailproof_time_shift_ms";
 
 /// Under it stands the number of the layer whose scores were pushed first.
 const LAYER: &str = "mailproof_layer";
