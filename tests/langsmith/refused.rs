@@ -321,3 +321,41 @@ fn a_run_that_is_refused_is_named_and_the_rest_is_sent() {
     );
     assert!(done.stderr.contains("24h ingest window"), "{}", done.stderr);
 }
+
+#[test]
+fn a_service_that_does_not_count_takes_nothing_back() {
+    let bench = Bench::with(&["-a", "workflow"]);
+    let server = server();
+    bench.push(&server).exits(0);
+    // The experiment is read twice: whether it is there, and what it counts.
+    server.faults(&[Rule {
+        on: On::Path(session_of(&server)),
+        when: When::Nth(2),
+        fault: Fault::Status {
+            status: 503,
+            retry_after: None,
+        },
+    }]);
+    let push = ["push", "langsmith", "e", "--max-retries", "0"];
+    let told = bench.mailproof(Some(&server), &push).exits(0).stdout;
+    assert!(told.contains("did not say what it counts"), "{told}");
+
+    // With a retry it does.
+    server.faults(&[Rule {
+        on: On::Path(session_of(&server)),
+        when: When::Nth(2),
+        fault: Fault::Status {
+            status: 503,
+            retry_after: Some("0"),
+        },
+    }]);
+    let push = ["push", "langsmith", "e", "--max-retries", "1"];
+    let told = bench.mailproof(Some(&server), &push).exits(0).stdout;
+    assert!(told.contains("LangSmith counts all of them"), "{told}");
+}
+
+fn session_of(server: &Server) -> &'static str {
+    let state = server.state();
+    let id = state["sessions"].as_object().unwrap().keys().next();
+    id.unwrap().clone().leak()
+}

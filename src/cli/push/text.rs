@@ -106,15 +106,23 @@ fn told(experiment: &Experiment) -> String {
         became(experiment.attempts, "attempt"),
         became(experiment.scores, "score")
     );
-    match experiment.counted {
-        Some(counted) if counted.complete => text.push_str("; LangSmith counts all of them"),
-        Some(so_far) => write!(
+    match &experiment.counted {
+        Some(Ok(counted)) if counted.complete => text.push_str("; LangSmith counts all of them"),
+        Some(Ok(so_far)) => write!(
             text,
             "; LangSmith counts {} and {} so far (its figures lag behind)",
             counted(so_far.attempts, "attempt"),
             counted(so_far.scores, "score"),
         )
         .expect("a string takes all"),
+        Some(Err(reason)) => {
+            write!(
+                text,
+                "; LangSmith did not say what it counts ({})",
+                escape::line(reason)
+            )
+            .expect("a string takes all");
+        }
         None => {}
     }
     if let Some(layer) = experiment.other_layer {
@@ -246,11 +254,14 @@ pub fn json(pushed: &Pushed, link: Option<&str>) -> String {
             "name": session.map(|(_, name)| name),
             "attempts": counts(experiment.attempts),
             "scores": counts(experiment.scores),
-            "counted": experiment.counted.map(|counted| json!({
-                "attempts": counted.attempts,
-                "scores": counted.scores,
-                "complete": counted.complete,
-            })),
+            "counted": experiment.counted.as_ref().map(|counted| match counted {
+                Ok(counted) => json!({
+                    "attempts": counted.attempts,
+                    "scores": counted.scores,
+                    "complete": counted.complete,
+                }),
+                Err(reason) => json!({ "error": reason }),
+            }),
         })
     });
     let experiments: Vec<Value> = experiments.collect();
@@ -336,19 +347,19 @@ mod tests {
             },
             experiments: vec![
                 Experiment {
-                    counted: Some(Counted {
+                    counted: Some(Ok(Counted {
                         attempts: 20,
                         scores: 60,
                         complete: true,
-                    }),
+                    })),
                     ..experiment("a@rules", [20, 20, 0], [60, 60, 0])
                 },
                 Experiment {
-                    counted: Some(Counted {
+                    counted: Some(Ok(Counted {
                         attempts: 1,
                         scores: 59,
                         complete: false,
-                    }),
+                    })),
                     ..experiment("b@rules", [20, 5, 15], [60, 0, 60])
                 },
                 Experiment {

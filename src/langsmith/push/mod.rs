@@ -17,10 +17,12 @@ mod verify;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -47,6 +49,9 @@ pub const IN_FLIGHT: usize = 4;
 
 /// Refused items at which it is given up: the service means all of them.
 const MOST_REFUSED: usize = 50;
+
+/// How long the service may take to count what it has, of all variants together.
+const MOST_COUNTING: Duration = Duration::from_secs(30);
 
 /// What is to be pushed, and where to.
 #[derive(Debug)]
@@ -149,8 +154,8 @@ pub struct Experiment {
     pub scores: Counts,
     /// The layer whose scores were pushed first, where these are others: they stay as they are.
     pub other_layer: Option<u32>,
-    /// What the service counts, where all was sent.
-    pub counted: Option<Counted>,
+    /// What the service counts, where all was sent; or why it did not say.
+    pub counted: Option<Result<Counted, String>>,
 }
 
 /// What became of attempts, or of scores.
@@ -185,11 +190,7 @@ impl Pushed {
 impl Push {
     /// How long it takes at least, and how many requests: what the service allows, where nothing
     /// is there yet.
-    pub fn forecast(
-        survey: &Survey,
-        examples: usize,
-        limits: Limits,
-    ) -> (u64, std::time::Duration) {
+    pub fn forecast(survey: &Survey, examples: usize, limits: Limits) -> (u64, Duration) {
         use pace::Class;
         let whole = survey.whole();
         let operations = limits.operations.get() as u64;
@@ -304,7 +305,8 @@ impl Push {
         let not_there = self.send_runs(&filling, pushed).await?;
         let expected = self.send_scores(&filling, not_there, pushed).await?;
         self.unless_cancelled(self.end(&filling, pushed)).await?;
-        self.verify(&filling, &expected, pushed).await
+        self.verify(&filling, &expected, pushed).await;
+        Ok(())
     }
 
     /// Waits no longer once it is cancelled: whatever the server made of it, the next push finds.
@@ -560,23 +562,21 @@ impl Push {
     }
 
     /// Has the service count what is there.
-    async fn verify(
-        &self,
-        filling: &Filling,
-        expected: &[Expected],
-        pushed: &mut Pushed,
-    ) -> Result<(), PushError> {
+    async fn verify(&self, filling: &Filling, expected: &[Expected], pushed: &mut Pushed) {
+        let until = Instant::now() + MOST_COUNTING;
         let experiments = pushed.experiments.iter_mut().zip(&filling.targets);
         for ((experiment, target), expected) in experiments.zip(expected) {
             let Some(target) = target else { continue };
             if experiment.attempts.left() + experiment.scores.left() > 0 {
                 continue;
             }
-            let counted =
-                verify::verify(&self.client, target.session, expected, &self.cancel).await?;
-            experiment.counted = Some(counted);
+            let counting = verify::verify(&self.client, target.session, expected, &self.cancel);
+            // All of it is there, whatever becomes of this.
+            experiment.counted = Some(match timeout_at(until, counting).await {
+                Ok(counted) => counted.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("it took over {} s", MOST_COUNTING.as_secs())),
+            });
         }
-        Ok(())
     }
 }
 
