@@ -19,8 +19,9 @@ from langsmith import Client
 # Where a judge's statements stand among the keys.
 STATEMENTS = {
     "response_criteria": "response.criteria",
-    "hitl_feedback": "hitl.feedback",
+    "feedback_honoured": "hitl.feedback",
     "memory_update": "memory.update",
+    "triage_reasonable": "triage.reasonable",
 }
 # Of the report's metrics, those that are means of what attempts were given.
 MEANS = ("triage.accuracy", "tool_calls.reference", "hitl.pass", "memory.pass")

@@ -8,18 +8,17 @@ use std::process::{Child, Command, Stdio};
 use super::bench::{Bench, KEY, done, server};
 
 /// Whether everything that is there is as it is here.
-fn read_back(python: &str, bench: &Bench, endpoint: &str) -> String {
+fn read_back(python: &str, bench: &Bench, dataset: &str, endpoint: &str) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/langsmith/read_back.py");
     let mut command = Command::new(python);
     command
         .arg(script)
-        .args(["reports/e", "mails"])
+        .args(["reports/e", dataset])
         .current_dir(bench.path())
         .stdin(Stdio::null())
         .env("LANGSMITH_ENDPOINT", endpoint)
         .env("LANGSMITH_API_KEY", KEY);
     let done = done(command).exits(0);
-    assert_eq!(done.stdout.lines().count(), 4, "{done:?}");
     done.stdout
 }
 
@@ -37,7 +36,8 @@ fn the_sdk_reads_back_what_the_journal_has() {
     let bench = Bench::with(&[]);
     let server = server();
     bench.push(&server).exits(0);
-    read_back(&python, &bench, &server.origin);
+    let told = read_back(&python, &bench, "mails", &server.origin);
+    assert_eq!(told.lines().count(), 4, "{told}");
 
     // The script can tell: one score less, and it is missed.
     let journal = bench.path().join("reports/e/journal.jsonl");
@@ -45,8 +45,38 @@ fn the_sdk_reads_back_what_the_journal_has() {
     let score = r#"{"key":"tool_calls.recall","score":1.0},"#;
     assert!(text.contains(score));
     std::fs::write(&journal, text.replacen(score, "", 1)).unwrap();
-    let missed = std::panic::catch_unwind(|| read_back(&python, &bench, &server.origin));
+    let missed = std::panic::catch_unwind(|| read_back(&python, &bench, "mails", &server.origin));
     assert!(missed.is_err());
+}
+
+/// Of built-in emails: judges decide on each of these.
+const JUDGED: [&str; 3] = [
+    "batch-api-decision-meeting",
+    "headcount-by-noon/feedback",
+    "learns-afternoons-only",
+];
+
+#[test]
+fn the_sdk_reads_back_what_every_judge_said() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let mut run = vec!["run", "-q", "-e", "e"];
+    for id in JUDGED {
+        run.extend(["--example", id]);
+    }
+    bench.mailproof(None, &run).exits(0);
+    let judged: Vec<_> = bench
+        .journal("e", "attempt")
+        .iter()
+        .flat_map(|attempt| attempt["judged"].as_array().cloned().unwrap_or_default())
+        .map(|judged| judged["judge"].as_str().unwrap().to_owned())
+        .collect();
+    for judge in ["response_criteria", "feedback_honoured", "memory_update"] {
+        assert!(judged.iter().any(|it| it == judge), "{judge}: {judged:?}");
+    }
+    let server = server();
+    bench.push(&server).exits(0);
+    read_back(&python, &bench, "email", &server.origin);
 }
 
 /// Another stand-in, given from outside: a program of Python that takes `serve`, a log, and
@@ -137,7 +167,7 @@ fn another_stand_in_holds_the_same_whatever_happens_to_it() {
         let mut pushes = (0..20).map(|_| recorder.push(&bench));
         assert!(pushes.any(|code| code == Some(0)), "{faults:?}");
         recorder.recover();
-        told.push(read_back(&python, &bench, &recorder.endpoint));
+        told.push(read_back(&python, &bench, "mails", &recorder.endpoint));
     }
     assert!(told.iter().all(|one| *one == told[0]), "{told:#?}");
 }
