@@ -245,6 +245,28 @@ fn what_people_said_of_a_run_is_a_label_for_its_statement() {
     let other = ["--feedback", "e", "--as", "other", "-o", "none.jsonl"];
     let told = pull(&bench, &server, &other).exits(2);
     assert!(told.stderr.contains("`e` is not there"), "{}", told.stderr);
+
+    // With a push they go back as theirs.
+    let again = [
+        "push",
+        "langsmith",
+        "e",
+        "--as",
+        "again",
+        "--labels",
+        "labels.jsonl",
+    ];
+    bench.mailproof(Some(&server), &again).exits(0);
+    let state = server.state();
+    let feedback = state["feedback"].as_object().unwrap().values();
+    let mut theirs: Vec<_> = feedback
+        .filter(|it| it["feedback_source"]["metadata"]["labelled_by"] == who)
+        .map(|it| [&it["key"], &it["score"], &it["feedback_source"]["type"]])
+        .collect();
+    theirs.sort_by_key(|it| it[0].to_string());
+    let (first, second) = (json!("response.criteria.1"), json!("response.criteria.2"));
+    let (yes, no, app) = (json!(1.0), json!(0.0), json!("app"));
+    assert_eq!(theirs, [[&first, &yes, &app], [&second, &no, &app]]);
 }
 
 #[test]
