@@ -25,15 +25,15 @@ struct Place {
     asked: Vec<Asked>,
     /// All that came over the wire, before anything was made of it.
     wire: Vec<u8>,
-    silent: Sender<()>,
+    silent: Sender<String>,
 }
 
 pub struct Server {
     /// Without a path.
     pub origin: String,
     place: Arc<Mutex<Place>>,
-    /// Says when a request is left without an answer.
-    pub silence: Receiver<()>,
+    /// Says which requests are left without an answer: method and path.
+    pub silence: Receiver<String>,
 }
 
 impl Server {
@@ -142,6 +142,7 @@ fn serve(stream: TcpStream, place: &Mutex<Place>) -> std::io::Result<()> {
                 None | Some(_) => place.service.answer(request.clone()),
             };
             let status = answer.status;
+            let name = format!("{} {}", request.method, request.path);
             // What is logged can be read, where the service could read it.
             let request = request.clone().decoded(true).unwrap_or(request);
             if fault != Some(Fault::LostRequest) {
@@ -150,7 +151,7 @@ fn serve(stream: TcpStream, place: &Mutex<Place>) -> std::io::Result<()> {
             if matches!(fault, Some(Fault::Silence { .. })) {
                 place
                     .silent
-                    .send(())
+                    .send(name)
                     .expect("the server outlives its requests");
             }
             (fault, answer)
