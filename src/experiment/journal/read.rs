@@ -86,21 +86,9 @@ impl Reader {
                 path: path.to_owned(),
             });
         }
-        /// As much of a header as every version of the format has.
-        #[derive(Deserialize)]
-        struct AnyHeader {
-            header: AnyFormat,
-        }
-        #[derive(Deserialize)]
-        struct AnyFormat {
-            format: String,
-        }
-        let any: AnyHeader = lines.parse()?;
-        if ![FORMAT, FORMAT_IN_LOOKS].contains(&any.header.format.as_str()) {
-            return Err(JournalError::Format {
-                path: path.to_owned(),
-                found: any.header.format.chars().take(80).collect(),
-            });
+        if let Some(found) = lines.other_format(&[FORMAT, FORMAT_IN_LOOKS])? {
+            let path = path.to_owned();
+            return Err(JournalError::Format { path, found });
         }
         let mut header = match lines.parse::<Line<IgnoredAny, IgnoredAny>>()? {
             Line::Header(header) => *header,
@@ -428,6 +416,23 @@ impl Lines {
             return Err(self.corrupt("a line of more than 64 MiB"));
         }
         Ok(None)
+    }
+
+    /// The format that the header, which is the line read last, has if it is none of `known`:
+    /// the beginning of its name.
+    pub fn other_format(&self, known: &[&str]) -> Result<Option<String>, JournalError> {
+        /// As much of a header as every version of every format has.
+        #[derive(Deserialize)]
+        struct AnyHeader {
+            header: AnyFormat,
+        }
+        #[derive(Deserialize)]
+        struct AnyFormat {
+            format: String,
+        }
+        let AnyHeader { header } = self.parse()?;
+        let other = !known.contains(&header.format.as_str());
+        Ok(other.then(|| header.format.chars().take(80).collect()))
     }
 
     /// What the last line that says so among those left has the plan grow to; then they are to

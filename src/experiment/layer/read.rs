@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{End, FORMAT, Header, LayerError, Line, Scores, list, path};
@@ -177,21 +176,9 @@ impl Layer {
         let file = File::open(path).map_err(JournalError::io("open", path))?;
         let mut lines = Lines::of(file, path);
         lines.advance()?.ok_or_else(incomplete)?;
-        /// As much of a header as every version of the format has.
-        #[derive(Deserialize)]
-        struct AnyHeader {
-            header: AnyFormat,
-        }
-        #[derive(Deserialize)]
-        struct AnyFormat {
-            format: String,
-        }
-        let any: AnyHeader = lines.parse()?;
-        if any.header.format != FORMAT {
-            return Err(LayerError::Format {
-                path: path.to_owned(),
-                found: any.header.format.chars().take(80).collect(),
-            });
+        if let Some(found) = lines.other_format(&[FORMAT])? {
+            let path = path.to_owned();
+            return Err(LayerError::Format { path, found });
         }
         let header = match lines.parse::<Line<IgnoredAny>>()? {
             Line::Header(header) => *header,

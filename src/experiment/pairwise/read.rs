@@ -57,21 +57,9 @@ impl Reader {
             path: path.to_owned(),
         };
         lines.advance()?.ok_or_else(incomplete)?;
-        /// As much of a header as every version of the format has.
-        #[derive(Deserialize)]
-        struct AnyHeader {
-            header: AnyFormat,
-        }
-        #[derive(Deserialize)]
-        struct AnyFormat {
-            format: String,
-        }
-        let any: AnyHeader = lines.parse()?;
-        if any.header.format != FORMAT {
-            return Err(PairwiseError::Format {
-                path: path.to_owned(),
-                found: any.header.format.chars().take(80).collect(),
-            });
+        if let Some(found) = lines.other_format(&[FORMAT])? {
+            let path = path.to_owned();
+            return Err(PairwiseError::Format { path, found });
         }
         let header = match lines.parse()? {
             Line::Header(header) => *header,
