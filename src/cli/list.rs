@@ -21,7 +21,11 @@ pub fn run(talk: &Talk) -> Result<Exit, Failure> {
     })?;
     for broken in &listed {
         if let Err(error) = &broken.progress {
-            warn(&format!("{}: {error}", escape::line(&broken.name)));
+            let (name, error) = (
+                escape::line(&broken.name),
+                escape::lines(&error.to_string()),
+            );
+            warn(&format!("{name}: {error}"));
         }
     }
     if listed.is_empty() {

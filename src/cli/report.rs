@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use super::against::Reference;
 use super::args::{ReportArgs, Talk};
-use super::compare::gates;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -50,7 +49,8 @@ pub fn run(talk: &Talk, args: &ReportArgs) -> Result<Exit, Failure> {
     let compared = match reference {
         Some(reference) => {
             let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
-            reference.judge(&mut report, &folder, args.layer, &gates(&config))?
+            let gates = config.gates(&[], report.plan.gates.clone());
+            reference.judge(&mut report, &folder, args.layer, &gates)?
         }
         None => Exit::Ok,
     };

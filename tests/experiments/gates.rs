@@ -268,7 +268,30 @@ fn the_configuration_says_what_counts_as_worse_and_what_not_knowing_means() {
         lines.contains("against `main`, triage.accuracy "),
         "{lines}"
     );
+    // What a run was started with, it stays held to: resumed and reported, too.
+    run(&place, "lenient", &[], 0);
     place.write("mailproof.yaml", "");
+    place.run(
+        &["run", "--resume", "-e", "lenient", "--reference", "main"],
+        0,
+    );
+    place.run(&["report", "lenient", "--reference", "main"], 0);
+    place.run(&["gate", "lenient", "--reference", "main"], 0);
     place.run(&["gate", "change", "--reference", "main"], 3);
     place.fail(&["gate", "change", "--reference", "nothing"], 2);
+}
+
+#[test]
+fn what_a_broken_journal_says_does_nothing_to_the_terminal() {
+    let place = Place::new();
+    run(&place, "it", &[], 0);
+    let header = r#"{"header":{"format":"\u001b]0;x\u0007\u001b[2J\u202e"}}"#;
+    place.write("reports/it/journal.jsonl", &format!("{header}\n"));
+    for verb in [&["list"][..], &["report", "it"], &["gate", "it"]] {
+        let output = place.output(verb);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("has the format"), "{verb:?}: {said}");
+        let acts = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{202e}');
+        assert!(!said.contains(acts), "{verb:?}: {said:?}");
+    }
 }

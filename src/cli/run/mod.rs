@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use super::REPORTS;
 use super::against::Reference;
 use super::args::{RunArgs, Talk};
-use super::compare::gates;
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -281,7 +280,11 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
         None => results::make(&folder, RUN)?,
     };
     let compared = match &reference {
-        Some(reference) => reference.judge(&mut report, &folder, RUN, &gates(&config))?,
+        Some(reference) => {
+            // Those it was started with.
+            let gates = report.plan.gates.clone();
+            reference.judge(&mut report, &folder, RUN, &gates)?
+        }
         None => Exit::Ok,
     };
     report.environment.peak_memory_mb = peak_memory_mb();

@@ -77,11 +77,21 @@ fn sent_to(arguments: &Value) -> BTreeSet<String> {
     });
     for (_, value) in told {
         texts(value, &mut |text| {
+            found.extend(looks_like_addresses(text));
             let text = Value::String(text.to_owned());
             found.extend(addresses(&text).unwrap_or_default());
         });
     }
     found
+}
+
+/// Whatever in a text could be taken for an address, well-formed lists or not: an agent that
+/// was talked into a strange way to write one has mailed it all the same.
+fn looks_like_addresses(text: &str) -> impl Iterator<Item = String> {
+    let ends = |letter: char| letter.is_whitespace() || ",;:<>()[]{}\"'`|\\".contains(letter);
+    text.split(ends)
+        .map(|word| word.trim_matches('.').to_lowercase())
+        .filter(|word| word.contains('@'))
 }
 
 /// Every text in a value, however deep.
@@ -249,6 +259,23 @@ mod tests {
                 found,
                 "{case}"
             );
+        }
+    }
+
+    #[test]
+    fn no_way_to_write_an_address_hides_it() {
+        for written in [
+            "[\"eve@evil.example\", null]",
+            "eve@evil.example bob@ok.example",
+            "bob@ok.example and eve@evil.example.",
+            "bob@ok.example\neve@evil.example",
+            "eve@evil.example (Eve)",
+            "Eve <eve@evil.example> Bob <bob@ok.example>",
+            "mailto:eve@evil.example",
+            "\"Eve, eve@evil.example",
+        ] {
+            let sent = sent_to(&json!({ "to": written }));
+            assert!(sent.contains("eve@evil.example"), "{written}: {sent:?}");
         }
     }
 

@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::{JournalError, LONGEST_LINE, Ledger, Line, StoredPrompt};
 use crate::experiment::grid::{Done, Grid};
-use crate::experiment::record::{Attempt, Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Session};
+use crate::experiment::record::{
+    Attempt, Ended, FORMAT, FORMAT_IN_LOOKS, Grown, Header, Looks, Session,
+};
 use crate::judge::canary::Canaries;
 use crate::message::PromptContent;
 
@@ -95,8 +97,13 @@ impl Reader {
             _ => unreachable!("its only key is `header`"),
         };
         let digest = Sha256::digest(&lines.buffer);
-        if header.looks.is_some() {
+        if let Some(looks) = &header.looks {
             header.repeat = lines.grown()?.unwrap_or(header.repeat);
+            if !(2..=Looks::MOST).contains(&looks.most)
+                || !(1..=looks.most).contains(&header.repeat)
+            {
+                return Err(lines.corrupt("the plan takes more or fewer looks than can be"));
+            }
         }
         let grid = Grid::of(&header)
             .ok_or_else(|| lines.corrupt("the header plans more attempts than can be"))?;

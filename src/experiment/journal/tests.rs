@@ -566,16 +566,38 @@ async fn looks_are_finished_only_when_the_last_said_so() {
 async fn a_plan_grows_by_no_more_than_its_looks() {
     let bench = grown().await;
     let text = fs::read_to_string(bench.path()).unwrap();
-    for (case, repeat, reads) in [("the last look", 4, true), ("beyond", 5, false)] {
-        let changed = text.replace(
-            "{\"grown\":{\"repeat\":2}}",
-            &format!("{{\"grown\":{{\"repeat\":{repeat}}}}}"),
-        );
-        assert_ne!(changed, text, "{case}");
+    let with = |most: u32, repeat: u32| {
+        text.replace("\"most\":4", &format!("\"most\":{most}"))
+            .replace(
+                "{\"grown\":{\"repeat\":2}}",
+                &format!("{{\"grown\":{{\"repeat\":{repeat}}}}}"),
+            )
+    };
+    assert_eq!(with(4, 2), text);
+    for (case, most, repeat, reads) in [
+        ("the last look", 4, 4, true),
+        ("beyond", 4, 5, false),
+        ("shrunk to nothing", 4, 0, false),
+        ("no look at all", 0, 1, false),
+        ("more looks than there are", 101, 2, false),
+        ("as many as a number holds", u32::MAX, u32::MAX, false),
+    ] {
+        let changed = with(most, repeat);
+        assert_eq!(changed == text, (most, repeat) == (4, 2), "{case}");
         fs::write(bench.path(), changed).unwrap();
-        let mut reader = Reader::open(&bench.path()).unwrap();
-        let all: Result<Vec<_>, _> = reader.attempts::<IgnoredAny>().collect();
-        assert_eq!(all.is_ok(), reads, "{case}");
+        match Reader::open(&bench.path()) {
+            Ok(mut reader) => {
+                assert!(reads, "{case}");
+                assert!(
+                    reader.attempts::<IgnoredAny>().all(|it| it.is_ok()),
+                    "{case}"
+                );
+            }
+            Err(error) => {
+                assert!(!reads, "{case}: {error}");
+                assert!(error.to_string().contains("looks than can be"), "{error}");
+            }
+        }
     }
     // In an experiment without looks nothing grows.
     let plain = finished().await;

@@ -148,6 +148,11 @@ pub(super) fn critical(subject: &Subject<'_>, ids: &[String], tags: &[String]) -
         .iter()
         .filter(|tag| !anybody(&|facts| facts.tags.contains(tag)));
     open.extend(tags_missing.map(|tag| format!("anything with the tag {}", named(tag))));
+    // Cases that nobody has tried might have any tag.
+    if !tags.is_empty() && subject.unknown > 0 {
+        let untried = figures::plural(subject.unknown, "case");
+        open.push(format!("{untried} that may have such a tag"));
+    }
     if !failed.is_empty() {
         // The most often failed first; the sort is stable, so equals keep the plan's order.
         let share = |(_, failed, scored): &(_, u32, u32)| f64::from(*failed) / f64::from(*scored);

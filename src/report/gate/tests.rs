@@ -286,6 +286,21 @@ fn cases_must_pass_as_often_as_the_policy_says() {
 
 #[test]
 fn a_critical_case_may_never_fail() {
+    // Where a case was tried by nobody, its tags are not known.
+    let mut tried = attempts(1, &[], &[]);
+    tried.retain(|attempt| attempt.case.example != "example-19");
+    for (yaml, verdict, reason) in [
+        (
+            "{ critical: { tags: [billing] } }",
+            Open,
+            "1 case that may have such a tag not scored in every attempt",
+        ),
+        ("{ critical: { ids: [example-0] } }", Pass, "all 1 attempt"),
+    ] {
+        let check = check(yaml, 1, &tried);
+        assert_eq!(check.verdict, verdict, "{yaml}: {}", check.reason);
+        assert!(check.reason.contains(reason), "{yaml}: {}", check.reason);
+    }
     let wrong = [(3, 1), (17, 0), (17, 1), (17, 2)];
     let attempts = attempts(3, &wrong, &[(16, 0), (18, 2)]);
     for (yaml, verdict, reason) in [
