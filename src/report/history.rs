@@ -43,6 +43,8 @@ pub struct Past {
     /// experiment are not shown.
     pub attempts: u64,
     pub planned: u64,
+    /// Of one in looks only its last look says so.
+    pub finished: bool,
     pub dataset: String,
     pub dataset_hash: String,
     pub selection: Selection,
@@ -103,6 +105,7 @@ impl Past {
             created: header.created,
             attempts: progress.attempts,
             planned: progress.planned,
+            finished: progress.is_finished(),
             dataset: header.dataset.name.clone(),
             dataset_hash: header.dataset.hash.clone(),
             selection: header.selection.clone(),
@@ -118,16 +121,13 @@ impl Past {
             created: report.environment.created,
             attempts: report.coverage.attempts,
             planned: report.coverage.planned,
+            finished: report.coverage.attempts >= report.coverage.planned,
             dataset: report.dataset.name.clone(),
             dataset_hash: report.dataset.hash.clone(),
             selection: report.plan.selection.clone(),
             seed: report.plan.seed,
             suites: report.plan.suites.clone(),
         }
-    }
-
-    fn is_finished(&self) -> bool {
-        self.attempts >= self.planned
     }
 
     /// Whether the figures of both under a key are of the same cases: what differs is then the
@@ -256,7 +256,7 @@ fn name(past: &Past) -> String {
 /// What keeps an experiment from being compared with the one before.
 fn notes(key: &str, past: &Past, before: Option<&Past>) -> Vec<String> {
     let mut notes = Vec::new();
-    if !past.is_finished() {
+    if !past.finished {
         notes.push(format!(
             "unfinished: {} of {}",
             figures::count(past.attempts),

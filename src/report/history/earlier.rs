@@ -64,7 +64,7 @@ pub fn is_before(progress: &Progress, report: &Report) -> bool {
     } = &progress.header;
     let (past, own) = (Past::begun("", progress), Past::of(report));
     shard.is_none()
-        && past.is_finished()
+        && past.finished
         && past.created < own.created
         && past.dataset_hash == own.dataset_hash
         && past.has_examples_of(&own)

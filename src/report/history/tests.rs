@@ -1,4 +1,5 @@
 use super::*;
+use crate::experiment::{EndReason, Looks};
 use crate::report::fixture;
 
 fn past(name: &str, day: i8, dataset: &str, attempts: u64) -> Past {
@@ -7,6 +8,7 @@ fn past(name: &str, day: i8, dataset: &str, attempts: u64) -> Past {
         created: format!("2026-03-{day:02}T10:00:00Z").parse().unwrap(),
         attempts,
         planned: 40,
+        finished: attempts == 40,
         dataset: "mail".into(),
         dataset_hash: dataset.repeat(64),
         selection: Selection::default(),
@@ -239,7 +241,21 @@ fn only_what_is_of_the_same_cases_and_came_before_is_told_beside_a_report() {
         is_before(&progress, &report)
     };
     assert!(progress(&|_| {}));
-    let others: [(&str, &Change); 6] = [
+    let in_looks = |it: &mut Progress| {
+        it.header.looks = Some(Looks {
+            most: 4,
+            reference: "base".to_owned(),
+            created: it.header.created,
+            variant: None,
+            layer: 0,
+        });
+    };
+    assert!(progress(&|it| {
+        in_looks(it);
+        it.ended = Some(EndReason::Complete);
+    }));
+    let others: [(&str, &Change); 7] = [
+        ("between two looks", &in_looks),
         ("begun later", &|it| {
             it.header.created = report.environment.created
         }),

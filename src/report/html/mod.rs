@@ -49,6 +49,7 @@ use attempt::{Summary, Whole};
 use flips::Flips;
 pub use flips::wanted;
 use kept::{Kept, script};
+use survey::Case;
 pub use survey::Survey;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -161,6 +162,7 @@ impl<'a> Page<'a> {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (rows, rows_left_out) = self.rows();
         // Drawings are long, and what a report says is bounded.
         let view = view::view(self.report, &self.survey, self.redactor);
         let view = safe_to(usize::MAX, &view, self.redactor);
@@ -171,7 +173,7 @@ impl<'a> Page<'a> {
         let page = template().render(minijinja::context! {
             style => Value::from_safe_string(STYLE.to_owned()),
             policy => policy(),
-            room => Value::from(Serde(&self.room())),
+            room => Value::from(Serde(&self.room(rows_left_out))),
             both => Value::from(Serde(&self.flips.room())),
             history => Value::from(Serde(&history)),
             ..Value::from(Serde(&view))
@@ -184,7 +186,7 @@ impl<'a> Page<'a> {
             "pairs": self.flips.pairs(),
         });
         data(out, "facts", &script(&self.safe(&facts)))?;
-        self.rows(out)?;
+        data(out, "cases", &rows)?;
         let mut attempts: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
         for ((position, _, _), summary) in self.summaries.iter() {
             attempts.entry(*position).or_default().push(summary);
@@ -214,29 +216,39 @@ impl<'a> Page<'a> {
         writeln!(out, "<script>{SCRIPT}</script>\n</body>\n</html>")
     }
 
-    /// The table of examples.
-    fn rows(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut rows = String::new();
-        for (position, case) in self.survey.cases() {
-            let mut row = Survey::row(case, self.report.variants.len());
-            row["at"] = json!(position);
-            row["subject"] = json!(self.subjects.get(position));
-            row["flips"] = json!(self.flipped.get(case.id.as_str()));
-            let row = self.safe(&row);
-            let row = script(&row);
-            if rows.len() + row.len() > ROWS {
-                break;
+    /// The table of examples, in the plan's order, and how many there was no room for: those in
+    /// which nothing failed or changed come last to their place in it.
+    fn rows(&self) -> (String, usize) {
+        let mut rows: BTreeMap<u32, String> = BTreeMap::new();
+        let mut size = 0;
+        for first in [true, false] {
+            let cases = self.survey.cases().iter();
+            for (&position, case) in cases.filter(|(_, case)| self.comes_first(case) == first) {
+                let mut row = Survey::row(case, self.report.variants.len());
+                row["at"] = json!(position);
+                row["subject"] = json!(self.subjects.get(&position));
+                row["flips"] = json!(self.flipped.get(case.id.as_str()));
+                let row = script(&self.safe(&row));
+                if size + row.len() > ROWS {
+                    break;
+                }
+                size += row.len();
+                rows.insert(position, row);
             }
-            if !rows.is_empty() {
-                rows.push_str(",\n");
-            }
-            rows.push_str(&row);
         }
-        data(out, "cases", &format!("[{rows}]"))
+        let left_out = self.survey.cases().len() - rows.len();
+        let rows: Vec<String> = rows.into_values().collect();
+        (format!("[{}]", rows.join(",\n")), left_out)
     }
 
-    /// How much of the attempts the page has, in words.
-    fn room(&self) -> Json {
+    fn comes_first(&self, case: &Case) -> bool {
+        let mut cells = case.cells.values();
+        cells.any(|cell| cell.failed > 0 || cell.unscored > 0)
+            || self.flipped.contains_key(case.id.as_str())
+    }
+
+    /// How much of the examples and attempts the page has, in words.
+    fn room(&self, rows_left_out: usize) -> Json {
         let left_out = self.whole.left_out();
         let words = match left_out {
             0 => format!(
@@ -258,7 +270,13 @@ impl<'a> Page<'a> {
                 figures::plural(missing, "attempt")
             )
         });
-        json!(words + &missing.unwrap_or_default())
+        let rows = (rows_left_out > 0).then(|| {
+            format!(
+                " The table leaves out {} for want of room, first of those in which nothing failed or changed.",
+                figures::plural(rows_left_out as u64, "case")
+            )
+        });
+        json!(words + &missing.unwrap_or_default() + &rows.unwrap_or_default())
     }
 }
 

@@ -28,6 +28,35 @@ fn a_source_is_the_hash_of_its_block() {
 }
 
 #[test]
+fn a_table_that_is_too_long_keeps_what_failed_and_says_what_it_leaves_out() {
+    let report = fixture::report(fixture::header(3, 1), &[]);
+    let mut survey = Survey::default();
+    for position in 0..4_000 {
+        let mut attempt = fixture::attempt(0, position, 0);
+        attempt.case.example = format!("{position}-{}", "x".repeat(1_000));
+        survey.push(&match position {
+            3_998 => fixture::decides(attempt, None),
+            _ => attempt,
+        });
+    }
+    let redactor = Redactor::new([]);
+    let page = Page::new(&report, survey, None, &redactor);
+    let (rows, left_out) = page.rows();
+    let rows: Vec<Json> = serde_json::from_str(&rows).unwrap();
+    assert!((2_000..3_000).contains(&rows.len()), "{}", rows.len());
+    assert_eq!(rows.len() + left_out, 4_000);
+    let places: Vec<u64> = rows.iter().map(|row| row["at"].as_u64().unwrap()).collect();
+    assert!(places.is_sorted() && places.ends_with(&[3_998]));
+    let told = page.room(left_out).to_string();
+    let leaves = format!(
+        "The table leaves out {} cases for want of room",
+        figures::count(left_out as u64)
+    );
+    assert!(told.contains(&leaves), "{told}");
+    assert!(!page.room(0).to_string().contains("leaves out"));
+}
+
+#[test]
 fn an_address_holds_any_name() {
     for (name, address) in [
         ("invoice-question", "invoice-question"),
