@@ -102,11 +102,14 @@ impl Sheet {
 
     /// Keeps this person's label of `item`. It is on the disk when this returns.
     pub fn add(&mut self, item: Item, label: Verdict, reason: String) -> Result<(), Failure> {
+        // Items of one id look alike to people, and may still be of different work: a file holds
+        // one of them, whoever labels it.
+        let known = self.items.iter().find(|known| known.id == item.id);
         let item = Item {
             label,
             reason,
             labelled_by: self.who.clone(),
-            ..item
+            ..known.cloned().unwrap_or(item)
         };
         let json = serde_json::to_string(&item).map_err(Failure::internal)?;
         let mut line = self.redactor.json(&json).into_owned();

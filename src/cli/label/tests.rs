@@ -3,7 +3,7 @@ use tempfile::TempDir;
 use super::gather::{Task, in_order};
 use super::*;
 use crate::email::Email;
-use crate::judge::calibration::items::{Done, Item, Work};
+use crate::judge::calibration::items::{Call, Done, Fate, Item, Work};
 use crate::redact::Redactor;
 
 fn item(id: &str) -> Item {
@@ -70,6 +70,34 @@ fn labels_are_appended_and_the_last_ones_of_a_sitting_can_be_taken_back() {
     drop(sheet);
     let sheet = open(&folder, "ben").unwrap();
     assert_eq!((sheet.mine(), sheet.items().len()), (0, 2));
+}
+
+#[test]
+fn items_that_look_alike_and_have_one_id_are_kept_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sheet = open(&folder, "ana").unwrap();
+    let add = |sheet: &mut Sheet, item| sheet.add(item, Verdict::Pass, String::new()).unwrap();
+    add(&mut sheet, item("one"));
+    drop(sheet);
+    let mut sheet = open(&folder, "ben").unwrap();
+    // Another variant decided by a call, which people are not shown.
+    let mut other = item("one");
+    let Work::Reply { done, .. } = &mut other.work else {
+        unreachable!("as made above");
+    };
+    done.calls.push(Call {
+        name: "triage_email".into(),
+        arguments: Default::default(),
+        result: Fate::Done,
+    });
+    add(&mut sheet, other);
+    drop(sheet);
+    let sheet = open(&folder, "ana").unwrap();
+    let [one, two] = sheet.items() else {
+        panic!("both labels are there");
+    };
+    assert_eq!(one.work, two.work);
+    assert_eq!((&*one.labelled_by, &*two.labelled_by), ("ana", "ben"));
 }
 
 #[test]
