@@ -1,6 +1,7 @@
 //! Exit codes: what a pipeline learns without reading.
 
 use crate::model::halt::Because;
+use crate::report::escape;
 
 /// Why the process ends as it does, in the order in which the first that holds wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +58,10 @@ impl From<Because> for Exit {
     }
 }
 
-/// Why a verb could not do its work, said once on stderr.
+/// Why a verb could not do its work, said once on stderr: escaped there, since it quotes files
+/// and servers.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", escape::lines(message))]
 pub struct Failure {
     pub exit: Exit,
     message: String,
@@ -118,6 +120,19 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        let said = "a file says\n  `\u{1b}[2J`, or \u{202e}";
+        for failure in [
+            Failure::usage(said),
+            Failure::from_error(std::io::Error::other(said)),
+            Failure::internal(said).ending(Exit::Usage),
+        ] {
+            let shown = "a file says\n  `\\u{1b}[2J`, or \\u{202e}";
+            assert_eq!(failure.to_string(), shown);
+        }
+    }
 
     #[test]
     fn of_several_reasons_the_first_in_the_contract_wins() {

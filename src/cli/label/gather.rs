@@ -13,6 +13,7 @@ use crate::experiment::Attempt;
 use crate::experiment::journal::{Reader, read_attempt};
 use crate::experiment::statement::{Statement, Statements};
 use crate::judge::definition::Definition;
+use crate::report::escape;
 use crate::run::Run;
 
 /// What there is to label.
@@ -59,7 +60,8 @@ impl Gathered {
             return Err(Failure::usage(format!(
                 "the dataset `{}` is not what `{}` ran on: label with the emails and the \
                  version of mailproof that it had, or run it again",
-                header.dataset.name, header.experiment
+                escape::line(&header.dataset.name),
+                escape::line(&header.experiment)
             )));
         }
         let mut gathered = Gathered {

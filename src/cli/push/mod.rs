@@ -415,8 +415,7 @@ async fn listen(cancel: CancellationToken) {
 
 pub(super) fn failure(error: Error) -> Failure {
     let exit = of_error(&error);
-    // What others said is in it.
-    Failure::usage(escape::lines(&error.to_string())).ending(exit)
+    Failure::usage(error).ending(exit)
 }
 
 fn of_error(error: &Error) -> Exit {
