@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Spa
 
 use super::attributes::{self, Attributes};
 use super::{CONVENTIONS, content, ids};
-use crate::experiment::{Attempt, Header, Verdict};
+use crate::experiment::{Attempt, CaseKey, Header, Verdict};
 use crate::message::{Role, ToolStatus, visible};
 use crate::model::settings::Settings;
 use crate::redact::Redactor;
@@ -103,10 +103,15 @@ impl Telling<'_> {
         }
     }
 
-    /// Of each span the conversation that it is of, as the harness called its thread.
+    /// Of each span the conversation that it is of: the experiment, since those of others go to
+    /// the same place, and the thread as the harness called it.
     fn threads(&self, trace: &Trace) -> Vec<String> {
+        let experiment = &self.header.experiment;
         let variant = &self.header.variants[trace.case.variant as usize].name;
-        let whole = format!("{variant}/{}/{}", trace.case.example, trace.case.repeat);
+        let CaseKey {
+            example, repeat, ..
+        } = &trace.case;
+        let whole = format!("{experiment}/{variant}/{example}/{repeat}");
         let (mut shared, mut alone) = (0, 0);
         let mut threads: Vec<String> = Vec::with_capacity(trace.spans.len());
         for span in &trace.spans {
@@ -317,7 +322,7 @@ impl Telling<'_> {
         }
     }
 
-    /// One event for each score. What a judge says of a reply quotes it, and is content.
+    /// One event for each score. What is said of it may quote what was, and is content.
     fn scores(&self, attempt: &Attempt<Run>, at: Timestamp) -> Vec<Event> {
         let scores = attempt.feedback.iter().map(|feedback| {
             let mut all = Attributes::new(self.redactor);
@@ -326,8 +331,7 @@ impl Telling<'_> {
             if let Some(label) = label(feedback) {
                 all.text("gen_ai.evaluation.score.label", label);
             }
-            let told = self.content || !feedback.key.is_judged();
-            if let Some(comment) = feedback.comment.as_ref().filter(|_| told) {
+            if let Some(comment) = feedback.comment.as_ref().filter(|_| self.content) {
                 all.text("gen_ai.evaluation.explanation", comment);
             }
             Event {
@@ -341,7 +345,11 @@ impl Telling<'_> {
     }
 
     fn status(&self, span: &trace::Span) -> Status {
-        match &span.error {
+        let error = match self.content {
+            true => span.error.as_deref(),
+            false => span.error_class(),
+        };
+        match error {
             Some(error) => Status {
                 message: attributes::text(self.redactor, error),
                 code: StatusCode::Error.into(),

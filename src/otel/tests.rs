@@ -1,5 +1,10 @@
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
@@ -208,7 +213,7 @@ fn an_attempt_is_an_agent_that_was_invoked_and_its_scores_are_events() {
           "gen_ai.agent.name": "baseline",
           "gen_ai.provider.name": "openai",
           "gen_ai.request.model": "gpt-x",
-          "gen_ai.conversation.id": "baseline@fast/e0/0",
+          "gen_ai.conversation.id": "before/baseline@fast/e0/0",
           "mailproof.experiment": "before",
           "mailproof.variant": "baseline@fast",
           "mailproof.example": "e0",
@@ -232,8 +237,7 @@ fn an_attempt_is_an_agent_that_was_invoked_and_its_scores_are_events() {
             "attributes": {
               "gen_ai.evaluation.name": "triage.accuracy",
               "gen_ai.evaluation.score.value": 0.0,
-              "gen_ai.evaluation.score.label": "fail",
-              "gen_ai.evaluation.explanation": "notify was expected, respond found"
+              "gen_ai.evaluation.score.label": "fail"
             },
             "droppedAttributesCount": 0
           },
@@ -301,7 +305,7 @@ fn an_attempt_is_an_agent_that_was_invoked_and_its_scores_are_events() {
           "gen_ai.operation.name": "chat",
           "gen_ai.provider.name": "openai",
           "gen_ai.request.model": "gpt-x",
-          "gen_ai.conversation.id": "baseline@fast/e0/0",
+          "gen_ai.conversation.id": "before/baseline@fast/e0/0",
           "gen_ai.request.temperature": 0.5,
           "gen_ai.request.max_tokens": 900,
           "gen_ai.request.seed": 7,
@@ -345,11 +349,11 @@ fn every_kind_of_work_has_the_operation_that_the_conventions_give_it() {
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0 | -
+    invoke_agent baseline | invoke_agent | 1 | before/baseline@fast/e0/0 | -
     respond | - | 1 | - | -
-    chat gpt-x | chat | 3 | baseline@fast/e0/0 | -
-    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0/step-1 | -
-    invoke_agent baseline | invoke_agent | 1 | baseline@fast/e0/0/alone-1 | -
+    chat gpt-x | chat | 3 | before/baseline@fast/e0/0 | -
+    invoke_agent baseline | invoke_agent | 1 | before/baseline@fast/e0/0/step-1 | -
+    invoke_agent baseline | invoke_agent | 1 | before/baseline@fast/e0/0/alone-1 | -
     execute_tool write_email | execute_tool | 1 | - | -
     execute_tool write_email | execute_tool | 1 | - | failed
     ask | - | 1 | - | -
@@ -362,7 +366,7 @@ fn every_kind_of_work_has_the_operation_that_the_conventions_give_it() {
 
 #[test]
 fn texts_are_told_only_where_that_is_asked_for() {
-    const TEXTS: [&str; 12] = [
+    const TEXTS: [&str; 16] = [
         "the email",
         "the system text",
         "the tool",
@@ -373,6 +377,10 @@ fn texts_are_told_only_where_that_is_asked_for() {
         "the answer",
         "the memory",
         "the reason",
+        "the error",
+        "the provider repeats it",
+        "the agent's reasoning",
+        "the address",
         "the judge quotes it",
         "tool_call_response",
     ];
@@ -382,6 +390,10 @@ fn texts_are_told_only_where_that_is_asked_for() {
         json!({ "id": "0", "role": "tool", "content": "c", "tool_call_id": "x", "name": "n" }),
     );
     value["runs"][0]["steps"][0]["model"]["sent"] = json!({ "log": 2 });
+    value["outcome"] = "provider".into();
+    value["error"] = "400: the provider repeats it".into();
+    value["feedback"][0]["comment"] = "expected notify, no decision: the agent's reasoning".into();
+    value["feedback"][1]["comment"] = "`write_email`: `to` is `the address`".into();
     let attempt = parsed(&value);
     let mut trace = every_kind();
     let header: Header = serde_json::from_value(self::header()).unwrap();
@@ -390,14 +402,18 @@ fn texts_are_told_only_where_that_is_asked_for() {
     {
         call.messages.clone_from(&sent.messages);
     }
+    trace.spans[0] = again.spans[0].clone();
     let with = Value::from(told(true, &nothing_secret(), &trace, &attempt)).to_string();
-    let without = Value::from(told(false, &nothing_secret(), &trace, &attempt)).to_string();
+    let spans = told(false, &nothing_secret(), &trace, &attempt);
+    let without = Value::from(spans.clone()).to_string();
     for text in TEXTS {
         assert!(with.contains(text), "{text}");
         assert!(!without.contains(text), "{text}");
     }
-    // What rules say of a decision is no text of anybody's.
-    assert!(without.contains("notify was expected"));
+    // That something went wrong, and in which way, is no text of anybody's.
+    let failed = spans.iter().filter(|span| span["status"]["code"] == 2);
+    let messages: Vec<&Value> = failed.map(|span| &span["status"]["message"]).collect();
+    assert_eq!(messages, ["provider", "failed"]);
 }
 
 #[test]
@@ -660,4 +676,50 @@ async fn an_answer_that_says_nothing_readable_is_still_an_answer() {
     let collector = Collector::start(|_, _| (200, "application/json", vec![b'['; 100_000]));
     let taken = exporter(&collector, &[]).send(&Default::default()).await;
     assert_eq!(taken, Ok(Taken::default()));
+}
+
+/// Answers one connection after the other with a body that breaks off, each with the next of
+/// `statuses`, and says how many there were.
+fn breaking_off(statuses: &'static [u16]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    thread::spawn(move || {
+        for status in statuses {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let lines = (&mut reader).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let length = head.iter().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                (name.eq_ignore_ascii_case("content-length")).then(|| value.parse().unwrap())
+            });
+            let mut body = vec![0; length.unwrap_or(0)];
+            reader.read_exact(&mut body).unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            let head = "Retry-After: 0\r\nContent-Length: 100\r\nConnection: close";
+            write!(stream, "HTTP/1.1 {status} Said\r\n{head}\r\n\r\nbroken").unwrap();
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn the_status_counts_where_the_rest_of_an_answer_breaks_off() {
+    for (statuses, taken) in [
+        (&[200, 200][..], true),
+        (&[503, 202, 202], true),
+        (&[400, 200], false),
+    ] {
+        let (address, asked) = breaking_off(statuses);
+        let settings = Settings::read(|name| match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(address.clone()),
+            _ => None,
+        });
+        let exporter = Exporter::new(settings.unwrap()).unwrap();
+        let sent = exporter.send(&Default::default()).await;
+        assert_eq!(sent.is_ok(), taken, "{statuses:?}: {sent:?}");
+        assert_eq!(asked.load(Ordering::SeqCst), statuses.len() - 1);
+    }
 }

@@ -44,6 +44,18 @@ pub struct Span {
     pub work: Work,
 }
 
+impl Span {
+    /// That something went wrong, without the words of models and tools.
+    pub fn error_class(&self) -> Option<&str> {
+        let error = self.error.as_deref()?;
+        Some(match self.work {
+            Work::Tool { .. } => "failed",
+            // What follows the outcome may repeat what was said.
+            _ => error.split(':').next().unwrap_or_default(),
+        })
+    }
+}
+
 /// What a span is of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {

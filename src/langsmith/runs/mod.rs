@@ -147,7 +147,7 @@ pub fn runs(
                 false => told.outputs,
             },
             error: match place.hide_outputs {
-                true => span.error.as_deref().map(|error| bare(&span.work, error)),
+                true => span.error_class().map(str::to_owned),
                 false => span.error.clone(),
             },
             extra: Extra {
@@ -157,15 +157,6 @@ pub fn runs(
     }
     tidy(&mut runs);
     runs
-}
-
-/// That something went wrong, without the words of models and tools.
-fn bare(work: &Work, error: &str) -> String {
-    match work {
-        Work::Tool { .. } => "failed".to_owned(),
-        // What follows the outcome may repeat what was said.
-        _ => error.split(':').next().unwrap_or_default().to_owned(),
-    }
 }
 
 /// What a run says of a span.

@@ -76,7 +76,7 @@ fn every_agent_s_attempts_come_with_all_they_did_and_all_their_scores() {
         let (case, feedback) = (&attempt["case"], &attempt["feedback"]);
         let agent = agents[case["variant"].as_u64().unwrap() as usize];
         let thread = format!(
-            "{agent}@rules/{}/{}",
+            "it/{agent}@rules/{}/{}",
             case["example"].as_str().unwrap(),
             case["repeat"]
         );
