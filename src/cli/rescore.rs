@@ -164,17 +164,7 @@ fn left_behind(number: u32) -> String {
 /// It is not there, or is another by now.
 pub fn dataset(experiment: &Experiment, given: &[PathBuf]) -> Result<Dataset, Failure> {
     let recorded = &experiment.dataset;
-    let paths = match given {
-        [] => recorded.paths.iter().map(PathBuf::from).collect(),
-        given => given.to_vec(),
-    };
-    let moved = |failure: Failure| match given {
-        [] => Failure::usage(format!(
-            "{failure}\nthe experiment ran on it: if it is elsewhere now, say where with `-d PATH`"
-        )),
-        _ => failure,
-    };
-    let dataset = load(&paths).map_err(moved)?;
+    let (paths, dataset) = found(experiment, given)?;
     if dataset.hash == recorded.hash {
         return Ok(dataset);
     }
@@ -198,6 +188,28 @@ pub fn dataset(experiment: &Experiment, given: &[PathBuf]) -> Result<Dataset, Fa
         short(&recorded.hash),
         short(&dataset.hash),
     )))
+}
+
+/// What is there now, at the paths `given` or where the experiment's dataset was then, and where
+/// that is.
+///
+/// # Errors
+/// It is not there.
+pub fn found(
+    experiment: &Experiment,
+    given: &[PathBuf],
+) -> Result<(Vec<PathBuf>, Dataset), Failure> {
+    let paths = match given {
+        [] => experiment.dataset.paths.iter().map(PathBuf::from).collect(),
+        given => given.to_vec(),
+    };
+    let dataset = load(&paths).map_err(|failure| match given {
+        [] => Failure::usage(format!(
+            "{failure}\nthe experiment ran on it: if it is elsewhere now, say where with `-d PATH`"
+        )),
+        _ => failure,
+    })?;
+    Ok((paths, dataset))
 }
 
 /// Who judges, ready to be asked.

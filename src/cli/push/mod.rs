@@ -21,9 +21,9 @@ use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::progress::bar;
 use super::push_otel::{self, Spans};
+use super::rescore;
 use super::run::stop_asked;
 use super::talk::{print, say, warn};
-use super::validate::load;
 use crate::dataset::Dataset;
 use crate::experiment::{EndReason, ExperimentName, Header};
 use crate::judge::calibration::items::{self, Item};
@@ -267,16 +267,7 @@ fn can_be_pushed(survey: &Survey) -> Result<(), Failure> {
 /// The dataset at the paths `given`, or where the experiment found it. One that was changed
 /// since will do, and that is said.
 fn dataset(talk: &Talk, header: &Header, given: &[PathBuf]) -> Result<Dataset, Failure> {
-    let paths: Vec<PathBuf> = match given {
-        [] => header.dataset.paths.iter().map(PathBuf::from).collect(),
-        given => given.to_vec(),
-    };
-    let dataset = load(&paths).map_err(|failure| match given {
-        [] => Failure::usage(format!(
-            "{failure}\nthe experiment ran on it: if it is elsewhere now, say where with `-d PATH`"
-        )),
-        _ => failure,
-    })?;
+    let (_, dataset) = rescore::found(header, given)?;
     if dataset.hash != header.dataset.hash {
         say(
             talk,
