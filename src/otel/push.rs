@@ -38,35 +38,41 @@ pub struct Pushed {
     pub said: Vec<String>,
 }
 
-/// Why not all was sent.
+/// Why not all was sent, and what was: one of both reasons at least.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The journal could be read no further.
+    pub unread: Option<ReadError>,
+    /// The collector takes no more.
+    pub unsent: Option<ExportError>,
+    pub pushed: Pushed,
+    /// Spans that were read, and not sent.
+    pub left: u64,
+}
+
+/// Why attempts could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum PushError {
+pub enum ReadError {
     #[error(transparent)]
-    Journal(#[from] LayerError),
+    Layer(#[from] LayerError),
     #[error(transparent)]
     Prompt(#[from] JournalError),
-    #[error("{error}")]
-    Stopped {
-        error: ExportError,
-        pushed: Pushed,
-        /// Spans that were not sent.
-        left: u64,
-    },
 }
 
 /// Sends the attempts that `scored` is yet to read; `on_attempt` is told of each.
 ///
 /// A batch that is too large for the collector is halved; of what remains, each span that is
-/// too large alone is rejected.
+/// too large alone is rejected. What was read before the journal could be read no further is
+/// sent.
 ///
 /// # Errors
-/// [`PushError`]: the journal cannot be read, or the collector takes no more.
+/// [`Stopped`]: the journal cannot be read, or the collector takes no more.
 pub async fn push(
     scored: &mut Scored,
     telling: &Telling<'_>,
     exporter: &Exporter,
-    mut on_attempt: impl FnMut(),
-) -> Result<Pushed, PushError> {
+    on_attempt: impl FnMut(),
+) -> Result<Pushed, Stopped> {
     let mut queue = Queue {
         telling,
         exporter,
@@ -75,36 +81,19 @@ pub async fn push(
         stopped: None,
         left: 0,
     };
-    let mut prompts = BTreeMap::new();
-    while let Some(entry) = scored.next_attempt::<Run>()? {
-        let attempt = entry.attempt;
-        if queue.stopped.is_none() {
-            recall(scored, &Trace::prompts(&attempt), &mut prompts)?;
-        }
-        let trace = Trace::of(telling.header, &attempt, &prompts);
-        match queue.stopped {
-            // Only counted from here on.
-            Some(_) => queue.left += trace.spans.len() as u64,
-            None => {
-                for span in telling.spans(&trace, &attempt) {
-                    queue.add(attempt.case.variant, span).await;
-                }
-                queue.pushed.attempts += 1;
-            }
-        }
-        on_attempt();
-    }
+    let read = queue.fill(scored, on_attempt).await;
     queue.flush().await;
     let Queue {
         pushed,
-        stopped,
+        stopped: unsent,
         left,
         ..
     } = queue;
-    match stopped {
-        None => Ok(pushed),
-        Some(error) => Err(PushError::Stopped {
-            error,
+    match (read.err(), unsent) {
+        (None, None) => Ok(pushed),
+        (unread, unsent) => Err(Stopped {
+            unread,
+            unsent,
             pushed,
             left,
         }),
@@ -149,6 +138,34 @@ struct Batch {
 }
 
 impl Queue<'_> {
+    /// Takes in all attempts, and sends what fills a batch.
+    async fn fill(
+        &mut self,
+        scored: &mut Scored,
+        mut on_attempt: impl FnMut(),
+    ) -> Result<(), ReadError> {
+        let mut prompts = BTreeMap::new();
+        while let Some(entry) = scored.next_attempt::<Run>()? {
+            let attempt = entry.attempt;
+            if self.stopped.is_none() {
+                recall(scored, &Trace::prompts(&attempt), &mut prompts)?;
+            }
+            let trace = Trace::of(self.telling.header, &attempt, &prompts);
+            match self.stopped {
+                // Only counted from here on.
+                Some(_) => self.left += trace.spans.len() as u64,
+                None => {
+                    for span in self.telling.spans(&trace, &attempt) {
+                        self.add(attempt.case.variant, span).await;
+                    }
+                    self.pushed.attempts += 1;
+                }
+            }
+            on_attempt();
+        }
+        Ok(())
+    }
+
     async fn add(&mut self, variant: u32, span: Span) {
         let bytes = span.encoded_len();
         let spans = self.batch.spans.len();

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::collector::{self, Collector, attributes, taken};
 use super::export::{ExportError, Exporter, Taken};
 use super::ids;
-use super::push::{PushError, Pushed, push};
+use super::push::{Pushed, ReadError, Stopped, push};
 use super::settings::Settings;
 use super::telling::Telling;
 use crate::experiment::layer::Scored;
@@ -518,7 +518,7 @@ fn exporter(collector: &Collector, variables: &[(&str, &str)]) -> Exporter {
     Exporter::new(settings.unwrap()).unwrap()
 }
 
-async fn pushed(folder: &Path, exporter: &Exporter) -> (Result<Pushed, PushError>, u64) {
+async fn pushed(folder: &Path, exporter: &Exporter) -> (Result<Pushed, Stopped>, u64) {
     let mut scored = Scored::open(folder, None).unwrap();
     let header = scored.header().clone();
     let redactor = nothing_secret();
@@ -631,8 +631,9 @@ async fn where_the_collector_takes_no_more_the_rest_is_counted() {
         _ => (400, "application/json", br#"{"message":"no"}"#.to_vec()),
     });
     let (result, told_of) = pushed(folder.path(), &exporter(&collector, &[])).await;
-    let PushError::Stopped {
-        error,
+    let Stopped {
+        unread: None,
+        unsent: Some(error),
         pushed,
         left,
     } = result.unwrap_err()
@@ -645,6 +646,33 @@ async fn where_the_collector_takes_no_more_the_rest_is_counted() {
     );
     assert_eq!((pushed.spans, left), (512, 400 * SPANS - 512));
     assert_eq!((told_of, collector.requests().len()), (400, 2));
+}
+
+#[tokio::test]
+async fn where_the_journal_can_be_read_no_further_what_was_read_is_sent() {
+    let folder = experiment(3);
+    let journal = folder.path().join("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let (whole, last) = text.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&journal, format!("{whole}\nnonsense\n{last}\n")).unwrap();
+    for taking in [true, false] {
+        let collector = Collector::start(move |_, _| match taking {
+            true => taken(),
+            false => (400, "text/plain", b"no".to_vec()),
+        });
+        let (result, told_of) = pushed(folder.path(), &exporter(&collector, &[])).await;
+        let stopped = result.unwrap_err();
+        let sent = if taking { 2 * SPANS } else { 0 };
+        let expected = Pushed {
+            attempts: 2,
+            spans: sent,
+            ..Pushed::default()
+        };
+        assert_eq!((stopped.pushed, told_of), (expected, 2));
+        assert_eq!(stopped.left, 2 * SPANS - sent);
+        assert!(matches!(stopped.unread, Some(ReadError::Layer(_))));
+        assert_eq!(stopped.unsent.is_none(), taking);
+    }
 }
 
 #[tokio::test]

@@ -249,19 +249,27 @@ pub(super) fn settings(
 }
 
 fn can_be_pushed(survey: &Survey) -> Result<(), Failure> {
+    is_whole(&survey.header)?;
     let name = escape::line(&survey.header.experiment);
-    if let Some(shard) = &survey.header.shard {
-        return Err(Failure::usage(format!(
-            "`{name}` is shard {} of an experiment: put all of them together with `mailproof merge`, and push what comes of it",
-            shard.part
-        )));
-    }
     if survey.whole().attempts == 0 {
         return Err(Failure::nothing_selected(format!(
             "`{name}` has no attempts yet: `mailproof run --resume -e {name}` goes on with it"
         )));
     }
     Ok(())
+}
+
+/// # Errors
+/// It is a shard.
+pub(super) fn is_whole(header: &Header) -> Result<(), Failure> {
+    let Some(shard) = &header.shard else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "`{}` is shard {} of an experiment: put all of them together with `mailproof merge`, and push what comes of it",
+        escape::line(&header.experiment),
+        shard.part
+    )))
 }
 
 /// The dataset at the paths `given`, or where the experiment found it. One that was changed

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use tokio::runtime::Runtime;
-
 use super::super::args::Talk;
 use super::super::environment::Environment;
 use super::super::exit::{Exit, Failure};
+use super::super::pull::carry_out;
+use super::super::push::is_whole;
 use super::super::talk::{say, warn};
 use super::super::{progress, results};
 use crate::otel::export::{ExportError, Exporter};
-use crate::otel::push::{PushError, Pushed, push};
+use crate::otel::push::{Pushed, Stopped, push};
 use crate::otel::settings::Settings;
 use crate::otel::telling::Telling;
 use crate::redact::Redactor;
@@ -55,45 +55,28 @@ impl Spans {
     pub fn push(&self, talk: &Talk, folder: &Path, layer: Option<u32>) -> Result<Exit, Failure> {
         let mut scored = results::open(folder, layer)?;
         let header = scored.header().clone();
-        if let Some(shard) = &header.shard {
-            return Err(Failure::usage(format!(
-                "`{}` is shard {} of an experiment: put all of them together with `mailproof merge`, and push what comes of it",
-                escape::line(&header.experiment),
-                shard.part
-            )));
-        }
+        is_whole(&header)?;
         let telling = Telling {
             header: &header,
             content: self.content,
             resource: &self.resource,
             redactor: &self.redactor,
         };
-        let runtime = Runtime::new().map_err(Failure::internal)?;
         let bar = progress::bar(talk, header.planned().unwrap_or(0));
         let work = push(&mut scored, &telling, &self.exporter, || bar.inc(1));
-        let pushed = runtime.block_on(work);
+        let pushed = carry_out(work);
         bar.finish_and_clear();
+        let Some(pushed) = pushed? else {
+            return Ok(Exit::Interrupted);
+        };
         match pushed {
             Ok(pushed) => {
                 say(talk, &sent(&pushed, &self.exporter.endpoint()));
                 Ok(rejected(&pushed))
             }
-            Err(PushError::Stopped {
-                error,
-                pushed,
-                left,
-            }) => {
-                rejected(&pushed);
-                let exit = match error {
-                    ExportError::Denied { .. } => Exit::Usage,
-                    _ => Exit::Incomplete,
-                };
-                let error = escape::lines(&error.to_string());
-                let message = format!("{error}\n  {}", stopped(&pushed, left));
-                Err(Failure::incomplete(message).ending(exit))
-            }
-            Err(error @ (PushError::Journal(_) | PushError::Prompt(_))) => {
-                Err(Failure::from_error(error))
+            Err(stopped) => {
+                rejected(&stopped.pushed);
+                Err(failure(stopped))
             }
         }
     }
@@ -110,17 +93,37 @@ fn sent(pushed: &Pushed, endpoint: &str) -> String {
     )
 }
 
-/// What is left to push, and how.
-fn stopped(pushed: &Pushed, left: u64) -> String {
+/// Why it ended, what is left to push, and how.
+fn failure(stopped: Stopped) -> Failure {
+    let Stopped {
+        unread,
+        unsent,
+        pushed,
+        left,
+    } = stopped;
+    let exit = match (&unread, &unsent) {
+        (Some(_), _) | (_, Some(ExportError::Denied { .. })) => Exit::Usage,
+        _ => Exit::Incomplete,
+    };
+    let left = match (&unread, left) {
+        (None, left) => spans(left),
+        (Some(_), 0) => "what could not be read is".to_owned(),
+        (Some(_), left) => format!("{} and what could not be read are", spans(left)),
+    };
     let taken = match pushed.spans {
         0 => "none was sent".to_owned(),
         1 => "1 was sent".to_owned(),
         count => format!("{count} were sent"),
     };
-    format!(
-        "  {} left to push; {taken}, and pushing again sends them once more",
-        spans(left)
-    )
+    let why = [
+        unread.map(|error| Failure::from_error(error).to_string()),
+        unsent.map(|error| error.to_string()),
+    ];
+    let mut lines: Vec<String> = why.into_iter().flatten().collect();
+    lines.push(format!(
+        "    {left} left to push; {taken}, and pushing again sends them once more"
+    ));
+    Failure::incomplete(lines.join("\n")).ending(exit)
 }
 
 /// Says what the collector would not have.
