@@ -33,7 +33,7 @@ pub enum PushTo {
     Otel(OtelArgs),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct LangsmithArgs {
     /// An experiment under ./reports
     pub experiment: String,
@@ -61,7 +61,7 @@ pub struct LangsmithArgs {
     pub dry_run: bool,
     /// Push which of two a judge prefers, as `rescore --against` found; both experiments are
     /// there already, and this one under the name of --as
-    #[arg(long, value_name = "EXPERIMENT[/VARIANT]", conflicts_with_all = ["prune", "dry_run"])]
+    #[arg(long, value_name = "EXPERIMENT[/VARIANT]", conflicts_with_all = ["prune", "dry_run", "labels"])]
     pub against: Option<String>,
     /// Tries after the first of a request that failed and may yet succeed [default: 7]
     #[arg(long, env = "MAILPROOF_MAX_RETRIES", value_name = "N")]

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::REPORTS;
-use super::args::{Destination, LangsmithArgs, PushArgs, PushTo, Talk};
+use super::args::{Choices, Destination, LangsmithArgs, PushArgs, PushTo, Reach, Talk};
 use super::config::Config;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
@@ -43,6 +43,7 @@ pub fn run(talk: &Talk, args: PushArgs) -> Result<Exit, Failure> {
 }
 
 fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
+    let goes_on = text::command(&args);
     let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     config.reach(&mut args.reach);
     let environment = args.reach.environment(&config)?;
@@ -84,7 +85,6 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
         git,
         environment: &environment,
     };
-    let goes_on = text::command(&work.args);
     let (pushed, link) = work.carry_out(talk)?;
     match talk.json {
         true => print(&text::json(&pushed, link.as_deref()))?,
@@ -98,6 +98,10 @@ fn langsmith(talk: &Talk, mut args: LangsmithArgs) -> Result<Exit, Failure> {
 pub struct AfterRun {
     places: Vec<Place>,
     required: bool,
+    /// What the run was told of ways and keys, for a command that pushes the same.
+    config: Option<PathBuf>,
+    reach: Reach,
+    max_retries: Option<u32>,
 }
 
 enum Place {
@@ -113,10 +117,11 @@ impl AfterRun {
     pub fn prepare(
         destinations: &[Destination],
         environment: &Environment,
-        offline: bool,
-        max_retries: Option<u32>,
+        choices: &Choices,
         required: bool,
     ) -> Result<AfterRun, Failure> {
+        let offline = choices.reach.offline;
+        let max_retries = choices.limits.max_retries;
         let place = |destination: &Destination| match destination {
             Destination::Langsmith => {
                 let settings = settings(environment, offline, max_retries);
@@ -137,7 +142,13 @@ impl AfterRun {
             },
         };
         let places = destinations.iter().map(place).collect::<Result<_, _>>()?;
-        Ok(AfterRun { places, required })
+        Ok(AfterRun {
+            places,
+            required,
+            config: choices.config.clone(),
+            reach: choices.reach.clone(),
+            max_retries,
+        })
     }
 
     /// Sends what is in `folder`. What comes of it is said, and is the end of the command only
@@ -153,6 +164,13 @@ impl AfterRun {
     ) -> Exit {
         let mut worst = Exit::Ok;
         let is_over = matches!(because, EndReason::Complete | EndReason::MaxFailures);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let args = LangsmithArgs {
+            config: self.config,
+            reach: self.reach,
+            max_retries: self.max_retries,
+            ..LangsmithArgs::of(&name)
+        };
         for place in self.places {
             let exit = match place.name() {
                 None => {
@@ -160,14 +178,15 @@ impl AfterRun {
                     Exit::Ok
                 }
                 Some(place) if !is_over => {
-                    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                    let flags = text::reaching(args.config.as_deref(), &args.reach);
                     warn(&format!(
-                        "not pushed, because the run is not over: `mailproof push {place} {name}` sends what there is"
+                        "not pushed, because the run is not over: `mailproof push {place} {name}{flags}` sends what there is"
                     ));
                     Exit::Incomplete
                 }
                 Some(_) => {
-                    let pushed = place.push(talk, folder, dataset, environment);
+                    let args = args.clone();
+                    let pushed = place.push(talk, folder, args, dataset, environment);
                     pushed.unwrap_or_else(|failure| {
                         warn(&format!("not pushed: {failure}"));
                         failure.exit
@@ -197,11 +216,14 @@ impl Place {
         self,
         talk: &Talk,
         folder: &Path,
+        args: LangsmithArgs,
         dataset: &Arc<Dataset>,
         environment: &Environment,
     ) -> Result<Exit, Failure> {
         match self {
-            Place::Langsmith(client) => after_run(talk, (*client)?, folder, dataset, environment),
+            Place::Langsmith(client) => {
+                after_run(talk, (*client)?, folder, args, dataset, environment)
+            }
             Place::Otel(spans) => (*spans)?.push(talk, folder, Some(0)),
             Place::Nowhere => Ok(Exit::Ok),
         }
@@ -212,12 +234,12 @@ fn after_run(
     talk: &Talk,
     client: Client,
     folder: &Path,
+    args: LangsmithArgs,
     dataset: &Arc<Dataset>,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let survey = Survey::read(folder, Some(0)).map_err(Failure::from_error)?;
     can_be_pushed(&survey)?;
-    let args = LangsmithArgs::of(&survey.header.experiment);
     let goes_on = text::command(&args);
     let work = Work {
         client,
@@ -361,7 +383,7 @@ impl Work<'_> {
             };
             let answered = asked.elapsed();
             let (requests, least) = Push::forecast(&survey, examples, limits);
-            // Each takes about as long as the first did.
+            // Each takes about as long as the first did, with its failed tries.
             let answers = answered.mul_f64(requests as f64 / IN_FLIGHT as f64);
             say(talk, &text::forecast(&plan, requests, least.max(answers)));
             let bar = bar(talk, whole.attempts + whole.scores);

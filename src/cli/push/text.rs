@@ -1,12 +1,13 @@
 //! What a push says: of what it will do, of what it did, and of what is left.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
-use super::super::args::LangsmithArgs;
+use super::super::args::{LangsmithArgs, Reach};
 use super::super::talk::warn;
 use crate::langsmith::push::{Counts, Experiment, Pushed, Survey};
 use crate::report::escape;
@@ -32,14 +33,14 @@ pub fn plan(survey: &Survey, dataset: &str, host: &str) -> String {
 }
 
 /// The same with what it takes.
-pub fn forecast(plan: &str, requests: u64, least: Duration) -> String {
-    let seconds = least.as_secs_f64().round() as u64;
-    let least = match seconds {
+pub fn forecast(plan: &str, requests: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    let time = match seconds {
         0 => "a moment".to_owned(),
-        1..120 => format!("at least {seconds} s"),
-        _ => format!("at least {} min", seconds.div_ceil(60)),
+        1..120 => format!("{seconds} s"),
+        _ => format!("{} min", seconds.div_ceil(60)),
     };
-    format!("{plan}: about {}, {least}", counted(requests, "request"))
+    format!("{plan}: about {} and {time}", counted(requests, "request"))
 }
 
 /// What came of it: the dataset, each experiment, and where they are looked at.
@@ -201,42 +202,53 @@ pub fn say_what_is_left(pushed: &Pushed, goes_on: &str) {
 
 /// The command that pushes the same again.
 pub fn command(args: &LangsmithArgs) -> String {
-    let mut command = format!("mailproof push langsmith {}", quoted(&args.experiment));
+    let mut command = format!(
+        "mailproof push langsmith {}",
+        escape::shell(&args.experiment)
+    );
+    let mut add = |flag: &str, value: &str| {
+        let value = escape::shell(value);
+        write!(command, " {flag} {value}").expect("a string takes all");
+    };
     for path in &args.dataset {
-        command.push_str(&format!(" -d {}", quoted(&path.display().to_string())));
+        add("-d", &path.display().to_string());
     }
     for path in &args.labels {
-        command.push_str(&format!(
-            " --labels {}",
-            quoted(&path.display().to_string())
-        ));
+        add("--labels", &path.display().to_string());
     }
     let named = [
-        (" --dataset-name ", &args.dataset_name),
-        (" --as ", &args.pushed_as),
+        ("--dataset-name", args.dataset_name.clone()),
+        ("--as", args.pushed_as.clone()),
+        ("--layer", args.layer.map(|layer| layer.to_string())),
+        (
+            "--max-retries",
+            args.max_retries.map(|most| most.to_string()),
+        ),
     ];
     for (flag, value) in named {
         if let Some(value) = value {
-            command.push_str(flag);
-            command.push_str(&quoted(value));
+            add(flag, &value);
         }
-    }
-    if let Some(layer) = args.layer {
-        command.push_str(&format!(" --layer {layer}"));
     }
     if args.prune {
         command.push_str(" --prune");
     }
-    escape::line(&command).into_owned()
+    command + &reaching(args.config.as_deref(), &args.reach)
 }
 
-/// As a shell wants it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/@:+=".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+/// The flags by which a command finds the same keys, and may reach the same servers.
+pub fn reaching(config: Option<&Path>, reach: &Reach) -> String {
+    let files = reach.env_file.iter().map(|path| ("--env-file", &**path));
+    let files = config.map(|path| ("-c", path)).into_iter().chain(files);
+    let mut flags = String::new();
+    for (flag, path) in files {
+        let path = escape::shell(&path.display().to_string());
+        write!(flags, " {flag} {path}").expect("a string takes all");
     }
+    if reach.offline {
+        flags.push_str(" --offline");
+    }
+    flags
 }
 
 /// All of it as one object.
@@ -398,13 +410,13 @@ mod tests {
     #[test]
     fn what_it_takes_is_told_in_a_line() {
         for (seconds, told) in [
-            (0.2, "plan: about 1 request, a moment"),
-            (3.4, "plan: about 1 request, at least 3 s"),
-            (119.0, "plan: about 1 request, at least 119 s"),
-            (121.0, "plan: about 1 request, at least 3 min"),
+            (0.2, "plan: about 1 request and a moment"),
+            (3.4, "plan: about 1 request and 3 s"),
+            (119.0, "plan: about 1 request and 119 s"),
+            (121.0, "plan: about 1 request and 3 min"),
         ] {
-            let least = Duration::from_secs_f64(seconds);
-            assert_eq!(forecast("plan", 1, least), told);
+            let time = Duration::from_secs_f64(seconds);
+            assert_eq!(forecast("plan", 1, time), told);
         }
     }
 
@@ -416,13 +428,20 @@ mod tests {
             dataset: vec![PathBuf::from("my mails.yaml")],
             dataset_name: Some("Ana's".into()),
             pushed_as: Some("again".into()),
+            labels: vec![PathBuf::from("ana.jsonl")],
             layer: Some(2),
+            max_retries: Some(9),
             prune: true,
+            config: Some(PathBuf::from("ci/mailproof.yaml")),
+            reach: Reach {
+                env_file: vec![PathBuf::from(".env"), PathBuf::from("my keys")],
+                offline: true,
+            },
             ..plain
         };
         assert_eq!(
             command(&chosen),
-            r"mailproof push langsmith nightly -d 'my mails.yaml' --dataset-name 'Ana'\''s' --as again --layer 2 --prune"
+            r"mailproof push langsmith nightly -d 'my mails.yaml' --labels ana.jsonl --dataset-name 'Ana'\''s' --as again --layer 2 --max-retries 9 --prune -c ci/mailproof.yaml --env-file .env --env-file 'my keys' --offline"
         );
     }
 }

@@ -175,15 +175,7 @@ pub fn run(talk: &Talk, mut args: RunArgs) -> Result<Exit, Failure> {
     let upload = args.upload.as_deref();
     let upload = upload.map(|url| Objects::open(url, &environment, args.choices.reach.offline));
     let upload = upload.transpose()?;
-    let offline = args.choices.reach.offline;
-    let max_retries = args.choices.limits.max_retries;
-    let pushes = AfterRun::prepare(
-        &args.push,
-        &environment,
-        offline,
-        max_retries,
-        args.push_required,
-    )?;
+    let pushes = AfterRun::prepare(&args.push, &environment, &args.choices, args.push_required)?;
     if shard.is_some() && !args.push.is_empty() {
         return Err(Failure::usage(
             "a shard is a part of the plan: `mailproof push` sends what `mailproof merge` made of all",
