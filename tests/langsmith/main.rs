@@ -7,6 +7,7 @@
 mod bench;
 mod broken;
 mod edited;
+mod ended;
 mod faults;
 mod multipart;
 mod pull;

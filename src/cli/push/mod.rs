@@ -152,8 +152,9 @@ impl AfterRun {
     }
 
     /// Sends what is in `folder`. What comes of it is said, and is the end of the command only
-    /// where sending is required. A run that is not over is not sent: the rest of it would come
-    /// later, and by then the service may not take it any more.
+    /// where sending is required: whatever kept it from being sent, the results are not there.
+    /// A run that is not over is not sent: the rest of it would come later, and by then the
+    /// service may not take it any more.
     pub fn push(
         self,
         talk: &Talk,
@@ -193,7 +194,13 @@ impl AfterRun {
                     })
                 }
             };
-            worst = worst.min(exit);
+            worst = worst.min(match exit {
+                Exit::Ok | Exit::Interrupted => exit,
+                _ => Exit::Incomplete,
+            });
+            if exit == Exit::Interrupted {
+                break;
+            }
         }
         match self.required {
             true => worst,
@@ -375,11 +382,15 @@ impl Work<'_> {
         };
         let runtime = Runtime::new().map_err(Failure::internal)?;
         let pushed = runtime.block_on(async {
-            let signals = tokio::spawn(listen(cancel));
+            let signals = tokio::spawn(listen(cancel.clone()));
             let asked = Instant::now();
-            let limits = match client.limits().await {
-                Ok(limits) => limits,
-                Err(error) => return push.stopped(error),
+            let limits = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return push.stopped(PushError::Cancelled),
+                limits = client.limits() => match limits {
+                    Ok(limits) => limits,
+                    Err(error) => return push.stopped(error.into()),
+                },
             };
             let answered = asked.elapsed();
             let (requests, least) = Push::forecast(&survey, examples, limits);
@@ -425,13 +436,18 @@ async fn show(bar: indicatif::ProgressBar, progress: watch::Receiver<Progress>) 
     }
 }
 
-/// The first signal lets what is in flight arrive; the second ends the process.
-async fn listen(cancel: CancellationToken) {
-    stop_asked().await;
-    warn("stopping: what is under way arrives first (once more to stop at once)");
-    cancel.cancel();
-    stop_asked().await;
-    std::process::exit(i32::from(Exit::Interrupted.code()));
+/// Listens from the call on: the first signal lets what is in flight arrive; the second ends the
+/// process.
+fn listen(cancel: CancellationToken) -> impl Future<Output = ()> {
+    let stop = stop_asked();
+    async move {
+        stop.await;
+        let again = stop_asked();
+        warn("stopping: what is under way arrives first (once more to stop at once)");
+        cancel.cancel();
+        again.await;
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    }
 }
 
 pub(super) fn failure(error: Error) -> Failure {

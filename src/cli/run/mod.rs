@@ -533,14 +533,18 @@ async fn listen(cancel: CancellationToken) {
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }
 
-/// Waits until somebody asks this process to stop.
+/// Waits until somebody asks this process to stop; listens from the call on.
 #[cfg(unix)]
-pub async fn stop_asked() {
+pub fn stop_asked() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let listen = |kind| signal(kind).expect("signals can be listened to");
+    let mut interrupt = listen(SignalKind::interrupt());
+    let mut terminate = listen(SignalKind::terminate());
+    async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

@@ -225,9 +225,9 @@ impl Push {
     }
 
     /// What comes of it where not even the first question was answered.
-    pub fn stopped(&self, error: Error) -> Pushed {
+    pub fn stopped(&self, error: PushError) -> Pushed {
         let mut pushed = self.begun();
-        pushed.end(Err(error.into()));
+        pushed.end(Err(error));
         pushed
     }
 

@@ -6,7 +6,9 @@ mod collector;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Output;
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -177,4 +179,34 @@ fn a_run_sends_its_spans_and_fails_by_that_only_where_it_is_required() {
     assert!(said.contains("not pushed"), "{said}");
     let (code, said) = run("three", nobody, &["--push-required"]);
     assert_eq!(code, Some(5), "{said}");
+    let denies = Collector::start(|_, _| (401, "text/plain", b"Invalid key".to_vec()));
+    let (code, said) = run("four", &denies.url(), &["--push-required"]);
+    assert_eq!(code, Some(5), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_collector_that_never_answers_does_not_keep_a_push_from_stopping() {
+    let place = Place::new();
+    let run = ["run", "triage", "-a", "workflow", "--limit", "2", "-e"];
+    place.run(&[&run[..], &["it"]].concat(), 0);
+    let push = ["push", "otel", "it"].to_vec();
+    let after_run = [&run[..], &["again", "--push", "otel", "--push-required"]].concat();
+    for (arguments, signal) in [(&push, "-INT"), (&push, "-TERM"), (&after_run, "-INT")] {
+        // Takes the request, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let mut command = place.command(arguments);
+        command.env(ENDPOINT, address).stderr(Stdio::piped());
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        let (mut asked, _) = silent.accept().unwrap();
+        asked.read_exact(&mut [0; 4]).unwrap();
+        let sent = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+        assert!(said(&output).contains("stopped"), "{}", said(&output));
+    }
 }
