@@ -48,8 +48,6 @@ use clap::Parser;
 use args::{Cli, Verb};
 use environment::Environment;
 
-use crate::report::escape;
-
 /// Where experiments are kept, under the working directory.
 const REPORTS: &str = "reports";
 
@@ -88,9 +86,7 @@ pub fn main() -> ExitCode {
     let exit = result.unwrap_or_else(|failure| {
         // A key that was written in the place of a name is repeated to nobody.
         let redactor = Environment::process().redactor();
-        // What it quotes of files and servers does nothing to the terminal.
-        let told = escape::lines(&redactor.text(&failure.to_string()));
-        talk::warn(&format!("error: {told}"));
+        talk::warn(&format!("error: {}", redactor.text(&failure.to_string())));
         failure.exit
     });
     ExitCode::from(exit.code())
