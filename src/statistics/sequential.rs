@@ -9,7 +9,7 @@ use super::bootstrap::SplitMix64;
 use super::decision::{decide_together, is_drop};
 use super::difference::quantile_above;
 use super::signflip::{TIE, flipped_sum};
-use super::{Decision, Paired, difference};
+use super::{Decision, Method, Paired, difference};
 
 /// How many assignments of signs are followed, beside the one observed.
 const PATHS: usize = 9_999;
@@ -134,6 +134,9 @@ impl Sequential {
             let Some(difference) = difference(*paired, seed) else {
                 return Decision::CannotTell;
             };
+            if difference.method == Method::FewClusters {
+                return Decision::CannotTell;
+            }
             if paths.advance(*paired, spent, seed) && is_drop(difference.effect, margin) {
                 Decision::Worse
             } else if -difference.interval(fine_at).low <= margin {
@@ -275,6 +278,18 @@ mod tests {
         let flat = |_| ([vec![1.0; 10], vec![1.0; 10]], None);
         let sequential = Sequential::new(0.05, 3, 1, 0.05, 0);
         assert_eq!(take(sequential, flat), (Decision::CannotTell, 3));
+    }
+
+    #[test]
+    fn nothing_is_claimed_of_few_clusters() {
+        // All of them fell: one of 16 assignments of signs, which a level of 10 % would put up with.
+        let fallen = |clusters: u32| {
+            let of = (0..40).map(|i| i % clusters).collect();
+            move |_| ([vec![1.0; 40], vec![0.0; 40]], Some(Vec::clone(&of)))
+        };
+        let sequential = || Sequential::new(0.1, 2, 1, 0.05, 0);
+        assert_eq!(take(sequential(), fallen(4)), (Decision::CannotTell, 2));
+        assert_eq!(take(sequential(), fallen(5)).0, Decision::Worse);
     }
 
     #[test]
