@@ -5,7 +5,7 @@
 
 use fastrand::Rng;
 use mailproof::statistics::{
-    Decision, Difference, Next, Paired, Sequential, decide_all, decide_together, difference,
+    Decision, Difference, Next, Paired, Sequential, decide_all, decide_together, difference, draw,
 };
 use rayon::prelude::*;
 
@@ -26,8 +26,10 @@ struct World {
     attempts: usize,
     /// Whether examples come in clusters, of four on average.
     clusters: bool,
-    /// The share of the examples that pass every other time.
+    /// The share of the examples that pass now and then.
     wavering: f64,
+    /// How often they do.
+    passes: f64,
     keys: usize,
     /// Whether a few large losses and many small gains add up to nothing.
     lopsided: bool,
@@ -48,13 +50,14 @@ impl World {
             attempts,
             clusters: false,
             wavering,
+            passes: 0.5,
             keys: 1,
             lopsided: false,
         }
     }
 
     fn pass_rate(&self) -> f64 {
-        self.wavering / 2.0 + (1.0 - self.wavering) * STEADY
+        self.wavering * self.passes + (1.0 - self.wavering) * STEADY
     }
 
     /// Measures both sides, the candidate's rate being lower by `drop`: the share of the
@@ -111,7 +114,7 @@ impl World {
     /// How often an example passes, from a number between 0 and 1 that says which it is.
     fn chance(&self, kind: f64) -> f64 {
         if kind < self.wavering {
-            0.5
+            self.passes
         } else {
             f64::from(u8::from(
                 (kind - self.wavering) / (1.0 - self.wavering) < STEADY,
@@ -341,6 +344,59 @@ fn study_looks(world: &World, comparisons: usize) {
     println!("| {} | {} |", world.name, percent(tally.worse));
 }
 
+/// The means of so many attempts of each side.
+fn uneven(sample: &Sample, attempts: [usize; 2]) -> [Vec<f64>; 2] {
+    let [mut means, other] = attempts.map(|attempts| sample.means(attempts));
+    means[1] = other.into_iter().nth(1).expect("there are two sides");
+    means
+}
+
+/// The same where the side that has more is a reference file's, which has counts alone.
+fn drawn(sample: &Sample, attempts: [usize; 2], seed: u64) -> [Vec<f64>; 2] {
+    let least = attempts[0].min(attempts[1]);
+    let mut means = uneven(sample, attempts);
+    for (means, attempts) in means.iter_mut().zip(attempts) {
+        for (example, mean) in means.iter_mut().enumerate() {
+            let passed = (*mean * attempts as f64).round() as u32;
+            let kinds = [passed, attempts as u32 - passed];
+            let [passed, _] = draw(kinds, least as u32, seed, example as u64);
+            *mean = f64::from(passed) / least as f64;
+        }
+    }
+    means
+}
+
+/// What is called worse, and better, although nothing changed, where one side was repeated more
+/// often: by all attempts, by the first of each, and by as many drawn. Without a margin.
+fn study_repeats(world: &World, attempts: [usize; 2], comparisons: usize) {
+    let least = attempts[0].min(attempts[1]);
+    let decide = |sample: &Sample, means: &[Vec<f64>; 2], single: usize, seed: u64| {
+        let found = difference(sample.paired(means, single), seed).expect("there are examples");
+        decide_all(&[found], 0.0, ALPHA)[0]
+    };
+    let decided = simulate(world, comparisons, 0, 0.0, |samples, seed| {
+        let sample = &samples[0];
+        // No value of several attempts is one yes or no.
+        let all = decide(sample, &uneven(sample, attempts), 2, seed);
+        let first = decide(sample, &sample.means(least), least, seed);
+        [
+            all,
+            first,
+            decide(sample, &drawn(sample, attempts, seed), least, seed),
+        ]
+    });
+    let mut row = format!("| {} | {} and {} |", world.name, attempts[0], attempts[1]);
+    for by in 0..3 {
+        let are = |wanted: Decision| {
+            let are: Vec<bool> = decided.iter().map(|it| it[by] == wanted).collect();
+            percent(share(&are))
+        };
+        let (worse, better) = (are(Decision::Worse), are(Decision::Better));
+        row.push_str(&format!(" {worse} / {better} |"));
+    }
+    println!("{row}");
+}
+
 struct Tally {
     worse: f64,
     fine: f64,
@@ -417,5 +473,26 @@ fn main() {
     println!("| --- | ---: |");
     for world in &sequential {
         study_looks(world, comparisons);
+    }
+    println!(
+        "\n| setting | attempts of reference and candidate | worse / better by all | by the first of each | by as many drawn |"
+    );
+    println!("| --- | --- | ---: | ---: | ---: |");
+    let often = |world: World, passes: f64| World { passes, ..world };
+    let few = |name, passes| often(World::new(name, 20, 5, 0.5), passes);
+    let many = |name, passes| often(World::new(name, 170, 5, 0.2), passes);
+    for world in [
+        few("20 emails, half of them passing 9 times in 10", 0.9),
+        few("20 emails, half of them passing once in 10", 0.1),
+        many("170 emails, a fifth of them passing 9 times in 10", 0.9),
+        many("170 emails, a fifth of them passing every other time", 0.5),
+        clustered(many(
+            "170 emails in clusters, a fifth of them passing 9 times in 10",
+            0.9,
+        )),
+    ] {
+        for attempts in [[1, 5], [5, 1], [2, 5]] {
+            study_repeats(&world, attempts, comparisons);
+        }
     }
 }

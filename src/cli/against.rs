@@ -11,8 +11,8 @@ use super::exit::{Exit, Failure};
 use super::looks;
 use super::talk::warn;
 use crate::compare::{
-    CompareError, Comparison, Journal, Pairing, ReadError, ReferenceError, Results, Rule, Side,
-    TooFewAttempts, check_attempts, compare,
+    CompareError, Comparison, Even, Journal, Pairing, ReadError, ReferenceError, Results, Rule,
+    Side, TooFewAttempts, check_attempts, compare,
 };
 use crate::dataset::Dataset;
 use crate::experiment::gate::Gates;
@@ -103,6 +103,13 @@ impl Against {
                 layer,
             }),
             Place::File(_) => kept(&facts.experiment, facts.created, layer),
+        }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Experiment(folder) => Some(folder),
+            Place::File(_) => None,
         }
     }
 
@@ -225,7 +232,14 @@ impl Reference {
         {
             return Ok(comparison);
         }
-        let mut comparison = compare(&self.results, candidate, pairing, rule)?;
+        let mut comparison = match Even::of(&self.results, candidate, pairing)? {
+            None => compare(&self.results, candidate, pairing, rule)?,
+            Some(even) => {
+                let reference = even_results(&even, &self.results, self.against.folder(), rule)?;
+                let candidate = even_results(&even, candidate, folder, rule)?;
+                compare(&reference, &candidate, pairing, rule)?
+            }
+        };
         comparison.reference.file = self.against.file();
         Ok(comparison)
     }
@@ -262,6 +276,22 @@ impl Reference {
             ));
         }
         Ok(Some(comparison))
+    }
+}
+
+/// As many attempts as both sides have, of the experiment in `folder` or of a reference file.
+fn even_results(
+    even: &Even,
+    results: &Results,
+    folder: Option<&Path>,
+    rule: &Rule,
+) -> Result<Results, Failure> {
+    match folder {
+        Some(folder) => {
+            let layer = Some(results.facts.layer.unwrap_or(0));
+            Ok(Results::read_even(folder, layer, even)?)
+        }
+        None => Ok(even.draw(results, rule.seed)),
     }
 }
 

@@ -98,6 +98,9 @@ pub struct Pair {
     /// The candidate's.
     pub candidate: String,
     pub verdict: Verdict,
+    /// What keeps it from being called fine, whatever its keys say: too little was scored. One
+    /// sentence each.
+    pub open: Vec<String>,
     /// Examples, scenarios, and episodes that both have.
     pub shared: u64,
     /// Ids that only one side has; the first [`IDS_SHOWN`], with the whole number beside.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::pair::is_covered;
+use super::comparison::Pair;
 use super::pairing::differs;
-use super::results::{Facts, Results};
+use super::results::{Cell, Facts, Results};
 use crate::experiment::{AskedModel, JudgePlan, Panel};
 use crate::judge::JudgeKey;
 use crate::model::rules::NAME;
@@ -16,14 +16,16 @@ use crate::model::rules::NAME;
 const IDS_TOLD: usize = 5;
 
 /// One sentence each: settings, then examples, then what is not complete. `paired` are the
-/// variants compared.
+/// variants compared, and `pairs` what they come to.
 pub(super) fn differences(
     reference: &Results,
     candidate: &Results,
     paired: &[(usize, usize)],
+    pairs: &[Pair],
 ) -> Vec<String> {
     let (was, is) = (&reference.facts, &candidate.facts);
     let mut told = Vec::new();
+    repeats(reference, candidate, paired, &mut told);
     settings(was, is, &mut told);
     judges(was, is, &mut told);
     models(reference, candidate, paired, &mut told);
@@ -53,22 +55,10 @@ pub(super) fn differences(
             ));
         }
     }
-    let of = |results: &Results, index: usize, told: &mut Vec<String>| {
-        let variant = &results.variants[index];
-        let sentence = format!(
-            "`{}` of `{}`: {} of {} attempts are scored, and at least 95% must be before anything is called fine",
-            variant.variant.name,
-            results.facts.experiment,
-            variant.scored(),
-            variant.planned,
-        );
-        if !is_covered(variant) && !told.contains(&sentence) {
-            told.push(sentence);
+    for sentence in pairs.iter().flat_map(|pair| &pair.open) {
+        if !told.contains(sentence) {
+            told.push(sentence.clone());
         }
-    };
-    for &(was, is) in paired {
-        of(reference, was, &mut told);
-        of(candidate, is, &mut told);
     }
     told
 }
@@ -118,7 +108,6 @@ fn shown(value: &Value) -> String {
 fn settings(was: &Facts, is: &Facts, told: &mut Vec<String>) {
     changed("tool_version", &was.tool_version, &is.tool_version, told);
     changed("suites", &was.suites, &is.suites, told);
-    changed("repeat", was.repeat, is.repeat, told);
     changed("seed", was.seed, is.seed, told);
     changed("date", was.date, is.date, told);
     changed("limits", &was.limits, &is.limits, told);
@@ -132,6 +121,49 @@ fn settings(was: &Facts, is: &Facts, told: &mut Vec<String>) {
             .collect()
     };
     changed("models", others(was), others(is), told);
+}
+
+/// How many attempts of each side are compared, where one made more of them.
+fn repeats(
+    reference: &Results,
+    candidate: &Results,
+    paired: &[(usize, usize)],
+    told: &mut Vec<String>,
+) {
+    let (was, is) = (reference.facts.repeat, candidate.facts.repeat);
+    let shared = paired.iter().flat_map(|&(was, is)| {
+        let (was, is) = (
+            &reference.variants[was].cells,
+            &candidate.variants[is].cells,
+        );
+        let both = |(id, cell)| Some((cell, is.get(id)?));
+        was.iter().filter_map(both)
+    });
+    let shared: Vec<(&Cell, &Cell)> = shared.collect();
+    let is_even = shared.iter().all(|(was, is)| was.attempts == is.attempts);
+    let most = shared.iter().map(|(was, _)| was.attempts).max();
+    if was != is {
+        let mut sentence = format!("`repeat` was {was}, and is {is}");
+        match most.filter(|_| is_even) {
+            None => {}
+            Some(1) => sentence.push_str(": the first attempt of each is compared"),
+            Some(most) => {
+                sentence.push_str(&format!(": the first {most} attempts of each are compared"));
+            }
+        }
+        told.push(sentence);
+    }
+    for (results, is_drawn) in [
+        (reference, shared.iter().any(|(was, _)| was.drawn)),
+        (candidate, shared.iter().any(|(_, is)| is.drawn)),
+    ] {
+        if is_drawn {
+            told.push(format!(
+                "which attempts of `{}` came first is not in its file, so that those compared were drawn of all that it counts: `pass_rate` alone can be called worse or better by them",
+                results.facts.experiment
+            ));
+        }
+    }
 }
 
 /// What the embedded model goes by: it is among the models where that is not embedded.

@@ -1,14 +1,15 @@
 //! From the attempts of an experiment, in any order, to its results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use super::even::Even;
 use super::noise::{Voted, voted};
 use super::results::{Cell, ExampleFacts, Facts, Results, Spent, VariantResults};
 use crate::experiment::layer::{LayerError, Scored};
-use crate::experiment::{Attempt, Header, Verdict};
+use crate::experiment::{Attempt, CaseKey, Header, Verdict};
 use crate::judge::JudgeKey;
 use crate::run::Cost;
 use crate::score::Key;
@@ -55,16 +56,55 @@ impl Results {
     /// # Errors
     /// [`ReadError`].
     pub fn read(folder: &Path, layer: Option<u32>) -> Result<Results, ReadError> {
+        Results::gather(folder, layer, u32::MAX, |_| true)
+    }
+
+    /// The same of the first attempts at each item only, as many as `even` says; what is said of
+    /// the experiment itself stays.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_even(folder: &Path, layer: Option<u32>, even: &Even) -> Result<Results, ReadError> {
+        // Of an experiment that was stopped, any attempts at an item may be missing.
+        let mut first: HashMap<(u32, u32), BTreeSet<u32>> = HashMap::new();
+        let mut scored = Scored::open(folder, layer)?;
+        while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
+            let case = entry.attempt.case;
+            let kept = first.entry((case.variant, case.position)).or_default();
+            kept.insert(case.repeat);
+            if kept.len() > even.at(&case.example) as usize {
+                kept.pop_last();
+            }
+        }
+        Results::gather(folder, layer, even.most(), |case| {
+            let kept = first.get(&(case.variant, case.position));
+            kept.is_some_and(|kept| kept.contains(&case.repeat))
+        })
+    }
+
+    /// Of at most so many attempts at an item, those that are wanted.
+    fn gather(
+        folder: &Path,
+        layer: Option<u32>,
+        most: u32,
+        is_wanted: impl Fn(&CaseKey) -> bool,
+    ) -> Result<Results, ReadError> {
         let mut scored = Scored::open(folder, layer)?;
         let mut gather = Gather::new(scored.header());
         let journal = || folder.join(crate::experiment::journal::FILE);
         while let Some(entry) = scored.next_attempt::<IgnoredAny>()? {
-            gather.push(&entry.attempt, &journal)?;
+            if is_wanted(&entry.attempt.case) {
+                gather.push(&entry.attempt, &journal)?;
+            }
         }
         let planned = crate::experiment::Grid::of(scored.header()).map_or(0, |grid| grid.cases());
         let complete = scored.journal().done().count() >= planned;
         let layer = scored.layer().map(|layer| layer.number);
-        gather.finish(scored.header(), complete, layer, &journal)
+        let mut header = scored.header().clone();
+        header.repeat = header.repeat.min(most);
+        let mut results = gather.finish(&header, complete, layer, &journal)?;
+        results.facts.repeat = scored.header().repeat;
+        Ok(results)
     }
 
     /// The same of the first attempts at each item only, as each of so many looks had them: the
@@ -269,6 +309,7 @@ impl Tally {
                     .and_then(|cost| share(cost.usd(), self.attempts)),
                 tokens,
             }),
+            drawn: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::pair::Gated;
 use super::pairing::{CompareError, Pairing};
 use super::results::{Measure, Results};
 use super::verdict::Compared;
-use crate::statistics::{Next, Paired, Sequential};
+use crate::statistics::{Decision, Paired, Sequential, decide_together};
 
 /// A reference that looks would run out of.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,23 +80,22 @@ pub fn compare_in_looks(
         looks.push(Compared::new(reference, candidate, pairing, rule)?);
     }
     let whole = whole.min(looks.len());
-    let last = looks.last().expect("a look at something").measured();
-    let gates = last.iter().enumerate().flat_map(|(pair, measured)| {
-        let measures = measured.iter().map(|of| of.measure);
-        let gating = measures.filter(|measure| rule.gates.contains(measure));
-        gating.map(move |measure| (pair, measure))
+    let last = looks.last().expect("a look at something");
+    let gates = last.sides.iter().enumerate().flat_map(|(pair, sides)| {
+        let gates = sides.gates();
+        gates.map(move |measure| (pair, measure))
     });
     // What only a later look has an example of is asked at those before too, and keeps them from
     // calling all fine: whoever goes on finds the looks before as undecided as they were.
     let gates: Vec<(usize, Measure)> = gates.collect();
     let mut sequence = Sequence::new(&gates, of, rule);
     while (sequence.taken as usize) < whole && !sequence.decided {
-        sequence.look(&looks[sequence.taken as usize]);
+        sequence.look(&looks[sequence.taken as usize], rule);
     }
     let at = (sequence.taken as usize).max(1) - 1;
     let compared = looks.swap_remove(at);
     let measured = compared.measured();
-    let gated = sequence.gated(measured.len(), rule);
+    let gated = sequence.gated(compared.sides.len(), rule);
     let mut comparison = compared.tell(measured, &gated);
     let a_look: u64 = candidate[at].variants.iter().map(|it| it.planned).sum();
     let a_look = a_look / (at as u64 + 1);
@@ -154,7 +153,8 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    fn look(&mut self, compared: &Compared<'_>) {
+    /// Whatever cannot be told is worth another attempt, also where too little was scored so far.
+    fn look(&mut self, compared: &Compared<'_>, rule: &Rule) {
         self.taken += 1;
         let values: Vec<_> = self
             .gates
@@ -163,10 +163,13 @@ impl<'a> Sequence<'a> {
             .map(|(&(pair, measure), places)| compared.sides[pair].values(measure, places))
             .collect();
         let pairs: Vec<Paired<'_>> = values.iter().map(|values| values.paired()).collect();
-        self.decided = match &mut self.sequential {
-            Some(sequential) => sequential.look(&pairs) != Next::Continue,
-            None => self.taken == self.of,
-        };
+        if let Some(sequential) = &mut self.sequential {
+            sequential.look(&pairs);
+        }
+        let gated = self.gated(compared.sides.len(), rule);
+        let sides = compared.sides.iter().zip(&gated);
+        let decisions: Vec<Decision> = sides.map(|(sides, gated)| sides.decided(gated)).collect();
+        self.decided = self.taken == self.of || decide_together(&decisions) != Decision::CannotTell;
     }
 
     /// What is decided of each measure that gates, by pairs of variants.

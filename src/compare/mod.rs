@@ -8,7 +8,9 @@
 pub mod behaviour;
 mod beside;
 mod comparison;
+mod covered;
 mod differences;
+mod even;
 mod gather;
 mod looks;
 mod noise;
@@ -26,9 +28,10 @@ pub use comparison::{
     Comparison, Difference, Flaky, Flip, GroupChange, KeyChange, LooksTaken, Noise, NoiseChange,
     Pair, Resource, ResourceChange, Rule, Side, Verdict, worst_first,
 };
+pub use covered::REQUIRED_COVERAGE;
+pub use even::Even;
 pub use gather::ReadError;
 pub use looks::{TooFewAttempts, check_attempts, compare_in_looks};
-pub use pair::REQUIRED_COVERAGE;
 pub use pairing::{CompareError, Pairing};
 pub use reference::{FORMAT as REFERENCE_FORMAT, ReferenceError};
 pub use results::{Cell, CellNoise, ExampleFacts, Facts, Measure, Results, Spent, VariantResults};

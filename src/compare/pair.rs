@@ -15,11 +15,11 @@ use crate::statistics::{self, Decision, Method, Paired, bootstrap_interval, deci
 
 /// An example that both variants attempted.
 #[derive(Clone, Copy)]
-struct Both<'a> {
+pub(super) struct Both<'a> {
     id: &'a str,
     facts: &'a ExampleFacts,
-    reference: &'a Cell,
-    candidate: &'a Cell,
+    pub reference: &'a Cell,
+    pub candidate: &'a Cell,
 }
 
 /// A measure of two variants, with what its verdict is made of.
@@ -33,10 +33,12 @@ pub(super) struct Measured {
 
 /// Two variants on the examples that both attempted.
 pub(super) struct Sides<'a> {
-    reference: &'a VariantResults,
-    candidate: &'a VariantResults,
-    both: Vec<Both<'a>>,
-    rule: &'a Rule,
+    /// The experiments' names, the reference's first.
+    pub experiments: [&'a str; 2],
+    pub reference: &'a VariantResults,
+    pub candidate: &'a VariantResults,
+    pub both: Vec<Both<'a>>,
+    pub rule: &'a Rule,
 }
 
 impl<'a> Sides<'a> {
@@ -60,6 +62,7 @@ impl<'a> Sides<'a> {
         });
         Sides {
             both: both.collect(),
+            experiments: [&reference.facts.experiment, &candidate.facts.experiment],
             reference: of_reference,
             candidate: of_candidate,
             rule,
@@ -109,7 +112,11 @@ impl<'a> Sides<'a> {
                 KeyChange {
                     measure: of.measure,
                     gates,
-                    verdict: gate.decision.into(),
+                    verdict: match gates {
+                        true => self.as_far_as_scored(of.measure, gate.decision),
+                        false => gate.decision,
+                    }
+                    .into(),
                     reference: of.reference,
                     candidate: of.candidate,
                     difference: told(&of.difference, &gate, margin),
@@ -119,8 +126,6 @@ impl<'a> Sides<'a> {
             .collect();
         // Stable, so that both parts stay in the order of the reports.
         keys.sort_by_key(|key| !key.gates);
-        let decisions: Vec<Decision> = gated.values().map(|gate| gate.decision).collect();
-        let verdict = Verdict::from(statistics::decide_together(&decisions));
         let ids = |of: &VariantResults, other: &VariantResults| {
             let only = of.cells.keys().filter(|id| !other.cells.contains_key(*id));
             let count = only.clone().count() as u64;
@@ -131,7 +136,8 @@ impl<'a> Sides<'a> {
         Pair {
             reference: self.reference.variant.name.clone(),
             candidate: self.candidate.variant.name.clone(),
-            verdict: self.as_far_as_covered(verdict),
+            verdict: self.decided(gated).into(),
+            open: self.open(),
             shared: self.both.len() as u64,
             only_reference,
             only_candidate,
@@ -144,20 +150,6 @@ impl<'a> Sides<'a> {
             flaky: self.flaky(),
             noise: self.noise(),
             resources: self.resources(),
-        }
-    }
-
-    /// Where too little was scored, what was not may be what is worse: then nothing is called
-    /// fine.
-    fn as_far_as_covered(&self, verdict: Verdict) -> Verdict {
-        let covered = |of: &VariantResults| is_covered(of);
-        match verdict {
-            Verdict::Better | Verdict::Equivalent
-                if !covered(self.reference) || !covered(self.candidate) =>
-            {
-                Verdict::CannotTell
-            }
-            verdict => verdict,
         }
     }
 
@@ -326,13 +318,6 @@ pub(super) struct Gated {
     pub bounds: f64,
 }
 
-/// Share of the attempts planned that must be scored before anything is called fine.
-pub const REQUIRED_COVERAGE: f64 = 0.95;
-
-pub(super) fn is_covered(of: &VariantResults) -> bool {
-    of.planned == 0 || of.scored() as f64 / of.planned as f64 >= REQUIRED_COVERAGE
-}
-
 fn kind(results: &Results, id: &str) -> Option<CaseKind> {
     Some(results.examples.get(id)?.kind)
 }
@@ -346,8 +331,7 @@ fn alone(difference: &statistics::Difference, rule: &Rule) -> Decision {
 fn values<'a>(measure: Measure, all: &[Both<'a>]) -> (Vec<Both<'a>>, Vec<f64>, Vec<f64>) {
     let mut of = (Vec::new(), Vec::new(), Vec::new());
     for both in all {
-        // Scenarios and episodes, which not every agent takes part in, have keys of their own.
-        if measure == Measure::PassRate && !both.is_example() {
+        if !both.has(measure) {
             continue;
         }
         if let (Some(was), Some(is)) =
@@ -400,9 +384,13 @@ fn measured(measure: Measure, all: &[Both<'_>], seed: u64) -> Option<Measured> {
         sum.extend(values.iter().copied());
         sum.mean()
     };
+    let difference = statistics::difference(values.paired(), seed)?;
     Some(Measured {
         measure,
-        difference: statistics::difference(values.paired(), seed)?,
+        difference: match both.iter().all(|both| both.is_even(measure)) {
+            true => difference,
+            false => difference.untested(),
+        },
         reference: mean(&values.reference)?,
         candidate: mean(&values.candidate)?,
         pairs: both.len() as u64,
@@ -456,13 +444,14 @@ fn change_interval(
 /// A difference as it is told, with the verdict that was asked for.
 fn told(of: &statistics::Difference, gate: &Gated, margin: f64) -> Difference {
     let known = of.method != Method::FewClusters;
+    let tested = known && of.method != Method::Untested;
     let interval = of.interval(gate.bounds);
     Difference {
         effect: of.effect,
         low: known.then_some(interval.low),
         high: known.then_some(interval.high),
-        p_worse: gate.p_adjusted.filter(|_| known).map(|_| of.p_worse),
-        p_adjusted: gate.p_adjusted.filter(|_| known),
+        p_worse: gate.p_adjusted.filter(|_| tested).map(|_| of.p_worse),
+        p_adjusted: gate.p_adjusted.filter(|_| tested),
         mde: of.mde(gate.level, margin).filter(|_| known),
         method: match of.method {
             Method::McNemar => "exact McNemar test, Tango's interval",
@@ -470,6 +459,9 @@ fn told(of: &statistics::Difference, gate: &Gated, margin: f64) -> Difference {
             Method::Score => "sign-flip test, score interval",
             Method::Unvaried => {
                 "sign-flip test, Tango's interval over units that differ by nothing"
+            }
+            Method::Untested => {
+                "no test, since the means of one side are of more attempts; its interval alone"
             }
             Method::FewClusters => "examples share fewer than five clusters: nothing is claimed",
         }
@@ -481,6 +473,18 @@ fn told(of: &statistics::Difference, gate: &Gated, margin: f64) -> Difference {
 impl Both<'_> {
     fn is_example(&self) -> bool {
         self.facts.kind == CaseKind::Example
+    }
+
+    /// Scenarios and episodes, which not every agent takes part in, have keys of their own.
+    pub fn has(&self, measure: Measure) -> bool {
+        measure != Measure::PassRate || self.is_example()
+    }
+
+    /// Whether its values are means of as many attempts.
+    fn is_even(&self, measure: Measure) -> bool {
+        let drawn = self.reference.drawn || self.candidate.drawn;
+        self.reference.attempts == self.candidate.attempts
+            && (measure == Measure::PassRate || !drawn)
     }
 
     fn change(&self, measure: Measure) -> Option<f64> {

@@ -159,7 +159,7 @@ impl Results {
             });
         }
         for of in &self.variants {
-            if !super::pair::is_covered(of) {
+            if !super::covered::is_covered(of) {
                 return Err(ReferenceError::Coverage {
                     experiment: self.facts.experiment.clone(),
                     variant: of.variant.name.clone(),
@@ -389,8 +389,7 @@ impl Reading {
             scored: line.scored,
             passed: line.passed,
             scores: scores.map(|(key, score)| (key, score.0)).collect(),
-            noise: BTreeMap::new(),
-            spent: None,
+            ..Cell::default()
         };
         match of.cells.insert(line.id.clone(), cell) {
             None => Ok(()),

@@ -156,6 +156,8 @@ pub struct Cell {
     pub noise: BTreeMap<Key, CellNoise>,
     /// What one attempt took on average; `None` where a reference file leaves it out.
     pub spent: Option<Spent>,
+    /// Whether the attempts were drawn of more, of which `scores` are the means still.
+    pub drawn: bool,
 }
 
 /// Why the scores of attempts at one example differ, as variances.

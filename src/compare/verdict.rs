@@ -7,7 +7,7 @@ use super::differences::differences;
 use super::pair::{Gated, Measured, Sides};
 use super::pairing::{CompareError, Pairing};
 use super::results::{Measure, Results};
-use crate::statistics::{Difference, decide_all, holm, holm_levels};
+use crate::statistics::{Decision, Difference, decide_all, holm, holm_levels};
 
 /// What became of `candidate`, held against `reference`.
 ///
@@ -25,7 +25,7 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let compared = Compared::new(reference, candidate, pairing, rule)?;
     let measured = compared.measured();
-    let gated = gate(&measured, rule);
+    let gated = gate(&compared.sides, &measured, rule);
     Ok(compared.tell(measured, &gated))
 }
 
@@ -109,7 +109,7 @@ impl<'a> Compared<'a> {
             rule: rule.clone(),
             verdict: Verdict::of_all(&verdicts),
             looks: None,
-            differences: differences(reference, candidate, &paired),
+            differences: differences(reference, candidate, &paired, &pairs),
             only_reference: only(reference, &|index| {
                 paired.iter().any(|(was, _)| *was == index)
             }),
@@ -121,8 +121,13 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Decides on the measures that gate, of all pairs together.
-fn gate(measured: &[Vec<Measured>], rule: &Rule) -> Vec<BTreeMap<Measure, Gated>> {
+/// Decides on the measures that gate, of all pairs together. What one side alone was scored under
+/// cannot be told.
+fn gate(
+    sides: &[Sides<'_>],
+    measured: &[Vec<Measured>],
+    rule: &Rule,
+) -> Vec<BTreeMap<Measure, Gated>> {
     let (mut places, mut differences): (Vec<(usize, Measure)>, Vec<Difference>) =
         Default::default();
     for (pair, measured) in measured.iter().enumerate() {
@@ -136,7 +141,14 @@ fn gate(measured: &[Vec<Measured>], rule: &Rule) -> Vec<BTreeMap<Measure, Gated>
     let p: Vec<f64> = differences.iter().map(|it| it.p_worse).collect();
     let decisions = decide_all(&differences, rule.margin, rule.alpha);
     let (adjusted, levels) = (holm(&p), holm_levels(&p, rule.alpha));
-    let mut gated = vec![BTreeMap::new(); measured.len()];
+    let unknown = Gated {
+        decision: Decision::CannotTell,
+        p_adjusted: None,
+        level: rule.alpha,
+        bounds: rule.alpha,
+    };
+    let gates = |sides: &Sides<'_>| sides.gates().map(|measure| (measure, unknown)).collect();
+    let mut gated: Vec<BTreeMap<Measure, Gated>> = sides.iter().map(gates).collect();
     for (index, (pair, measure)) in places.into_iter().enumerate() {
         let of = Gated {
             decision: decisions[index],

@@ -23,6 +23,8 @@ pub enum Method {
     /// Sign-flip test; the units do not vary, and Tango's interval takes each for one
     /// yes-or-no answer, since an interval without width would promise too much.
     Unvaried,
+    /// No test, as of [`Difference::untested`]; the interval as it would have been.
+    Untested,
     /// Examples share fewer than five clusters: nothing is claimed.
     FewClusters,
 }
@@ -61,6 +63,9 @@ enum Bounds {
 /// (Q. McNemar, Psychometrika 12 (1947), 153–157) and Tango's interval.
 /// All else: sign-flip test, and the interval that [`Method`] says; `docs/statistics.md` has
 /// the formulas.
+///
+/// Both tests rely on a unit being as likely to have either sign where nothing changed, which
+/// takes as many attempts on both sides ([`Difference::untested`]).
 ///
 /// # Panics
 /// If the slices differ in length, or a value is outside [0, 1].
@@ -126,6 +131,21 @@ fn at_least(these: usize, those: usize) -> f64 {
 }
 
 impl Difference {
+    /// The same without a test, for values that no test can be made of: those of one side are
+    /// means of more attempts than those of the other, so that chance favours a side. Bounds
+    /// stay, and neither of them excludes 0.
+    pub fn untested(self) -> Difference {
+        Difference {
+            p_worse: 1.0,
+            p_better: 1.0,
+            method: match self.method {
+                Method::FewClusters => Method::FewClusters,
+                _ => Method::Untested,
+            },
+            ..self
+        }
+    }
+
     /// The two-sided p-value.
     pub fn p(&self) -> f64 {
         (2.0 * self.p_worse.min(self.p_better)).min(1.0)

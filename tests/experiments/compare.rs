@@ -350,6 +350,47 @@ fn a_reference_lives_in_one_file_that_only_its_commands_write() {
 }
 
 #[test]
+fn sides_that_were_repeated_unlike_are_compared_by_as_many_attempts() {
+    let place = Place::new();
+    let run = ["run", "triage", "-a", "workflow", "-q", "-e"];
+    place.run(&[&run[..], &["once"]].concat(), 0);
+    place.run(&[&run[..], &["thrice", "--repeat", "3"]].concat(), 0);
+    place.run(&["reference", "set", "thrice", "-o", "thrice.jsonl"], 0);
+    let first = ": the first attempt of each is compared";
+    for (reference, candidate, told) in [
+        (
+            "once",
+            "thrice",
+            vec![format!("`repeat` was 1, and is 3{first}")],
+        ),
+        (
+            "thrice",
+            "once",
+            vec![format!("`repeat` was 3, and is 1{first}")],
+        ),
+        (
+            "thrice.jsonl",
+            "once",
+            vec![
+                format!("`repeat` was 3, and is 1{first}"),
+                "which attempts of `thrice` came first is not in its file".to_owned(),
+            ],
+        ),
+    ] {
+        let compared = place.run(&["compare", reference, candidate, "--json"], 0);
+        let compared: Value = serde_json::from_str(&compared).unwrap();
+        let differences = compared["differences"].as_array().unwrap();
+        assert_eq!(differences.len(), told.len(), "{differences:?}");
+        for (found, told) in differences.iter().zip(told) {
+            assert!(found.as_str().unwrap().starts_with(&told), "{found}");
+        }
+        // Of single attempts, none of which differs from another at the same email.
+        assert_eq!(compared["pairs"][0]["noise"], Value::Array(Vec::new()));
+        assert_eq!(compared["verdict"], "equivalent");
+    }
+}
+
+#[test]
 fn a_judge_that_was_asked_otherwise_is_refused_until_it_is_said_to_be_wanted() {
     let place = Place::new();
     let run = ["run", "-a", "workflow", "--sample", "20", "-e"];

@@ -254,7 +254,7 @@ fn the_configuration_says_what_counts_as_worse_and_what_not_knowing_means() {
         "{lines}"
     );
     assert!(
-        lines.contains("a drop of 2.0 points can be neither shown nor ruled out"),
+        lines.contains("a drop of 2 points can be neither shown nor ruled out"),
         "{lines}"
     );
     said("{ margin: 0.02, indecisive: pass }");

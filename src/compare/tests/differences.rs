@@ -32,7 +32,7 @@ fn what_else_differs_is_told_settings_first() {
     candidate.examples.get_mut("e003").unwrap().expected = Some(Triage::Notify);
     candidate.variants[0].variant.router_model = Some("openai:m".to_owned());
     insta::assert_snapshot!(compared(&reference, &candidate).differences.join("\n"), @r"
-    `repeat` was 1, and is 3
+    `repeat` was 1, and is 3: the first attempt of each is compared
     `limits.max_steps` was 25, and is 9
     `workflow@rules.router_model` was not set, and is `openai:m`
     the dataset is another: `emails` (ef56ef56ef56…) was `emails` (ab12ab12ab12…)

@@ -117,6 +117,44 @@ fn a_journal_is_folded_to_a_few_numbers_a_cell() {
 }
 
 #[test]
+fn of_as_many_attempts_as_both_sides_have_the_first_are_read() {
+    let of = |attempt: &Value, name: &str| attempt["attempt"]["case"][name].as_u64().unwrap();
+    let is = |attempt: &Value, variant: u64, position: u64, repeat: u64| {
+        of(attempt, "variant") == variant
+            && of(attempt, "position") == position
+            && of(attempt, "repeat") == repeat
+    };
+    // Recorded in the other order, and stopped before one of them was made.
+    let mut made = all();
+    made.reverse();
+    made.retain(|attempt| !is(attempt, 1, 0, 0));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), &made);
+    let whole = Results::read(folder.path(), None).unwrap();
+    let firsts: Vec<Value> = made
+        .iter()
+        .filter(|it| of(it, "repeat") == 0 || is(it, 1, 0, 1))
+        .cloned()
+        .collect();
+    let reference: Vec<Value> = all().drain(..6).collect();
+    let reference = read(&reference).unwrap();
+    let even = Even::of(&reference, &whole, &Pairing::default());
+    let read_even = Results::read_even(folder.path(), Some(0), &even.unwrap().unwrap());
+    let found = read_even.unwrap();
+    for (found, firsts) in found.variants.iter().zip(read(&firsts).unwrap().variants) {
+        assert_eq!(found.cells, firsts.cells);
+        assert_eq!((found.planned, found.attempts()), (3, 3));
+    }
+    assert_eq!(found.variants[1].cells["e1"].passed, 0);
+    assert_eq!(found.facts, whole.facts);
+    assert_eq!(
+        Even::of(&reference, &found, &Pairing::default()),
+        Ok(None),
+        "they are even now"
+    );
+}
+
+#[test]
 fn the_order_of_attempts_changes_nothing() {
     let mut attempts = all();
     let forwards = read(&attempts).unwrap();

@@ -82,6 +82,32 @@ fn what_was_not_made_for_a_whole_look_decides_nothing() {
 }
 
 #[test]
+fn what_looks_cannot_tell_for_want_of_scores_takes_another_attempt() {
+    let reference = looks("before", 5, |_, _| true);
+    let mut candidate = looks("after", 5, |_, _| true);
+    let mut worse = looks("after", 5, |number, _| number >= 60);
+    for results in &mut candidate {
+        // Seven of a hundred attempts ended in an error of the provider.
+        results.variants[0].planned += 9 * u64::from(results.facts.repeat);
+    }
+    for (whole, decided) in [(1, false), (4, false), (5, true)] {
+        let (comparison, looks) = taken(&reference, &candidate, whole, 5);
+        assert_eq!(comparison.verdict, Verdict::CannotTell, "{whole}");
+        assert_eq!((looks.taken, looks.decided), (whole, decided));
+        // What was scored is fine.
+        assert_eq!(comparison.pairs[0].keys[0].verdict, Verdict::Equivalent);
+    }
+    // Where the errors were of the first attempts only, the second clears it.
+    candidate[1].variants[0].planned = 240;
+    let (comparison, looks) = taken(&reference, &candidate, 5, 5);
+    assert_eq!((comparison.verdict, looks.taken), (Verdict::Equivalent, 2));
+    // What is worse is so, whatever was not scored.
+    worse[1].variants[0].planned = 400;
+    let (comparison, looks) = taken(&reference, &worse, 5, 5);
+    assert_eq!((comparison.verdict, looks.taken), (Verdict::Worse, 2));
+}
+
+#[test]
 fn a_look_uses_as_many_attempts_of_the_reference_as_of_the_candidate() {
     // The reference got better after its first attempt: held against all of it, the first of the
     // candidate would be worse by chance alone.

@@ -5,6 +5,7 @@ use crate::experiment::{CaseKind, DatasetInfo, Limits, Variant};
 use crate::score::{Key, TriageCosts};
 
 mod differences;
+mod even;
 mod journals;
 mod looks;
 mod reference;

@@ -153,6 +153,58 @@ fn what_was_not_scored_leaves_fine_undecided_and_worse_as_it_is() {
 }
 
 #[test]
+fn a_key_that_gates_and_was_not_scored_on_one_side_is_not_passed_over() {
+    let criteria = Measure::Key(Key::ResponseCriteria);
+    let judged = |name: &str, by: std::ops::Range<usize>| {
+        let mut results = failing(name, 100, &[]);
+        for number in by {
+            let cell = results.variants[0].cells.get_mut(&id(number)).unwrap();
+            cell.scores.insert(Key::ResponseCriteria, 1.0);
+        }
+        results
+    };
+    let both = Rule {
+        gates: vec![Measure::PassRate, criteria],
+        ..rule()
+    };
+    use Verdict::{CannotTell, Equivalent};
+    for (was, is, verdict, told) in [
+        (0..100, 0..100, Equivalent, None),
+        (0..100, 0..95, Equivalent, None),
+        (0..100, 0..94, CannotTell, Some("`b`: 94 of the 100")),
+        (0..100, 0..0, CannotTell, Some("of `b`: 0 of the 100")),
+        (0..0, 0..80, CannotTell, Some("of `a`: 0 of the 80")),
+        // Both had nothing to say; and what the candidate alone was asked hides nothing.
+        (0..0, 0..0, Equivalent, None),
+        (0..80, 0..100, Equivalent, None),
+    ] {
+        let (reference, candidate) = (judged("a", was.clone()), judged("b", is.clone()));
+        let plain = compare(&reference, &candidate, &Pairing::default(), &both).unwrap();
+        let sides = ([reference.clone()], [candidate.clone()]);
+        let pairing = Pairing::default();
+        let looked = compare_in_looks(&sides.0, &sides.1, (1, 1), &pairing, &both).unwrap();
+        for comparison in [plain, looked] {
+            assert_eq!(comparison.verdict, verdict, "{was:?} {is:?}");
+            let pair = &comparison.pairs[0];
+            assert_eq!(pair.open, comparison.differences, "{was:?} {is:?}");
+            match told {
+                None => assert_eq!(pair.open, [""; 0]),
+                Some(told) => assert!(pair.open[0].contains(told), "{:?}", pair.open),
+            }
+        }
+        // What decides nothing keeps nothing open.
+        assert_eq!(compared(&reference, &candidate).verdict, Equivalent);
+    }
+    let open = compare(
+        &judged("a", 0..100),
+        &judged("b", 0..9),
+        &Pairing::default(),
+        &both,
+    );
+    insta::assert_snapshot!(open.unwrap().pairs[0].open[0], @"`workflow@rules` of `b`: 9 of the 100 shared cases that `a` has `response.criteria` of are scored under it, and at least 95% must be before anything is called fine");
+}
+
+#[test]
 fn flips_are_listed_worse_first_and_by_majority() {
     let mut reference = experiment("a", &["workflow@rules"]);
     let mut candidate = experiment("b", &["workflow@rules"]);

@@ -97,6 +97,7 @@ fn pair(variant: &str, verdict: Verdict, keys: Vec<KeyChange>) -> Pair {
         only_candidate: Vec::new(),
         only_reference_count: 0,
         only_candidate_count: 0,
+        open: Vec::new(),
         keys,
         tags: BTreeMap::new(),
         splits: BTreeMap::new(),

@@ -20,6 +20,7 @@ use crate::compare::{
 
 use super::escape::shell;
 use super::figures::{count, duration, percentage, plural};
+use super::gate::verdict::prose;
 use super::people::Table;
 
 pub use beside::{BesideOptions, render as beside};
@@ -58,7 +59,7 @@ pub(super) fn points(change: f64) -> String {
 }
 
 /// `5 points`: a distance, in points.
-fn distance(share: f64) -> String {
+pub(super) fn distance(share: f64) -> String {
     let points = share * 100.0;
     let shown = match (points - points.round()).abs() < 0.05 {
         true => format!("{:.0}", points.round()),
@@ -98,9 +99,13 @@ fn deciding(comparison: &Comparison) -> Option<(&Pair, &KeyChange)> {
         })
 }
 
+/// `5%`, `97.5%`: a level, with no more decimals than it has, and two at most.
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e4).round() / 1e2)
+}
+
 /// How far looks came, and what they took and saved.
 pub fn looks_taken(looks: &LooksTaken) -> String {
-    let share = |share: f64| format!("{}%", (share * 1e4).round() / 1e2);
     let open = match looks.decided {
         true => "",
         false => ", not decided so far",
@@ -109,8 +114,8 @@ pub fn looks_taken(looks: &LooksTaken) -> String {
         "after {} of {} looks{open}: {} of false alarms spent, bounds at {} each",
         looks.taken,
         looks.of,
-        share(looks.spent),
-        share(looks.level),
+        percent(looks.spent),
+        percent(looks.level),
     );
     if looks.saved > 0 {
         text.push_str(&format!(", {} saved", plural(looks.saved, "attempt")));
@@ -134,6 +139,11 @@ fn verdict_in_words(comparison: &Comparison, quote: impl Fn(&str) -> String) -> 
         None => quote(&comparison.reference.experiment),
     };
     let margin = distance(comparison.rule.margin);
+    let open = comparison.pairs.iter().flat_map(|pair| &pair.open).next();
+    if let Some(open) = open.filter(|_| comparison.verdict == Verdict::CannotTell) {
+        let open = prose(open, &quote);
+        return format!("{word}: against {against} too little was scored: {open}");
+    }
     let Some((pair, key)) = deciding(comparison) else {
         return format!(
             "{word}: against {against} there is nothing to compare under a measure that gates"
@@ -248,24 +258,24 @@ pub(super) fn legend(comparison: &Comparison) -> String {
     if let Some(looks) = &comparison.looks {
         return format!(
             "* decides, by looks: worse where the drop crossed the boundary, which over all {} looks and all that \
-             decides is crossed by chance with {:.0}% at most, and is {} or more; no worse where the bound rules such a drop \
-             out. Bounds of what decides hold one by one at {:.2}%, others at {:.0}%. \"Would show\" is the smallest drop, in points, that so many \
+             decides is crossed by chance with {} at most, and is {} or more; no worse where the bound rules such a drop \
+             out. Bounds of what decides hold one by one at {}, others at {}. \"Would show\" is the smallest drop, in points, that so many \
              pairs show four times in five. Measures without * decide nothing and are not adjusted for being many.",
             looks.of,
-            rule.alpha * 100.0,
+            percent(rule.alpha),
             distance(rule.margin),
-            (1.0 - looks.level) * 100.0,
-            (1.0 - rule.alpha) * 100.0,
+            percent(1.0 - looks.level),
+            percent(1.0 - rule.alpha),
         );
     }
     format!(
         "* decides: worse where the drop is no chance (p, one-sided, adjusted among what decides, under {}) and {} \
-         or more; no worse where such a drop is ruled out. Bounds hold one by one at {:.0}%. \"Would show\" is the \
+         or more; no worse where such a drop is ruled out. Bounds hold one by one at {}. \"Would show\" is the \
          smallest drop, in points, that so many pairs show four times in five. Measures without * decide \
          nothing and are not adjusted for being many.",
         rule.alpha,
         distance(rule.margin),
-        (1.0 - rule.alpha) * 100.0,
+        percent(1.0 - rule.alpha),
     )
 }
 

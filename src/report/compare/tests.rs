@@ -65,6 +65,49 @@ fn json_carries_the_name_of_its_format() {
 }
 
 #[test]
+fn too_little_scored_is_told_where_every_key_is_fine() {
+    let mut comparison = unchanged();
+    comparison.verdict = Verdict::CannotTell;
+    comparison.pairs[0].verdict = Verdict::CannotTell;
+    comparison.pairs[0].open = vec!["`a|b` of `after`: 9 of 10 attempts are scored".to_owned()];
+    assert_eq!(
+        headline(&comparison, |name| format!("<{name}>")),
+        "CANNOT TELL: against <before> too little was scored: <a|b> of <after>: 9 of 10 attempts are scored"
+    );
+    // What got worse did, whatever was not scored.
+    comparison.verdict = Verdict::Worse;
+    comparison.pairs[0].keys[0].verdict = Verdict::Worse;
+    let told = headline(&comparison, str::to_owned);
+    assert!(told.starts_with("WORSE: "), "{told}");
+}
+
+#[test]
+fn a_level_is_told_with_its_decimals() {
+    let mut comparison = unchanged();
+    for (alpha, held) in [(0.05, "95%"), (0.025, "97.5%"), (0.001, "99.9%")] {
+        comparison.rule.alpha = alpha;
+        comparison.looks = None;
+        let told = legend(&comparison);
+        assert!(told.contains(&format!("one by one at {held}. ")), "{told}");
+        comparison.looks = Some(LooksTaken {
+            taken: 1,
+            of: 2,
+            decided: true,
+            spent: 0.0,
+            level: alpha / 2.0,
+            saved: 0,
+        });
+        let told = legend(&comparison);
+        for words in [
+            format!("by chance with {}% at most", alpha * 100.0),
+            format!("others at {held}. "),
+        ] {
+            assert!(told.contains(&words), "{words}: {told}");
+        }
+    }
+}
+
+#[test]
 fn points_have_a_sign_unless_they_are_none() {
     for (change, shown) in [
         (0.0, "0.0"),

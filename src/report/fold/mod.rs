@@ -284,7 +284,7 @@ impl Fold {
             attempts: variants.iter().map(|variant| variant.counts.attempts).sum(),
             scored,
             share: metrics::share(scored, planned),
-            required: gate::REQUIRED_COVERAGE,
+            required: crate::compare::REQUIRED_COVERAGE,
         };
         Report {
             format: FORMAT.to_owned(),

@@ -69,6 +69,7 @@ pub fn pair(candidate: &str, verdict: Verdict, effect: f64) -> Pair {
         only_candidate: Vec::new(),
         only_reference_count: 0,
         only_candidate_count: 0,
+        open: Vec::new(),
         keys: vec![KeyChange {
             measure: Measure::PassRate,
             gates: true,

@@ -15,7 +15,7 @@ use super::escape::{bounded, line, shell};
 use super::fold::{Cell, ExampleFacts};
 use super::judges::{JudgeReport, StandingReport, keys, words};
 use super::{Check, Gate, GateVerdict, Report, VariantReport, figures, metrics};
-use crate::compare::Comparison;
+use crate::compare::{Comparison, REQUIRED_COVERAGE};
 use crate::experiment::gate::{Indecisive, Rule};
 use crate::experiment::{Header, Variant};
 use crate::judge::canary;
@@ -23,9 +23,6 @@ use crate::judge::canary;
 pub(super) use forbidden::Watch;
 pub use lines::render as gates;
 pub(super) use regression::REGRESSION;
-
-/// Share of a variant's planned attempts that must be scored before its figures decide.
-pub(super) const REQUIRED_COVERAGE: f64 = 0.95;
 
 /// The name of the check that enough was scored.
 pub(super) const COVERAGE: &str = "coverage";

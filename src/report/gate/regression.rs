@@ -3,8 +3,9 @@
 use crate::compare::{Comparison, Flip, GroupChange, KeyChange, Pair, Verdict, worst_first};
 use crate::experiment::gate::Indecisive;
 
-use super::super::compare::looks_taken;
+use super::super::compare::{distance, looks_taken, points};
 use super::super::escape::shell;
+use super::super::figures::{percentage, plural};
 use super::{Check, GateVerdict, named};
 
 /// The name of the check that nothing got worse.
@@ -48,8 +49,9 @@ fn reason(comparison: &Comparison, pair: &Pair) -> String {
     if parts.is_empty() {
         parts.push("nothing that gates was scored on both sides".to_owned());
     }
-    let margin = points(comparison.rule.margin);
+    let margin = distance(comparison.rule.margin);
     parts.push(match pair.verdict {
+        Verdict::CannotTell if !pair.open.is_empty() => pair.open.join("; "),
         Verdict::Worse => format!("a drop of {margin} or more is a regression"),
         Verdict::Better => "no drop".to_owned(),
         Verdict::Equivalent => format!("a drop of {margin} can be ruled out"),
@@ -59,10 +61,10 @@ fn reason(comparison: &Comparison, pair: &Pair) -> String {
     let worst = worst_tag(pair).filter(|_| pair.verdict != Verdict::Equivalent);
     parts.extend(worst.map(|(tag, group)| {
         format!(
-            "{} got worse most ({}, {})",
+            "{} got worse most ({} points, {})",
             named(tag),
-            signed(group.difference.effect),
-            counted(group.pairs, "example"),
+            points(group.difference.effect),
+            plural(group.pairs, "example"),
         )
     }));
     parts.push(flips(pair));
@@ -76,7 +78,7 @@ fn reason(comparison: &Comparison, pair: &Pair) -> String {
 
 /// How many examples changed sides, the worst by name.
 fn flips(pair: &Pair) -> String {
-    let all = counted(pair.shared, "example");
+    let all = plural(pair.shared, "example");
     let worse: Vec<&Flip> = pair.flips.iter().filter(|it| it.effect() < 0.0).collect();
     let better = pair.flips.len() - worse.len();
     if pair.flips.is_empty() {
@@ -103,22 +105,22 @@ fn change(key: &KeyChange) -> String {
     let difference = &key.difference;
     let mut known = Vec::new();
     known.push(match (difference.low, difference.high) {
-        (Some(low), Some(high)) => format!("{} to {}", bare(low), bare(high)),
-        (Some(low), None) => format!("at least {}", bare(low)),
-        (None, Some(high)) => format!("at most {}", bare(high)),
+        (Some(low), Some(high)) => format!("{} to {}", points(low), points(high)),
+        (Some(low), None) => format!("at least {}", points(low)),
+        (None, Some(high)) => format!("at most {}", points(high)),
         (None, None) => "no interval".to_owned(),
     });
     known.extend(
         difference
             .mde
-            .map(|mde| format!("drops of {} would show", points(mde))),
+            .map(|mde| format!("drops of {} would show", distance(mde))),
     );
     format!(
-        "{} {} → {}, {} ({})",
+        "{} {} → {}, {} points ({})",
         key.measure,
-        super::figures::percentage(key.reference),
-        super::figures::percentage(key.candidate),
-        signed(difference.effect),
+        percentage(key.reference),
+        percentage(key.candidate),
+        points(difference.effect),
         known.join("; ")
     )
 }
@@ -131,7 +133,7 @@ pub(crate) fn worst_tag(pair: &Pair) -> Option<(&str, &GroupChange)> {
 /// Shows the pair with both trajectories of what flipped.
 fn command(comparison: &Comparison, pair: &Pair) -> String {
     let reference = match &comparison.reference.file {
-        Some(file) => shell(file),
+        Some(file) => shell(&format!("{file}#{}", pair.reference)),
         None => shell(&format!(
             "{}/{}",
             comparison.reference.experiment, pair.reference
@@ -139,29 +141,6 @@ fn command(comparison: &Comparison, pair: &Pair) -> String {
     };
     let candidate = format!("{}/{}", comparison.candidate.experiment, pair.candidate);
     format!("mailproof compare {reference} {}", shell(&candidate))
-}
-
-/// A share as points of a hundred.
-fn points(share: f64) -> String {
-    format!("{:.1} points", share * 100.0)
-}
-
-fn signed(share: f64) -> String {
-    format!("{} points", bare(share))
-}
-
-fn bare(share: f64) -> String {
-    let points = share * 100.0;
-    // What rounds to nothing has no sign.
-    match format!("{:.1}", points.abs()).as_str() {
-        "0.0" => "0.0".to_owned(),
-        size if points < 0.0 => format!("−{size}"),
-        size => format!("+{size}"),
-    }
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    super::figures::plural(count, noun)
 }
 
 #[cfg(test)]
@@ -216,15 +195,41 @@ mod tests {
         insta::assert_snapshot!(
             reasons(&comparison(vec![pair("a@rules", Verdict::Worse, -0.13), steady, hostile])),
             @r"
-        against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5.0 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1 better
+        against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1 better
         mailproof compare main/a@rules change/a@rules
 
-        against `main`, pass_rate 84.0% → 84.0%, 0.0 points (−4.0 to +5.0; drops of 6.1 points would show); a drop of 5.0 points can be ruled out; none of 200 examples flipped
+        against `main`, pass_rate 84.0% → 84.0%, 0.0 points (−4.0 to +5.0; drops of 6.1 points would show); a drop of 5 points can be ruled out; none of 200 examples flipped
 
 
-        against `a'b\u{1b}[31m@rules` of `main`, pass_rate 84.0% → 82.0%, −2.0 points (at most +3.0); a drop of 5.0 points can be neither shown nor ruled out; of 200 examples 0 got worse and 1 better
+        against `a'b\u{1b}[31m@rules` of `main`, pass_rate 84.0% → 82.0%, −2.0 points (at most +3.0); a drop of 5 points can be neither shown nor ruled out; of 200 examples 0 got worse and 1 better
         mailproof compare 'main/a`b\u{1b}[31m@rules' change/c@rules
         "
+        );
+    }
+
+    #[test]
+    fn too_little_scored_is_the_reason_where_every_key_is_fine() {
+        let mut pair = pair("a@rules", Verdict::Equivalent, 0.0);
+        pair.verdict = Verdict::CannotTell;
+        pair.open = vec!["9 of 10 attempts are scored".to_owned()];
+        let checks = checks(&comparison(vec![pair]), Exit);
+        let reason = &checks[0].reason;
+        assert!(
+            reason.contains("; 9 of 10 attempts are scored; "),
+            "{reason}"
+        );
+        assert!(!reason.contains("neither shown nor ruled out"), "{reason}");
+    }
+
+    #[test]
+    fn the_command_names_the_variant_of_a_reference_file() {
+        let mut of_file = comparison(vec![pair("a@rules", Verdict::Worse, -0.13)]);
+        of_file.reference.file = Some("my refs/main.jsonl".to_owned());
+        of_file.pairs[0].reference = "b@rules".to_owned();
+        let checks = checks(&of_file, Exit);
+        assert_eq!(
+            checks[0].fix.as_deref(),
+            Some("mailproof compare 'my refs/main.jsonl#b@rules' change/a@rules")
         );
     }
 }

@@ -528,7 +528,7 @@ fn the_first_screen_names_what_failed_and_what_got_worse_before_it() {
     FAILED: triage and response of 1 variant on 20 examples of email; all 20
       attempts scored; 2 of 4 checks failed: regression, triage.accuracy >= 0.9
       failed: regression of baseline@rules: against `main`, pass_rate 84.0% → 71.0%,
-        −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5.0
+        −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5
         points or more is a regression; `billing` got worse most (−40.0 points, 12
         examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1
         better; to do: mailproof compare main/baseline@rules change/baseline@rules
@@ -544,7 +544,7 @@ fn the_first_screen_names_what_failed_and_what_got_worse_before_it() {
 
     **FAILED: triage and response of 1 variant on 20 examples of `email`; all 20 attempts scored; 2 of 4 checks failed: `regression`, `triage.accuracy >= 0.9`**
 
-    - failed: `regression` of `baseline@rules`: against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5.0 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1 better; to do: `mailproof compare main/baseline@rules change/baseline@rules`
+    - failed: `regression` of `baseline@rules`: against `main`, pass_rate 84.0% → 71.0%, −13.0 points (−17.0 to −8.0; drops of 6.1 points would show); a drop of 5 points or more is a regression; `billing` got worse most (−40.0 points, 12 examples); of 200 examples 2 got worse (`invoice-1`, `invoice-2`) and 1 better; to do: `mailproof compare main/baseline@rules change/baseline@rules`
     - failed: `triage.accuracy >= 0.9` of `baseline@rules`: 0.7 (n = 20, 95% interval 0.481 to 0.8545); at least 0.9 is wanted
     - indecisive: ``pass_rate[tag:bill`ing\u{202e}] >= 0.9`` of `baseline@rules`: nothing was scored under `pass_rate` in `[tag:bill'ing\u{202e}]`
     ");
