@@ -253,7 +253,8 @@ impl Reference {
         pairing: &Pairing,
         rule: &Rule,
     ) -> Result<Option<Comparison>, Failure> {
-        let Some(looking) = looks::of(folder, self)? else {
+        let layer = candidate.facts.layer.unwrap_or(0);
+        let Some(looking) = looks::of(folder, self, layer)? else {
             return Ok(None);
         };
         let (references, candidates) = (self.results.names(), candidate.names());
@@ -263,8 +264,8 @@ impl Reference {
         )?;
         let names = |(was, is): (usize, usize)| (references[was].clone(), candidates[is].clone());
         let wanted: Vec<(String, String)> = wanted.into_iter().map(names).collect();
-        let layer = Some(candidate.facts.layer.unwrap_or(0));
-        let mut comparison = looking.take(folder, layer, pairing.across)?.comparison;
+        let taken = looking.take(folder, Some(layer), pairing.across)?;
+        let mut comparison = taken.comparison;
         if !comparison.keep(&wanted) {
             return Ok(None);
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::REPORTS;
-use super::against::{Place, Reference};
+use super::against::{Against, Place, Reference};
 use super::args::RuleArgs;
 use super::compare::rule;
 use super::exit::Failure;
@@ -155,15 +155,20 @@ pub fn reference(looks: &Looks, named: Option<&str>) -> Result<Reference, Failur
             escape::line(named)
         )));
     }
-    let reference = Reference::read(&name)?;
-    Ok(reference)
+    let against = Against::parse(&name)?;
+    let results = against.read(Some(looks.layer))?;
+    Ok(Reference { against, results })
 }
 
 /// The looks of the experiment in `folder`, where they were in comparison with `reference`.
 ///
+/// They were taken at scores that do not change, and are taken again at the same. Where the
+/// experiment was scored again since, as `layer` says, its reference counts by its newest scores
+/// too: what two layers say may be two measures.
+///
 /// # Errors
 /// Those of reading.
-pub fn of(folder: &Path, reference: &Reference) -> Result<Option<Looking>, Failure> {
+pub fn of(folder: &Path, reference: &Reference, layer: u32) -> Result<Option<Looking>, Failure> {
     let reader = Reader::open(&folder.join(FILE)).map_err(Failure::from_error)?;
     let header = reader.header();
     let Some(looks) = &header.looks else {
@@ -173,10 +178,17 @@ pub fn of(folder: &Path, reference: &Reference) -> Result<Option<Looking>, Failu
     let is_it = matches!(reference.against.place, Place::Experiment(_))
         && facts.experiment == looks.reference
         && facts.created == looks.created;
-    match is_it {
-        true => Looking::open(looks, &header.gates, header.seed).map(Some),
-        false => Ok(None),
+    if !is_it {
+        return Ok(None);
     }
+    let looks = Looks {
+        layer: match layer {
+            0 => looks.layer,
+            _ => facts.layer.unwrap_or(0),
+        },
+        ..looks.clone()
+    };
+    Looking::open(&looks, &header.gates, header.seed).map(Some)
 }
 
 /// The plan as far as it may come.

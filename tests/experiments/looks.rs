@@ -228,6 +228,36 @@ fn what_looks_cannot_be_taken_at_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn looks_at_what_was_scored_again_since_are_at_the_newest_scores_of_both() {
+    let place = Place::new();
+    let run = ["run", "response", "-a", "workflow", "--limit", "20", "-q"];
+    place.run(&[&run[..], &["--repeat", "2", "-e", "base"]].concat(), 0);
+    let looks = ["--reference", "base", "--looks", "2", "-e", "after"];
+    let ended = place.output(&[&run[..], &looks].concat()).status.code();
+    let definition = super::root().join("judges/response_criteria.yaml");
+    let definition = fs::read_to_string(definition).unwrap();
+    let at = definition.find("rubric").unwrap();
+    let (before, rest) = definition.split_at(at);
+    let rubric = rest.replacen(" the ", " that ", 1);
+    place.write("judge.yaml", &format!("{before}{rubric}"));
+    place.run(&["rescore", "after", "--judge-file", "judge.yaml", "-q"], 0);
+    // Until the other side was judged so too, what they say are two measures.
+    let told = place.fail(&["compare", "base", "after"], 2);
+    assert!(told.contains("mailproof rescore base"), "{told}");
+    place.run(&["rescore", "base", "--judge-file", "judge.yaml", "-q"], 0);
+    let output = place.output(&["compare", "base", "after", "--json"]);
+    assert_eq!(output.status.code(), ended);
+    let compared: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(compared["reference"]["layer"], 1);
+    assert_eq!(compared["candidate"]["layer"], 1);
+    assert_eq!(compared["looks"]["of"], 2);
+    // What is gone on with is at the scores that it was begun at.
+    let resumed = place.output(&["run", "--resume", "-e", "after", "-q"]);
+    let said = String::from_utf8_lossy(&resumed.stderr);
+    assert_eq!(resumed.status.code(), ended, "{said}");
+}
+
+#[test]
 fn a_dry_run_tells_what_all_looks_could_cost() {
     let place = place("3");
     let plan = place.run(
