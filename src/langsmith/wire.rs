@@ -1,7 +1,10 @@
 //! What goes over the wire, as the service spells it.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -50,7 +53,7 @@ pub struct Example {
     /// With the splits, as `dataset_split`.
     #[serde(default)]
     pub metadata: Option<Object>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub modified_at: Option<Timestamp>,
 }
 
@@ -75,9 +78,9 @@ pub struct Session {
     pub tenant_id: Option<Uuid>,
     #[serde(default)]
     pub reference_dataset_id: Option<Uuid>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub start_time: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub end_time: Option<Timestamp>,
     #[serde(default)]
     pub extra: Option<Extra>,
@@ -222,9 +225,9 @@ pub struct FeedbackRead {
     pub run_id: Option<Uuid>,
     #[serde(default)]
     pub feedback_source: Option<SourceRead>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub created_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub modified_at: Option<Timestamp>,
 }
 
@@ -241,7 +244,20 @@ pub struct SourceRead {
     pub metadata: Option<Object>,
 }
 
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+/// A time in any form of ISO 8601. The service says some of them without an offset, and means UTC.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    if let Ok(time) = text.parse() {
+        return Ok(Some(time));
+    }
+    let time: DateTime = text.parse().map_err(D::Error::custom)?;
+    let zoned = time.to_zoned(TimeZone::UTC).map_err(D::Error::custom)?;
+    Ok(Some(zoned.timestamp()))
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Bool(yes) => Some(f64::from(u8::from(yes))),
         value => value.as_f64(),
@@ -278,4 +294,48 @@ pub struct ComparativeFeedback {
     /// The same for all runs that were compared with each other.
     pub feedback_group_id: Uuid,
     pub feedback_source: FeedbackSource,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_in_utc() {
+        let meant: Timestamp = "2026-03-03T20:15:03.650083Z".parse().unwrap();
+        for (said, time) in [
+            ("2026-03-03T20:15:03.650083", Some(meant)),
+            ("2026-03-03 20:15:03.650083", Some(meant)),
+            ("2026-03-03T20:15:03.650083Z", Some(meant)),
+            ("2026-03-03T20:15:03.650083+00:00", Some(meant)),
+            ("2026-03-03T21:15:03.650083+01:00", Some(meant)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            let session = json!({
+                "id": Uuid::nil(), "name": "s", "start_time": said, "end_time": said,
+            });
+            let session = serde_json::from_value::<Session>(session);
+            let read = session.map(|it| [it.start_time, it.end_time]);
+            assert_eq!(read.ok(), time.map(|it| [Some(it); 2]), "{said}");
+            let example = json!({"id": Uuid::nil(), "modified_at": said});
+            let example = serde_json::from_value::<Example>(example);
+            assert_eq!(
+                example.ok().map(|it| it.modified_at),
+                time.map(Some),
+                "{said}"
+            );
+            let feedback = json!({
+                "id": Uuid::nil(), "key": "k", "created_at": said, "modified_at": said,
+            });
+            let feedback = serde_json::from_value::<FeedbackRead>(feedback);
+            let read = feedback.map(|it| [it.created_at, it.modified_at]);
+            assert_eq!(read.ok(), time.map(|it| [Some(it); 2]), "{said}");
+        }
+        let session = json!({"id": Uuid::nil(), "name": "s", "end_time": null});
+        let session: Session = serde_json::from_value(session).unwrap();
+        assert_eq!([session.start_time, session.end_time], [None; 2]);
+    }
 }

@@ -70,7 +70,7 @@ struct Example {
 
 pub struct Service {
     pub settings: Settings,
-    /// The service's clock never stands still.
+    /// The service's clock never stands still, and counts microseconds.
     clock: Timestamp,
     datasets: BTreeMap<Uuid, Object>,
     examples: BTreeMap<Uuid, Example>,
@@ -84,7 +84,7 @@ impl Service {
     pub fn new(settings: Settings) -> Service {
         Service {
             settings,
-            clock: Timestamp::now(),
+            clock: Timestamp::UNIX_EPOCH,
             datasets: BTreeMap::new(),
             examples: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -95,7 +95,9 @@ impl Service {
     }
 
     fn now(&mut self) -> Timestamp {
-        self.clock = Timestamp::now().max(self.clock + 1.microsecond());
+        let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond());
+        let now = now.expect("the calendar has room");
+        self.clock = now.max(self.clock + 1.microsecond());
         self.clock
     }
 

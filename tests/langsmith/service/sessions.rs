@@ -40,6 +40,11 @@ pub(super) fn time(object: &Object, field: &str) -> Result<Option<Timestamp>, An
     }
 }
 
+/// As the service says times of experiments: to the microsecond, and without an offset.
+fn without_offset(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
+}
+
 impl Service {
     pub(super) fn session(&self, named: &str) -> Result<&Object, Answer> {
         let session = self.sessions.get(&id(named)?);
@@ -155,6 +160,10 @@ impl Service {
         let mut view = self.sessions[&id].clone();
         for hint in ["num_examples", "num_repetitions", "evaluator_keys"] {
             view.remove(hint);
+        }
+        for field in ["start_time", "end_time"] {
+            let said = time(&view, field).expect("it was checked");
+            view.insert(field.into(), json!(said.map(without_offset)));
         }
         if stats {
             let roots = self
