@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::experiment::layer::{LayerError, Scored};
 use crate::experiment::{Attempt, Header};
+use crate::trace::Trace;
 
 /// An experiment, counted in one pass that keeps no trajectory.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ impl Extent {
         self.runs += runs(attempt);
         let statements = attempt.judged.iter().map(|judged| judged.rulings.len());
         self.scores += (attempt.feedback.len() + statements.sum::<usize>()) as u64;
-        let began = attempt.started.unwrap_or(header.created);
+        let began = Trace::began(header, attempt);
         self.extend(Some((began, ended(began, attempt))));
     }
 
