@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, server};
+use super::faults::{Fault, On, Rule, When};
 use super::server::Server;
 
 /// The objects of one kind that the service holds.
@@ -281,6 +282,63 @@ fn results_of_last_week_are_moved_once() {
     );
     // Minutes later, everything would be moved by more, if it were decided again.
     writes_nothing(&server, || drop(bench.push(&server).exits(0)));
+}
+
+#[test]
+fn a_journal_that_does_not_say_when_attempts_began_is_pushed_once() {
+    let bench = Bench::with(&["-a", "workflow"]);
+    let path = bench.path().join("reports/e/journal.jsonl");
+    let mut journal = fs::read_to_string(&path).unwrap();
+    for attempt in bench.journal("e", "attempt") {
+        let started = format!("\"started\":{},", attempt["started"]);
+        assert!(journal.contains(&started), "{started}");
+        journal = journal.replacen(&started, "", 1);
+    }
+    // They began with the experiment, by a clock that counts nanoseconds.
+    let created = &bench.journal("e", "header")[0]["created"];
+    let second = &created.as_str().unwrap()[.."2026-11-22T09:00:00".len()];
+    let precise = json!(format!("{second}.000000789Z"));
+    journal = journal.replace(&created.to_string(), &precise.to_string());
+    fs::write(&path, journal).unwrap();
+
+    let server = server();
+    bench.push(&server).exits(0);
+    writes_nothing(&server, || drop(bench.push(&server).exits(0)));
+}
+
+#[test]
+fn what_is_there_is_told_also_where_the_rest_fails() {
+    let bench = Bench::with(&["-a", "workflow"]);
+    let path = bench.path().join("reports/e/journal.jsonl");
+    let journal = fs::read_to_string(&path).unwrap();
+    let mut attempts = 0;
+    let first = journal.split_inclusive('\n').filter(|line| {
+        let is_attempt = line.starts_with(r#"{"attempt""#);
+        attempts += usize::from(is_attempt);
+        !is_attempt || attempts == 1
+    });
+    let first: String = first.collect();
+    assert_eq!(attempts, 3);
+    fs::write(&path, first).unwrap();
+    let server = server();
+    bench.push(&server).exits(0);
+
+    fs::write(&path, journal).unwrap();
+    server.faults(&[Rule {
+        on: On::Path("/runs/multipart"),
+        when: When::Every(1),
+        fault: Fault::Status {
+            status: 503,
+            retry_after: None,
+        },
+    }]);
+    let push = ["push", "langsmith", "e", "--max-retries", "0", "--json"];
+    let told = bench.mailproof(Some(&server), &push).exits(5);
+    let report: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(
+        report["experiments"][0]["attempts"],
+        json!({"all": 3, "sent": 0, "there": 1, "left": 2})
+    );
 }
 
 #[test]

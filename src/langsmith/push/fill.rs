@@ -126,6 +126,9 @@ pub fn runs(filling: &Filling, loads: &Sender<Load<Run, Whose>>) -> Result<Fille
     let mut packer = Packer::new(filling.limits);
     let mut prompts = BTreeMap::new();
     while let Some(entry) = scored.next_attempt::<run::Run>()? {
+        if filling.cancel.is_cancelled() {
+            return Ok(filled);
+        }
         let attempt = entry.attempt;
         let Some((target, place)) = filling.place(attempt.case.variant) else {
             continue;
@@ -194,6 +197,9 @@ fn scores_and<R: DeserializeOwned>(
     };
     let mut packer = Packer::new(filling.limits);
     while let Some(entry) = scored.next_attempt::<R>()? {
+        if filling.cancel.is_cancelled() {
+            return Ok(filled);
+        }
         let attempt = entry.attempt;
         let Some((target, place)) = filling.place(attempt.case.variant) else {
             continue;

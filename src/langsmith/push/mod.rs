@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::batch::{Item as Sendable, Load};
 pub use self::deliver::Refusal;
-use self::deliver::{Delivered, Fate};
+use self::deliver::{Delivered, Delivery, Fate, Stop};
 use self::fill::{Filling, Target, Whose};
 pub use self::mirror::Changes;
 use self::session::Shared;
@@ -302,8 +302,14 @@ impl Push {
             limits,
             cancel: self.cancel.clone(),
         });
-        let not_there = self.send_runs(&filling, pushed).await?;
-        let expected = self.send_scores(&filling, not_there, pushed).await?;
+        let delivery = Delivery {
+            carrier: self.client.clone(),
+            limits,
+            stop: Stop::new(self.cancel.clone()),
+        };
+        let not_there = self.send_runs(&delivery, &filling, pushed).await?;
+        let sending = self.send_scores(&delivery, &filling, not_there, pushed);
+        let expected = sending.await?;
         self.unless_cancelled(self.end(&filling, pushed)).await?;
         self.verify(&filling, &expected, pushed).await;
         Ok(())
@@ -423,18 +429,19 @@ impl Push {
     /// after it.
     async fn send_runs(
         &self,
+        delivery: &Delivery<Client>,
         filling: &Arc<Filling>,
         pushed: &mut Pushed,
     ) -> Result<HashSet<Uuid>, PushError> {
         let mut not_there = HashSet::new();
         let (loads, receiver) = mpsc::channel(2);
         let filling = Arc::clone(filling);
-        let limits = filling.limits;
         let filled = tokio::task::spawn_blocking(move || fill::runs(&filling, &loads));
         let carried = self
             .carry_out(
+                delivery,
                 receiver,
-                |client, load: Load<Run, Whose>| deliver::attempts(client, load, limits),
+                |delivery, load: Load<Run, Whose>| delivery.attempts(load),
                 |delivered| {
                     for (whose, fate) in delivered.parcels {
                         let counts = &mut pushed.experiments[whose.variant].attempts;
@@ -448,16 +455,19 @@ impl Push {
                         }
                         self.progress.send_modify(|progress| progress.attempts += 1);
                     }
-                    note(&mut pushed.refused, delivered.refused)
+                    pushed.refused.extend(delivered.refused);
                 },
             )
             .await;
         let filled = filled.await.expect("filling does not panic");
-        let filled = carried.and(filled)?;
-        for (experiment, there) in pushed.experiments.iter_mut().zip(filled.there) {
-            experiment.attempts.there += there;
+        // What it has found is so, wherever the sending ended.
+        if let Ok(filled) = &filled {
+            for (experiment, there) in pushed.experiments.iter_mut().zip(&filled.there) {
+                experiment.attempts.there += there;
+            }
+            pushed.unknown.clone_from(&filled.unknown);
         }
-        pushed.unknown = filled.unknown;
+        let filled = carried.and(filled)?;
         not_there.extend(filled.unsent);
         Ok(not_there)
     }
@@ -465,19 +475,20 @@ impl Push {
     /// Sends the scores that are not there. Returns how many there are to be.
     async fn send_scores(
         &self,
+        delivery: &Delivery<Client>,
         filling: &Arc<Filling>,
         not_there: HashSet<Uuid>,
         pushed: &mut Pushed,
     ) -> Result<Vec<Expected>, PushError> {
         let (loads, receiver) = mpsc::channel(2);
         let filling = Arc::clone(filling);
-        let limits = filling.limits;
         let filled =
             tokio::task::spawn_blocking(move || fill::scores(&filling, &not_there, &loads));
         let carried = self
             .carry_out(
+                delivery,
                 receiver,
-                |client, load: Load<Feedback, usize>| deliver::scores(client, load, limits),
+                |delivery, load: Load<Feedback, usize>| delivery.scores(load),
                 |delivered| {
                     for (variant, fate) in delivered.parcels {
                         let counts = &mut pushed.experiments[variant].scores;
@@ -488,18 +499,20 @@ impl Push {
                         }
                         self.progress.send_modify(|progress| progress.scores += 1);
                     }
-                    note(&mut pushed.refused, delivered.refused)
+                    pushed.refused.extend(delivered.refused);
                 },
             )
             .await;
         let filled = filled.await.expect("filling does not panic");
+        // The same.
+        if let Ok(filled) = &filled {
+            let found = filled.there.iter().zip(&filled.labelled);
+            for (experiment, (there, labelled)) in pushed.experiments.iter_mut().zip(found) {
+                experiment.scores.there += there;
+                experiment.scores.all += labelled;
+            }
+        }
         let filled = carried.and(filled)?;
-        for (experiment, there) in pushed.experiments.iter_mut().zip(filled.there) {
-            experiment.scores.there += there;
-        }
-        for (experiment, labelled) in pushed.experiments.iter_mut().zip(filled.labelled) {
-            experiment.scores.all += labelled;
-        }
         pushed.unused_labels = self.labels.len() - filled.used.len();
         Ok(filled.expected)
     }
@@ -507,19 +520,20 @@ impl Push {
     /// Takes loads to the service, some at a time, until there are none.
     async fn carry_out<T, K, F>(
         &self,
+        delivery: &Delivery<Client>,
         mut loads: mpsc::Receiver<Load<T, K>>,
-        deliver: impl Fn(Client, Load<T, K>) -> F,
-        mut account: impl FnMut(Delivered<K>) -> Result<(), PushError>,
+        deliver: impl Fn(Delivery<Client>, Load<T, K>) -> F,
+        mut account: impl FnMut(Delivered<K>),
     ) -> Result<(), PushError>
     where
         T: Sendable,
         K: Send + 'static,
-        F: Future<Output = (Delivered<K>, Result<(), Error>)> + Send + 'static,
+        F: Future<Output = (Delivered<K>, Result<(), PushError>)> + Send + 'static,
     {
         let mut running = JoinSet::new();
         let mut result = Ok(());
         let mut more = true;
-        // What is in flight is waited for whatever happens: it is as good as sent.
+        // Requests in flight are waited for whatever happens: they are as good as sent.
         while (more && result.is_ok()) || !running.is_empty() {
             tokio::select! {
                 biased;
@@ -527,15 +541,14 @@ impl Push {
                     result = Err(PushError::Cancelled);
                 }
                 Some(joined) = running.join_next() => {
-                    let (delivered, sent): (Delivered<K>, Result<(), Error>) =
-                        joined.expect("sending does not panic");
-                    let accounted = account(delivered);
-                    result = result.and(sent.map_err(PushError::from)).and(accounted);
+                    let (delivered, sent) = joined.expect("sending does not panic");
+                    account(delivered);
+                    result = result.and(sent).and_then(|()| delivery.stop.refusing());
                 }
                 load = loads.recv(), if more && result.is_ok() && running.len() < IN_FLIGHT => {
                     match load {
                         Some(load) => {
-                            running.spawn(deliver(self.client.clone(), load));
+                            running.spawn(deliver(delivery.clone(), load));
                         }
                         None => more = false,
                     }
@@ -586,16 +599,5 @@ impl Counts {
             all,
             ..Counts::default()
         }
-    }
-}
-
-/// Keeps what was refused.
-fn note(refused: &mut Vec<Refusal>, more: Vec<Refusal>) -> Result<(), PushError> {
-    refused.extend(more);
-    match &refused[..] {
-        [first, ..] if refused.len() >= MOST_REFUSED => Err(PushError::Refusing {
-            reason: first.reason.clone(),
-        }),
-        _ => Ok(()),
     }
 }

@@ -29,7 +29,13 @@ impl Item for Lump {
 struct Service {
     state: Mutex<State>,
     most: usize,
+    /// Whether what is not there is taken of a request of which some is; else nothing is.
+    mixes: bool,
     bad: BTreeSet<Lump>,
+    /// Bad is all but what others are within.
+    refuses_runs: bool,
+    /// At this request, somebody stops it.
+    stopped: Option<(usize, CancellationToken)>,
     /// Requests after which nobody answers.
     patience: Option<usize>,
 }
@@ -48,12 +54,22 @@ impl Carry<Lump> for &Service {
             return Err(Error::Unreachable { reason });
         }
         state.requests.push(items.to_vec());
+        if let Some((at, cancel)) = &self.stopped
+            && *at == state.requests.len()
+        {
+            cancel.cancel();
+        }
+        let is_bad = |item: &Lump| self.bad.contains(item) || self.refuses_runs && item.number > 0;
+        let known = items
+            .iter()
+            .filter(|item| state.there.contains(item))
+            .count();
         Ok(if items.len() > self.most {
             Ingest::TooLarge
-        } else if items.iter().any(|item| self.bad.contains(item)) {
+        } else if items.iter().any(is_bad) {
             let reason = "bad".to_owned();
             Ingest::Refused { reason }
-        } else if items.iter().any(|item| state.there.contains(item)) {
+        } else if known == items.len() || known > 0 && !self.mixes {
             Ingest::AlreadyThere
         } else {
             state.there.extend(items);
@@ -66,6 +82,15 @@ fn limits(operations: usize) -> Limits {
     Limits {
         operations: NonZeroUsize::new(operations).unwrap(),
         bytes: 1000,
+    }
+}
+
+fn delivery(service: &Service, operations: usize) -> Delivery<&Service> {
+    let (_, cancel) = service.stopped.clone().unwrap_or_default();
+    Delivery {
+        carrier: service,
+        limits: limits(operations),
+        stop: Stop::new(cancel),
     }
 }
 
@@ -89,7 +114,7 @@ fn lumps(numbers: &[(usize, usize)]) -> BTreeSet<Lump> {
 /// One load of these parcels, delivered.
 async fn deliver(service: &Service, sizes: &[usize]) -> Delivered<usize> {
     let load = loads(sizes, 100).remove(0);
-    let (mut delivered, result) = attempts(service, load, limits(100)).await;
+    let (mut delivered, result) = delivery(service, 100).attempts(load).await;
     result.unwrap();
     delivered.parcels.sort_unstable_by_key(|(of, _)| *of);
     delivered
@@ -173,7 +198,7 @@ async fn scores_are_refused_one_by_one() {
     };
     service.state.lock().unwrap().there = lumps(&[(0, 0)]);
     let load = loads(&[1; 5], 100).remove(0);
-    let (mut delivered, result) = scores(&service, load, limits(100)).await;
+    let (mut delivered, result) = delivery(&service, 100).scores(load).await;
     result.unwrap();
     delivered.parcels.sort_unstable_by_key(|(of, _)| *of);
     let fates = [
@@ -187,22 +212,81 @@ async fn scores_are_refused_one_by_one() {
     assert_eq!(delivered.refused.len(), 1);
 }
 
+#[tokio::test]
+async fn an_attempt_of_which_runs_are_there_gets_its_others() {
+    // Sent in pieces and cut off, and again with larger requests.
+    for mixes in [false, true] {
+        let service = Service {
+            most: 100,
+            mixes,
+            ..Service::default()
+        };
+        service.state.lock().unwrap().there = lumps(&[(0, 1), (0, 2)]);
+        let delivered = deliver(&service, &[4]).await;
+        assert_eq!(delivered.parcels, [(0, Fate::Sent)], "{mixes}");
+        let state = service.state.lock().unwrap();
+        assert_eq!(state.there.len(), 4, "{mixes}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_everything_is_not_asked_for_all_of_it() {
+    let service = Service {
+        most: 100,
+        refuses_runs: true,
+        ..Service::default()
+    };
+    let delivery = delivery(&service, 100);
+    let mut refused = 0;
+    // Two loads that know of each other, each with an attempt of many runs.
+    for load in loads(&[1501, 1501], 100) {
+        let (delivered, result) = delivery.clone().attempts(load).await;
+        assert!(matches!(result, Err(PushError::Refusing { reason }) if reason == "bad"));
+        assert_eq!(delivered.parcels, [], "neither is there");
+        refused += delivered.refused.len();
+    }
+    assert_eq!(refused, MOST_REFUSED);
+    let requests = service.state.lock().unwrap().requests.len();
+    assert!(requests < 3 * MOST_REFUSED, "{requests}");
+    assert!(delivery.stop.refusing().is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_a_stop() {
+    for at in 1..5 {
+        let service = Service {
+            most: 2,
+            stopped: Some((at, CancellationToken::new())),
+            ..Service::default()
+        };
+        let load = loads(&[9], 100).remove(0);
+        let (_, result) = delivery(&service, 100).attempts(load).await;
+        assert!(matches!(result, Err(PushError::Cancelled)), "{at}");
+        let requests = service.state.lock().unwrap().requests.len();
+        assert_eq!(requests, at);
+    }
+}
+
 proptest! {
     /// At whatever request the service falls silent: a parcel's first item is there only where
-    /// all others of it are, and doing it again sends the rest.
+    /// all others of it are, and doing it again sends the rest, also in requests of another size.
     #[test]
     fn what_was_cut_off_is_finished_by_doing_it_again(
         sizes in prop::collection::vec(1..9_usize, 1..8),
         operations in 1..6_usize,
         most in 1..6_usize,
         patience in 0..30_usize,
+        mixes: bool,
+        operations_again in 1..20_usize,
+        most_again in 1..20_usize,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut service = Service { most, patience: Some(patience), ..Service::default() };
+            let mut service =
+                Service { most, mixes, patience: Some(patience), ..Service::default() };
             let mut told = BTreeSet::new();
             for load in loads(&sizes, operations) {
-                let (delivered, result) = attempts(&service, load, limits(operations)).await;
+                let (delivered, result) = delivery(&service, operations).attempts(load).await;
                 told.extend(delivered.parcels.iter().map(|(of, _)| *of));
                 if result.is_err() {
                     break;
@@ -216,8 +300,10 @@ proptest! {
                 assert!(whole || !told.contains(&parcel));
             }
             service.patience = None;
-            for load in loads(&sizes, operations) {
-                let (delivered, result) = attempts(&service, load, limits(operations)).await;
+            service.most = most_again;
+            for load in loads(&sizes, operations_again) {
+                let sending = delivery(&service, operations_again).attempts(load);
+                let (delivered, result) = sending.await;
                 result.unwrap();
                 assert_eq!(delivered.refused, []);
             }
