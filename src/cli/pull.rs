@@ -216,6 +216,10 @@ fn labels(
         None => return Ok(Exit::Interrupted),
         Some(Err(LabelsError::Service(error))) => return Err(failure(error)),
         Some(Err(LabelsError::Journal(error))) => return Err(Failure::from_error(error)),
+        // What the service calls it is in it.
+        Some(Err(error @ LabelsError::Forgotten(_))) => {
+            return Err(Failure::usage(escape::lines(&error.to_string())));
+        }
         Some(Ok(labels)) => labels,
     };
     if labels.not_pushed.len() == variants.len() {

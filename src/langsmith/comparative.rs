@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::client::Ingest;
-use super::humans::shift_ms;
+use super::push::{Forgotten, kept};
 use super::runs::{Place, Root};
 use super::wire::{
     ComparativeFeedback, Dataset, Extra, FeedbackSource, NewComparative, Object, Session,
@@ -26,9 +26,6 @@ use crate::judge::pairwise::Preference;
 
 /// What the scores stand under.
 pub const KEY: &str = "pairwise.preference";
-
-/// Feedback of a page; a page with fewer is the last.
-const PAGE: usize = 100;
 
 /// Pairs that are sent before more are read.
 const BATCH: usize = 200;
@@ -80,6 +77,8 @@ pub enum CompareError {
     Pairs(#[from] PairwiseError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Forgotten(#[from] Forgotten),
     #[error(
         "{pairs} compares another journal than that of `{experiment}`: `mailproof rescore` with `--against` compares what is there now"
     )]
@@ -143,7 +142,7 @@ pub async fn push(
                 variant: name.clone(),
             })?;
             let roots = roots(comparing.folders[side], name, &session)?;
-            let there = there(client, &session).await?;
+            let there = client.root_ids(&session).await?;
             sides.push(Side {
                 session,
                 roots,
@@ -181,7 +180,7 @@ async fn one(
     let mut known = HashSet::new();
     if !client.create_comparative(&new).await? {
         for session in sessions {
-            known.extend(feedback_ids(client, session.id).await?);
+            known.extend(client.feedback_ids(session.id).await?);
         }
     }
     let ids = sessions.map(|session| session.id);
@@ -266,10 +265,11 @@ fn roots(
 ) -> Result<HashMap<(String, u32), Root>, CompareError> {
     let mut reader = journal::Reader::open(&folder.join(FILE))?;
     let header = reader.header().clone();
+    let (shift_ms, _) = kept(session)?;
     let place = Place {
         session: session.id,
         name: &session.name,
-        shift_ms: shift_ms(session),
+        shift_ms,
         hide_inputs: false,
         hide_outputs: false,
     };
@@ -282,39 +282,6 @@ fn roots(
         }
     }
     Ok(roots)
-}
-
-/// The ids of a session's roots.
-async fn there(client: &Client, session: &Session) -> Result<HashSet<Uuid>, Error> {
-    let mut there = HashSet::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = client.root_ids(session, cursor.as_deref()).await?;
-        let before = there.len();
-        there.extend(page.ids);
-        // A server that repeats itself would never come to an end.
-        if there.len() == before {
-            return Ok(there);
-        }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(there);
-        }
-    }
-}
-
-/// The ids of all that was said of a session's runs.
-async fn feedback_ids(client: &Client, session: Uuid) -> Result<HashSet<Uuid>, Error> {
-    let mut ids = HashSet::new();
-    loop {
-        let before = ids.len();
-        let page = client.feedback(session, before as u64).await?;
-        let is_last = page.len() < PAGE;
-        ids.extend(page.into_iter().map(|feedback| feedback.id));
-        if is_last || ids.len() == before {
-            return Ok(ids);
-        }
-    }
 }
 
 /// What the service is told of the comparison of two variants.

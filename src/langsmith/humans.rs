@@ -4,7 +4,7 @@
 //! said of that attempt; the statement's number stands in the key. What a program said, our own
 //! judges above all, is nobody's label.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::push::SHIFT;
+use super::push::{Forgotten, kept};
 use super::runs::{Place, Root};
 use super::wire::{FeedbackRead, Session, SourceKind};
 use super::{Client, Error, ids};
@@ -24,9 +24,6 @@ use crate::judge::calibration::items::{Item, can_hold};
 use crate::judge::definition::Definitions;
 use crate::judge::{JudgeKey, Verdict};
 use crate::run::Run;
-
-/// Feedback of a page; a page with fewer is the last.
-const PAGE: usize = 100;
 
 /// Characters of a reason, and of a name: what items take.
 const REASON: usize = 2_000;
@@ -97,13 +94,8 @@ pub enum LabelsError {
     Service(#[from] Error),
     #[error(transparent)]
     Journal(#[from] JournalError),
-}
-
-/// By how much the times of a session were moved when it was made, in milliseconds.
-pub fn shift_ms(session: &Session) -> i64 {
-    let extra = session.extra.as_ref();
-    let shift = extra.and_then(|extra| extra.metadata.get(SHIFT)?.as_i64());
-    shift.unwrap_or(0)
+    #[error(transparent)]
+    Forgotten(#[from] Forgotten),
 }
 
 /// Reads what people said of the attempts of an experiment that was pushed.
@@ -115,7 +107,7 @@ pub async fn labels(client: &Client, wanted: Wanted<'_>) -> Result<Labels, Label
     let mut reader = Reader::open(&journal)?;
     let header = reader.header().clone();
     let mut labelling = Labelling::new(wanted);
-    let mut sessions: Vec<Option<Session>> = vec![None; header.variants.len()];
+    let mut sessions: Vec<Option<(Session, i64)>> = vec![None; header.variants.len()];
     for &variant in wanted.variants {
         let name = &header.variants[variant].name;
         let id = ids::session(wanted.pushed_as, header.created, name);
@@ -123,22 +115,22 @@ pub async fn labels(client: &Client, wanted: Wanted<'_>) -> Result<Labels, Label
             labelling.labels.not_pushed.push(name.clone());
             continue;
         };
-        for number in 0.. {
-            let page = client.feedback(id, (number * PAGE) as u64).await?;
-            let is_last = page.len() < PAGE;
-            if !labelling.page(page) || is_last {
-                break;
-            }
+        let (shift_ms, _) = kept(&session)?;
+        let mut feedback = client.feedback(id);
+        while let Some(page) = feedback.next().await? {
+            labelling.page(page);
         }
-        sessions[variant] = Some(session);
+        sessions[variant] = Some((session, shift_ms));
     }
     while let Some(entry) = reader.next_attempt::<IgnoredAny>()? {
         let session = &sessions[entry.attempt.case.variant as usize];
-        let Some(session) = session else { continue };
+        let Some((session, shift_ms)) = session else {
+            continue;
+        };
         let place = Place {
             session: session.id,
             name: &session.name,
-            shift_ms: shift_ms(session),
+            shift_ms: *shift_ms,
             hide_inputs: false,
             hide_outputs: false,
         };
@@ -168,7 +160,6 @@ struct Labelling<'a> {
     wanted: Wanted<'a>,
     statements: Statements<'a>,
     by_run: HashMap<Uuid, Vec<Said>>,
-    seen: HashSet<Uuid>,
     /// By the item and the person, which item it is, and when that was said.
     known: HashMap<(String, String), (usize, Option<Timestamp>)>,
     labels: Labels,
@@ -180,27 +171,19 @@ impl<'a> Labelling<'a> {
             wanted,
             statements: Statements::new(wanted.dataset),
             by_run: HashMap::new(),
-            seen: HashSet::new(),
             known: HashMap::new(),
             labels: Labels::default(),
         }
     }
 
-    /// Takes a page in; whether it had anything new.
-    fn page(&mut self, page: Vec<FeedbackRead>) -> bool {
-        let mut brought = false;
+    fn page(&mut self, page: Vec<FeedbackRead>) {
         for read in page {
-            if !self.seen.insert(read.id) {
-                continue;
-            }
-            brought = true;
             // Of a whole experiment: no work to look at.
             let Some(run) = read.run_id else { continue };
             if let Some(said) = said(read) {
                 self.by_run.entry(run).or_default().push(said);
             }
         }
-        brought
     }
 
     fn is_about(&self, run: Uuid) -> bool {

@@ -4,7 +4,6 @@
 //! as an import maps them. Pages go to the file as they arrive, and the file is put in its
 //! place once it was loaded.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -15,9 +14,6 @@ use super::wire::Example;
 use super::{Client, Error};
 use crate::dataset::Limits;
 use crate::dataset::import::{Assembly, ImportError, ImportReport, Shape, UNMAPPED_KEPT};
-
-/// Examples of a page; a page with fewer is the last.
-pub const PAGE: usize = 100;
 
 /// Which examples.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,14 +67,10 @@ pub async fn pull(
     limits: &Limits,
 ) -> Result<Pulled, PullError> {
     let mut pulling = Pulling::create(wanted, output, limits)?;
-    for number in 0.. {
-        let offset = (number * PAGE) as u64;
-        let page = client.examples(remote, wanted.as_of, offset).await?;
-        let is_last = page.len() < PAGE;
-        // A server that repeats itself would never come to an end.
-        let brought = pulling.page(page);
-        if is_last || !brought {
-            break;
+    let mut examples = client.examples(remote, wanted.as_of);
+    while let Some(page) = examples.next().await? {
+        for example in page {
+            pulling.example(example);
         }
     }
     Ok(pulling.finish()?)
@@ -88,8 +80,6 @@ pub async fn pull(
 struct Pulling<'a> {
     wanted: Wanted<'a>,
     assembly: Assembly<'a>,
-    /// Pages shift when somebody adds to the dataset meanwhile.
-    seen: HashSet<Uuid>,
     pulled: Pulled,
 }
 
@@ -102,21 +92,8 @@ impl<'a> Pulling<'a> {
         Ok(Pulling {
             wanted,
             assembly: Assembly::create(output, limits)?,
-            seen: HashSet::new(),
             pulled: Pulled::default(),
         })
-    }
-
-    /// Takes a page in; whether it had anything new.
-    fn page(&mut self, page: Vec<Example>) -> bool {
-        let mut brought = false;
-        for example in page {
-            if self.seen.insert(example.id) {
-                brought = true;
-                self.example(example);
-            }
-        }
-        brought
     }
 
     fn example(&mut self, example: Example) {

@@ -40,6 +40,11 @@ pub enum Error {
     },
     #[error("LangSmith was asked to {doing}, and its answer cannot be read: {reason}")]
     Unreadable { doing: &'static str, reason: String },
+    #[error(
+        "LangSmith was asked to {doing}, and its answer cannot be read: it is longer than {} MiB",
+        super::MOST_BYTES >> 20
+    )]
+    TooLong { doing: &'static str },
 }
 
 impl Error {

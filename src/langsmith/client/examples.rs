@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::listing::Listing;
 use super::multipart::{Form, text};
 use super::pace::Class;
 use super::{Answer, Client, Error};
@@ -69,29 +70,11 @@ impl Encoded<'_> {
 }
 
 impl Client {
-    /// A dataset's examples from `offset` on, at most 100; fewer are the last. `as_of` is a
-    /// time or the name of a version; `None` is the newest.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn examples(
-        &self,
-        dataset: Uuid,
-        as_of: Option<&str>,
-        offset: u64,
-    ) -> Result<Vec<Example>, Error> {
-        const DOING: &str = "list examples";
-        let mut call = self.call(DOING, Class::Examples, Method::GET, &["examples"]);
-        call.url
-            .query_pairs_mut()
-            .append_pair("dataset", &dataset.to_string())
-            .append_pair("limit", "100")
-            .append_pair("offset", &offset.to_string());
-        if let Some(as_of) = as_of {
-            call.url.query_pairs_mut().append_pair("as_of", as_of);
-        }
-        let answer = self.send(call).await?;
-        self.read(DOING, &answer)
+    /// A dataset's examples. `as_of` is a time or the name of a version; `None` is the newest.
+    pub fn examples(&self, dataset: Uuid, as_of: Option<&str>) -> Listing<'_, Example> {
+        let mut query = vec![("dataset", dataset.to_string())];
+        query.extend(as_of.map(|as_of| ("as_of", as_of.to_owned())));
+        Listing::new(self, "list examples", Class::Examples, "examples", query)
     }
 
     /// Makes examples. Those that are there already become what is given.

@@ -1,11 +1,13 @@
 //! Feedback: sent many at once after its runs, and read for what is there.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use reqwest::Method;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::listing::{Known, Listed, Listing};
 use super::multipart::{Form, text};
 use super::pace::Class;
 use super::{Client, Error, Ingest};
@@ -67,19 +69,21 @@ impl Client {
         self.ingested(DOING, &answer)
     }
 
-    /// An experiment's feedback from `offset` on, at most 100; fewer are the last.
+    /// An experiment's feedback.
+    pub fn feedback(&self, session: Uuid) -> Listing<'_, FeedbackRead> {
+        self.listed(session)
+    }
+
+    /// The ids of an experiment's feedback.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn feedback(&self, session: Uuid, offset: u64) -> Result<Vec<FeedbackRead>, Error> {
-        const DOING: &str = "list feedback";
-        let mut call = self.call(DOING, Class::Other, Method::GET, &["feedback"]);
-        call.url
-            .query_pairs_mut()
-            .append_pair("session", &session.to_string())
-            .append_pair("limit", "100")
-            .append_pair("offset", &offset.to_string());
-        let answer = self.send(call).await?;
-        self.read(DOING, &answer)
+    pub async fn feedback_ids(&self, session: Uuid) -> Result<HashSet<Uuid>, Error> {
+        self.listed::<Known>(session).ids().await
+    }
+
+    fn listed<T: Listed>(&self, session: Uuid) -> Listing<'_, T> {
+        let query = vec![("session", session.to_string())];
+        Listing::new(self, "list feedback", Class::Other, "feedback", query)
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod examples;
 mod feedback;
 mod info;
+mod listing;
 mod multipart;
 pub mod pace;
 mod retry;
@@ -40,7 +41,7 @@ pub use self::info::{Info, Limits};
 use self::multipart::Form;
 use self::pace::{Class, Pace};
 use self::retry::{Backoff, Tries, Verdict, Why};
-pub use self::runs::{Page, weight};
+pub use self::runs::{weight, weight_of_feedback};
 pub use self::sessions::Created;
 use super::environment::Settings;
 use crate::model::http::{CONNECT_TIMEOUT, Connections, causes, retry_after};
@@ -341,11 +342,7 @@ impl Client {
             let compress = zstd && !ways.plain.load(Ordering::Relaxed);
             let (why, asked, error) = match self.exchange(&call, compress).await {
                 Err(Silence::Lost(reason)) => (Why::Lost, None, Error::Unreachable { reason }),
-                Err(Silence::TooLong) => {
-                    let reason = format!("it is longer than {} MiB", MOST_BYTES >> 20);
-                    let doing = call.doing;
-                    return Err(Error::Unreadable { doing, reason });
-                }
+                Err(Silence::TooLong) => return Err(Error::TooLong { doing: call.doing }),
                 Ok(heard) => {
                     let status = heard.answer.status;
                     if heard.compressed && self.cannot_read(&heard.answer) {

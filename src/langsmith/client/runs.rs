@@ -1,5 +1,6 @@
 //! Runs: sent many at once, and asked for by their ids.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 
@@ -12,14 +13,14 @@ use uuid::Uuid;
 use super::multipart::{Form, text};
 use super::pace::Class;
 use super::{Answer, Body, Client, Error, Ingest, Version};
-use crate::langsmith::wire::{Extra, Object, Run, RunHead, Session};
+use crate::langsmith::wire::{Extra, Feedback, Object, Run, RunHead, Session};
 
 /// Bytes of a part's own lines.
 const PART: usize = 220;
 
 /// Some of the ids asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub(super) struct Page {
     pub ids: Vec<Uuid>,
     /// What to ask with for the next ones.
     pub next: Option<String>,
@@ -31,6 +32,12 @@ pub fn weight(run: &Run) -> usize {
     length(&run.head) + length(&run.inputs) + outputs + length(&run.extra) + 5 * PART
 }
 
+/// The same of feedback.
+pub fn weight_of_feedback(feedback: &Feedback) -> usize {
+    length(feedback) + PART
+}
+
+/// Bytes of a value as JSON.
 fn length(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl Write for Count {
@@ -85,11 +92,31 @@ struct SecondPage {
 }
 
 impl Client {
-    /// The ids of an experiment's roots, some of them: `cursor` is what the page before says.
+    /// The ids of an experiment's roots.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn root_ids(&self, session: &Session, cursor: Option<&str>) -> Result<Page, Error> {
+    pub async fn root_ids(&self, session: &Session) -> Result<HashSet<Uuid>, Error> {
+        let mut ids = HashSet::new();
+        let mut cursor = None;
+        loop {
+            let page = self.some_root_ids(session, cursor.as_deref()).await?;
+            let before = ids.len();
+            ids.extend(page.ids);
+            cursor = page.next;
+            // A server that repeats itself would never come to an end.
+            if cursor.is_none() || ids.len() == before {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// Some of them: `cursor` is what the page before says.
+    pub(super) async fn some_root_ids(
+        &self,
+        session: &Session,
+        cursor: Option<&str>,
+    ) -> Result<Page, Error> {
         const DOING: &str = "list runs";
         let way = &self.0.ways.runs;
         let version = match way.known() {

@@ -40,13 +40,13 @@ fn foreign(id: u128, label: &str) -> Example {
     }
 }
 
-fn pulled(pages: Vec<Vec<Example>>, wanted: Wanted<'_>) -> (Pulled, Option<Dataset>) {
+fn pulled(examples: Vec<Example>, wanted: Wanted<'_>) -> (Pulled, Option<Dataset>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pulled.yaml");
     let limits = Limits::default();
     let mut pulling = Pulling::create(wanted, &path, &limits).unwrap();
-    for page in pages {
-        pulling.page(page);
+    for example in examples {
+        pulling.example(example);
     }
     let pulled = pulling.finish().unwrap();
     let dataset = path.exists().then(|| {
@@ -57,15 +57,13 @@ fn pulled(pages: Vec<Vec<Example>>, wanted: Wanted<'_>) -> (Pulled, Option<Datas
 }
 
 #[test]
-fn what_was_pushed_comes_back_as_it_was_whatever_the_order_of_the_pages() {
+fn what_was_pushed_comes_back_as_it_was_in_whatever_order() {
     let embedded = Dataset::embedded();
     let mut examples = pushed(&embedded);
     let all = examples.len();
-    // Scenarios before the examples that they name; and the last page once more.
+    // Scenarios before the examples that they name.
     examples.reverse();
-    let mut pages: Vec<Vec<Example>> = examples.chunks(PAGE).map(<[_]>::to_vec).collect();
-    pages.push(pages.last().unwrap().clone());
-    let (pulled, dataset) = pulled(pages, Wanted::default());
+    let (pulled, dataset) = pulled(examples, Wanted::default());
     let report = &pulled.report;
     assert_eq!(
         (report.records, report.mapped, pulled.ours),
@@ -73,19 +71,6 @@ fn what_was_pushed_comes_back_as_it_was_whatever_the_order_of_the_pages() {
     );
     assert_eq!(pulled.unmapped, []);
     assert_eq!(dataset.unwrap().hash, embedded.hash);
-}
-
-#[test]
-fn a_page_that_brings_nothing_new_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pulled.jsonl");
-    let limits = Limits::default();
-    let mut pulling = Pulling::create(Wanted::default(), &path, &limits).unwrap();
-    assert!(pulling.page(vec![foreign(1, "ignore")]));
-    assert!(pulling.page(vec![foreign(1, "ignore"), foreign(2, "ignore")]));
-    assert!(!pulling.page(vec![foreign(2, "ignore"), foreign(1, "ignore")]));
-    assert!(!pulling.page(vec![]));
-    assert_eq!(pulling.finish().unwrap().report.mapped, 2);
 }
 
 #[test]
@@ -122,7 +107,7 @@ fn what_cannot_be_mapped_is_named_with_the_reasons() {
         vec![scenario, foreign(1, "ignore"), foreign(2, "maybe"), mine],
     ]
     .concat();
-    let (pulled, dataset) = pulled(vec![page], Wanted::default());
+    let (pulled, dataset) = pulled(page, Wanted::default());
     let report = &pulled.report;
     assert_eq!((report.records, report.mapped), (there + 4, there + 1));
     assert_eq!(pulled.ours, there);
@@ -170,7 +155,7 @@ fn a_split_is_pulled_alone_and_base_is_what_has_none() {
             split: Some(split),
             ..Wanted::default()
         };
-        let (pulled, dataset) = pulled(vec![page], wanted);
+        let (pulled, dataset) = pulled(page, wanted);
         let found = dataset.map_or(vec![], |dataset| dataset.examples);
         let found: Vec<String> = found.into_iter().map(|it| it.id).collect();
         let ids: Vec<String> = ids

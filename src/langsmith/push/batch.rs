@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::langsmith::client::{Limits, weight};
+use crate::langsmith::client::{Limits, weight, weight_of_feedback};
 use crate::langsmith::wire::{Feedback, Run};
 
 /// What is to be sent together.
@@ -130,10 +130,7 @@ impl Item for Run {
 
 impl Item for Feedback {
     fn bytes(&self) -> usize {
-        /// A part's own lines.
-        const PART: usize = 220;
-        let json = serde_json::to_string(self).expect("what is sent is JSON");
-        json.len() + PART
+        weight_of_feedback(self)
     }
 
     fn name(&self) -> String {

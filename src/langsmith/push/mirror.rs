@@ -197,11 +197,8 @@ impl Read {
 
 async fn read(client: &Client, dataset: Uuid, needed: &HashSet<Uuid>) -> Result<Read, PushError> {
     let mut read = Read::default();
-    let mut offset = 0;
-    loop {
-        let page = client.examples(dataset, None, offset).await?;
-        offset += page.len() as u64;
-        let is_last = page.len() < 100;
+    let mut examples = client.examples(dataset, None);
+    while let Some(page) = examples.next().await? {
         for example in &page {
             read.version = read.version.max(example.modified_at);
             if !needed.contains(&example.id) {
@@ -213,8 +210,6 @@ async fn read(client: &Client, dataset: Uuid, needed: &HashSet<Uuid>) -> Result<
             read.splits.extend(metadata.flat_map(examples::splits));
         }
         read.remote.add(page);
-        if is_last {
-            return Ok(read);
-        }
     }
+    Ok(read)
 }

@@ -32,12 +32,13 @@ use self::deliver::{Delivered, Delivery, Fate, Stop};
 use self::fill::{Filling, Target, Whose};
 pub use self::mirror::Changes;
 use self::session::Shared;
-pub use self::session::{Git, SHIFT};
+pub use self::session::{Forgotten, Git, kept};
 pub use self::survey::{Extent, Survey};
 pub use self::verify::Counted;
 use self::verify::Expected;
 use super::client::{Client, Created, Error, Limits, pace};
 use super::examples::{Examples, Hidden};
+use super::runs::moved;
 use super::wire::{Dataset, Feedback, Object, Run, Session, SessionUpdate};
 use crate::dataset;
 use crate::experiment::layer::LayerError;
@@ -98,14 +99,8 @@ pub enum PushError {
     Client(#[from] Error),
     #[error(transparent)]
     Layer(#[from] LayerError),
-    #[error(
-        "experiment {id} (`{name}`) has no `{key}` in its metadata any more, and without it nobody knows what is there: push as another with `--as NAME`"
-    )]
-    Forgotten {
-        id: Uuid,
-        name: String,
-        key: &'static str,
-    },
+    #[error(transparent)]
+    Forgotten(#[from] Forgotten),
     #[error(
         "experiment {id} (`{name}`) is of another dataset than `{dataset}`: name its dataset with `--dataset-name`, or push as another experiment with `--as NAME`"
     )]
@@ -350,16 +345,15 @@ impl Push {
                 dataset: self.dataset_name.clone(),
             });
         }
-        let (shift, layer) = session::kept(&session).map_err(|key| PushError::Forgotten {
-            id: session.id,
-            name: session.name.clone(),
-            key,
-        })?;
+        let (shift, layer) = kept(&session)?;
         experiment.session = Some((session.id, session.name.clone()));
         experiment.other_layer = Some(layer).filter(|layer| *layer != self.survey.layer);
         let (there, scores) = match is_new {
             true => Default::default(),
-            false => (self.roots(&session).await?, self.scores(session.id).await?),
+            false => (
+                self.client.root_ids(&session).await?,
+                self.client.feedback_ids(session.id).await?,
+            ),
         };
         let ended = self.survey.variants[variant].time;
         Ok(Target {
@@ -368,7 +362,7 @@ impl Push {
             shift_ms: shift,
             there,
             scores,
-            ends: ended.map(|(_, ended)| session::moved(ended, shift)),
+            ends: ended.map(|(_, ended)| moved(ended, shift)),
             end_time: session.end_time,
         })
     }
@@ -397,32 +391,6 @@ impl Push {
             id: new.id,
             name: new.name.clone(),
         })
-    }
-
-    async fn roots(&self, session: &Session) -> Result<HashSet<Uuid>, PushError> {
-        let mut there = HashSet::new();
-        let mut cursor = None;
-        loop {
-            let page = self.client.root_ids(session, cursor.as_deref()).await?;
-            there.extend(page.ids);
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(there),
-            }
-        }
-    }
-
-    async fn scores(&self, session: Uuid) -> Result<HashSet<Uuid>, PushError> {
-        let mut there = HashSet::new();
-        let mut offset = 0;
-        loop {
-            let page = self.client.feedback(session, offset).await?;
-            offset += page.len() as u64;
-            there.extend(page.iter().map(|feedback| feedback.id));
-            if page.len() < 100 {
-                return Ok(there);
-            }
-        }
     }
 
     /// Sends the runs of all attempts that are not there. Returns the roots that are not there

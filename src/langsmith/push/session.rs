@@ -8,11 +8,12 @@ use super::survey::{Extent, Survey};
 use crate::experiment::{Header, JudgePlan, Variant};
 use crate::judge::calibration::Standing;
 use crate::langsmith::ids;
+use crate::langsmith::runs::moved;
 use crate::langsmith::scores::evaluator_keys;
 use crate::langsmith::wire::{Extra, NewSession, Object, Session};
 
 /// Under it stands by how much all times were moved, in milliseconds.
-pub const SHIFT: &str = "mailproof_time_shift_ms";
+const SHIFT: &str = "mailproof_time_shift_ms";
 
 /// Under it stands the number of the layer whose scores were pushed first.
 const LAYER: &str = "mailproof_layer";
@@ -20,6 +21,17 @@ const LAYER: &str = "mailproof_layer";
 /// The service takes runs of about a day: what began longer ago is moved.
 /// Source: its migration tool, which moves what is older than 24 hours.
 const OLDEST: SignedDuration = SignedDuration::from_hours(20);
+
+/// What it was made with stands in an experiment of the service no more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "experiment {id} (`{name}`) has no `{key}` in its metadata any more, and without it nobody knows what is there: push as another with `--as NAME`"
+)]
+pub struct Forgotten {
+    pub id: Uuid,
+    pub name: String,
+    pub key: &'static str,
+}
 
 /// The state of a working directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,30 +176,26 @@ fn shift(whole: Extent, now: Timestamp) -> i64 {
 /// layer whose scores it has.
 ///
 /// # Errors
-/// The metadata that are missing: nobody can tell what ids its runs have.
-pub fn kept(session: &Session) -> Result<(i64, u32), &'static str> {
+/// [`Forgotten`]: nobody can tell what ids its runs have.
+pub fn kept(session: &Session) -> Result<(i64, u32), Forgotten> {
     let metadata = session.extra.as_ref().map(|extra| &extra.metadata);
+    let forgotten = |key| Forgotten {
+        id: session.id,
+        name: session.name.clone(),
+        key,
+    };
     let number = |key: &'static str| {
         let value = metadata.and_then(|metadata| metadata.get(key));
-        value.and_then(Value::as_i64).ok_or(key)
+        value.and_then(Value::as_i64).ok_or_else(|| forgotten(key))
     };
-    let layer = u32::try_from(number(LAYER)?).map_err(|_| LAYER)?;
+    let layer = u32::try_from(number(LAYER)?).map_err(|_| forgotten(LAYER))?;
     // More would leave the calendar.
     let shift = number(SHIFT)?;
     let most = SignedDuration::from_hours(24 * 366 * 100).as_millis() as i64;
     if !(-most..=most).contains(&shift) {
-        return Err(SHIFT);
+        return Err(forgotten(SHIFT));
     }
     Ok((shift, layer))
-}
-
-/// A time that is moved; the ends of the calendar stay where they are.
-pub fn moved(time: Timestamp, by_ms: i64) -> Timestamp {
-    let by = SignedDuration::from_millis(by_ms);
-    time.checked_add(by).unwrap_or(match by_ms < 0 {
-        true => Timestamp::MIN,
-        false => Timestamp::MAX,
-    })
 }
 
 fn description(header: &Header, variant: &Variant) -> String {

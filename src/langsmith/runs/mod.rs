@@ -55,14 +55,19 @@ impl Root {
     }
 }
 
+/// A time that is moved by milliseconds; the ends of the calendar stay where they are.
+pub fn moved(time: Timestamp, by_ms: i64) -> Timestamp {
+    let by = SignedDuration::from_millis(by_ms);
+    time.checked_add(by).unwrap_or(match by_ms < 0 {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    })
+}
+
 impl Place<'_> {
     /// A time as it is sent.
     fn time(&self, time: Timestamp) -> Timestamp {
-        let shift = SignedDuration::from_millis(self.shift_ms);
-        time.checked_add(shift).unwrap_or(match self.shift_ms < 0 {
-            true => Timestamp::MIN,
-            false => Timestamp::MAX,
-        })
+        moved(time, self.shift_ms)
     }
 
     fn id<R>(&self, attempt: &Attempt<R>, started: Timestamp, path: &str) -> Uuid {

@@ -1,6 +1,7 @@
 //! Asks a server on loopback that answers as it is told.
 
 mod answers;
+mod listing;
 mod routes;
 mod server;
 mod writes;

@@ -1,7 +1,8 @@
 //! By which address what is asked, and what is done where there are two.
 
 use super::*;
-use crate::langsmith::client::{Created, Page};
+use crate::langsmith::client::Created;
+use crate::langsmith::client::runs::Page;
 
 #[test]
 fn addresses_follow_from_the_base_and_so_does_the_web_page() {
@@ -181,7 +182,7 @@ async fn roots_are_listed_by_the_interface_that_the_server_names_or_has() {
             }
         });
         let client = client(&server);
-        let page = client.root_ids(&session(), None).await.unwrap();
+        let page = client.some_root_ids(&session(), None).await.unwrap();
         let next = Some("eyJhIjoxMDAwfQ".to_owned());
         let ids = vec![id(1)];
         assert_eq!(
@@ -192,7 +193,10 @@ async fn roots_are_listed_by_the_interface_that_the_server_names_or_has() {
             },
             "{name}"
         );
-        let page = client.root_ids(&session(), next.as_deref()).await.unwrap();
+        let page = client
+            .some_root_ids(&session(), next.as_deref())
+            .await
+            .unwrap();
         assert_eq!(page, Page { ids, next: None }, "{name}");
         assert_eq!(server.lines()[1..], asked, "{name}");
         let body = server.asked().pop().unwrap().json();
@@ -212,8 +216,8 @@ async fn roots_are_listed_by_the_interface_that_the_server_names_or_has() {
 #[tokio::test]
 async fn a_page_of_nothing_is_the_last() {
     let server = Server::start(|_, _| says(200, json!({ "runs": [], "cursors": { "next": "x" } })));
-    let page = client(&server).root_ids(&session(), None).await.unwrap();
-    assert_eq!(page.next, None);
+    let page = client(&server).some_root_ids(&session(), None).await;
+    assert_eq!(page.unwrap().next, None);
 }
 
 #[tokio::test]
@@ -234,9 +238,9 @@ async fn reads_ask_for_pages_and_for_exactly_what_is_meant() {
     let client = client(&server);
     assert_eq!(client.dataset("mail & co").await, Ok(None));
     assert_eq!(client.dataset_by_id(id(7)).await, Ok(None));
-    let found = client.examples(id(7), Some("v 1"), 100).await.unwrap();
-    assert_eq!(found[0].id, id(1));
-    let found = client.feedback(id(9), 200).await.unwrap();
+    let found = client.examples(id(7), Some("v 1")).next().await;
+    assert_eq!(found.unwrap().unwrap()[0].id, id(1));
+    let found = client.feedback(id(9)).next().await.unwrap().unwrap();
     assert_eq!(found[0].score, Some(1.0));
     let source = found[0].feedback_source.clone().unwrap();
     assert_eq!(source.kind, Some(SourceKind::App));
@@ -246,8 +250,8 @@ async fn reads_ask_for_pages_and_for_exactly_what_is_meant() {
         [
             "GET /datasets?name=mail+%26+co&limit=1".to_owned(),
             format!("GET /datasets/{seven}"),
-            format!("GET /examples?dataset={seven}&limit=100&offset=100&as_of=v+1"),
-            format!("GET /feedback?session={nine}&limit=100&offset=200"),
+            format!("GET /examples?dataset={seven}&as_of=v+1&limit=100&offset=0"),
+            format!("GET /feedback?session={nine}&limit=100&offset=0"),
         ]
     );
 }
