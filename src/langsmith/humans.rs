@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::push::{Forgotten, kept};
 use super::runs::{Place, Root};
+use super::scores::feedback_id;
 use super::wire::{FeedbackRead, Session, SourceKind};
-use super::{Client, Error, ids};
+use super::{Client, Error, comparative, ids};
 use crate::dataset::Dataset;
 use crate::experiment::Attempt;
 use crate::experiment::journal::{FILE, JournalError, Reader, read_attempt};
@@ -162,6 +163,8 @@ struct Labelling<'a> {
     by_run: HashMap<Uuid, Vec<Said>>,
     /// By the item and the person, which item it is, and when that was said.
     known: HashMap<(String, String), (usize, Option<Timestamp>)>,
+    /// Of each item, where the first with its id is.
+    first: HashMap<String, usize>,
     labels: Labels,
 }
 
@@ -172,6 +175,7 @@ impl<'a> Labelling<'a> {
             statements: Statements::new(wanted.dataset),
             by_run: HashMap::new(),
             known: HashMap::new(),
+            first: HashMap::new(),
             labels: Labels::default(),
         }
     }
@@ -193,7 +197,7 @@ impl<'a> Labelling<'a> {
     /// Makes items of what was said of an attempt, whose root run is `root`.
     fn attempt(&mut self, attempt: &Attempt<Run>, root: Root, session: Uuid) {
         for said in self.by_run.remove(&root.id).unwrap_or_default() {
-            let pushed = ids::at(root.started, session, &[&root.id.to_string(), &said.key]);
+            let pushed = feedback_id(root, session, &said.key, "");
             if said.id == pushed && !said.certain {
                 continue;
             }
@@ -221,7 +225,13 @@ impl<'a> Labelling<'a> {
     }
 
     /// Keeps a label; of two of one person about the same, the newer.
-    fn add(&mut self, item: Item, said: &Said) {
+    fn add(&mut self, mut item: Item, said: &Said) {
+        // Work of one id differs at most in what nobody is shown of it, and where it does, a
+        // file of labels can hold it only once.
+        match self.first.get(&item.id) {
+            Some(first) => item.work.clone_from(&self.labels.items[*first].work),
+            None => drop(self.first.insert(item.id.clone(), self.labels.items.len())),
+        }
         let by = (item.id.clone(), item.labelled_by.clone());
         match self.known.get_mut(&by) {
             None => {
@@ -270,6 +280,8 @@ fn said(read: FeedbackRead) -> Option<Said> {
         _ if correction.is_some() => true,
         Some(SourceKind::App) => true,
         Some(SourceKind::Model | SourceKind::AutoEval) => return None,
+        // What code decided of two mails, with whoever's key it was pushed.
+        Some(SourceKind::Api) if read.key == comparative::KEY => return None,
         Some(SourceKind::Api | SourceKind::Other(_)) | None if has_name => false,
         Some(SourceKind::Api | SourceKind::Other(_)) | None => return None,
     };

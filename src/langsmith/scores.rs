@@ -6,6 +6,7 @@
 //! feedback, wherever and how often it is sent.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::ids;
 use super::runs::{Place, Root, cut};
@@ -132,6 +133,12 @@ fn judge_of(key: Key) -> Option<JudgeKey> {
     }
 }
 
+/// The id of what is said of a run under a key. `by` tells apart several who say something under
+/// the same: it is the name of a person, and of scores and judges nothing.
+pub fn feedback_id(root: Root, session: Uuid, key: &str, by: &str) -> Uuid {
+    ids::at(root.started, session, &[&root.id.to_string(), key, by])
+}
+
 /// Feedback, before it is known on what.
 struct Said {
     key: String,
@@ -141,17 +148,13 @@ struct Said {
 }
 
 impl Said {
-    /// `by` tells apart several who say something under the same key.
+    /// `by` as of [`feedback_id`].
     fn on(self, root: Root, place: &Place<'_>, by: &str) -> Feedback {
         let comment = self
             .comment
             .filter(|_| !place.hide_inputs && !place.hide_outputs);
         Feedback {
-            id: ids::at(
-                root.started,
-                place.session,
-                &[&root.id.to_string(), &self.key, by],
-            ),
+            id: feedback_id(root, place.session, &self.key, by),
             // Nothing could be said, so an average must not count it.
             error: self.score.is_none(),
             score: self.score,

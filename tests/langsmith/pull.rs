@@ -10,12 +10,16 @@ use super::server::Server;
 
 /// Does something that is not ours to do.
 fn post(server: &Server, path: &str, body: &Value) -> Value {
+    ask(server, "POST", path, body)
+}
+
+fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Value {
     let address = server.origin.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let body = body.to_string();
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nx-api-key: {KEY}\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nx-api-key: {KEY}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -267,6 +271,56 @@ fn what_people_said_of_a_run_is_a_label_for_its_statement() {
     let (first, second) = (json!("response.criteria.1"), json!("response.criteria.2"));
     let (yes, no, app) = (json!(1.0), json!(0.0), json!("app"));
     assert_eq!(theirs, [[&first, &yes, &app], [&second, &no, &app]]);
+}
+
+#[test]
+fn scores_that_were_pushed_with_a_person_s_key_are_not_their_word() {
+    let bench = Bench::with(&["-a", "workflow", "-a", "baseline", "response"]);
+    let server = server();
+    bench.push(&server).exits(0);
+    let against = ["--against", "e/workflow@rules"];
+    let rescore = [&["rescore", "e", "--judge-model", "rules"], &against[..]].concat();
+    bench.mailproof(None, &rescore).exits(0);
+    let push = [&["push", "langsmith", "e"], &against[..]].concat();
+    bench.mailproof(Some(&server), &push).exits(0);
+    server.configure(|settings| settings.user = Some("Sam Lee"));
+    let feedback = ["--feedback", "e", "-o", "labels.jsonl", "--json"];
+    let told = pull(&bench, &server, &feedback).exits(4);
+    let report: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(
+        (&report["labels"], &report["unmapped"]),
+        (&json!(0), &json!([]))
+    );
+    assert_eq!(report["unmapped_total"], 0);
+}
+
+#[test]
+fn an_experiment_that_forgot_how_it_was_made_is_not_read() {
+    let bench = Bench::with(&["-a", "workflow", "-a", "baseline", "response"]);
+    let server = server();
+    bench.push(&server).exits(0);
+    let against = ["--against", "e/workflow@rules"];
+    let rescore = [&["rescore", "e", "--judge-model", "rules"], &against[..]].concat();
+    bench.mailproof(None, &rescore).exits(0);
+    let sessions = server.state()["sessions"].clone();
+    for (id, session) in sessions.as_object().unwrap() {
+        let mut extra = session["extra"].clone();
+        let metadata = extra["metadata"].as_object_mut().unwrap();
+        metadata.remove("mailproof_time_shift_ms");
+        let path = format!("/sessions/{id}");
+        ask(&server, "PATCH", &path, &json!({ "extra": extra }));
+    }
+    let writes = server.writes();
+    let push = [&["push", "langsmith", "e"], &against[..]].concat();
+    for command in [
+        &["pull", "langsmith", "--feedback", "e", "-o", "labels.jsonl"][..],
+        &push[..],
+    ] {
+        let told = bench.mailproof(Some(&server), command).exits(2);
+        let says = "has no `mailproof_time_shift_ms` in its metadata";
+        assert!(told.stderr.contains(says), "{}", told.stderr);
+    }
+    assert_eq!(server.writes(), writes);
 }
 
 #[test]

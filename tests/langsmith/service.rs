@@ -37,6 +37,8 @@ pub struct Settings {
     /// Whether one run that is there already makes the service take none of a request; else a
     /// request is only refused where all of them are there. Which of the two is nowhere said.
     pub refuses_mixtures: bool,
+    /// Whose the key is: feedback that comes with it has their name.
+    pub user: Option<&'static str>,
     /// Whether runs and feedback are taken and not found again yet.
     pub lags: bool,
 }
@@ -55,6 +57,7 @@ impl Settings {
             size_limit: 100,
             size_limit_bytes: 20 * 1024 * 1024,
             refuses_mixtures: false,
+            user: None,
             lags: false,
         }
     }

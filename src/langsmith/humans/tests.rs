@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::judge::calibration::items::{Call, Fate, Reading, Work};
 
 fn feedback(value: Value) -> FeedbackRead {
     let mut feedback = json!({"id": Uuid::from_u128(1), "key": "response.criteria.1"});
@@ -70,6 +71,14 @@ fn people_are_told_from_programs() {
         assert!(said.is_none_or(|said| said.certain == certain), "{source}");
     }
     assert!(said(feedback(json!({"score": 1}))).is_none());
+    // A pair that code decided, pushed with a person's key; and a person's word on a pair.
+    for (kind, is_said) in [("api", false), ("app", true)] {
+        let pair = json!({
+            "key": comparative::KEY, "score": 1,
+            "feedback_source": {"type": kind, "user_name": "Sam"},
+        });
+        assert_eq!(said(feedback(pair)).is_some(), is_said, "{kind}");
+    }
 }
 
 #[test]
@@ -157,18 +166,18 @@ fn the_key_says_which_statement_of_which_judge() {
     }
 }
 
-#[test]
-fn of_two_labels_of_one_person_the_newer_counts() {
-    let dataset = Dataset::embedded();
-    let definitions = Definitions::embedded();
-    let mut labelling = Labelling::new(Wanted {
+fn labelling<'a>(dataset: &'a Dataset, definitions: &'a Definitions) -> Labelling<'a> {
+    Labelling::new(Wanted {
         folder: Path::new(""),
         variants: &[],
         pushed_as: "e",
-        dataset: &dataset,
-        definitions: &definitions,
-    });
-    let item = |who: &str, label| Item {
+        dataset,
+        definitions,
+    })
+}
+
+fn item(dataset: &Dataset, who: &str, label: Verdict) -> Item {
+    Item {
         id: "one".into(),
         kind: None,
         label,
@@ -176,18 +185,63 @@ fn of_two_labels_of_one_person_the_newer_counts() {
         labelled_by: who.into(),
         email: dataset.examples[0].email.clone(),
         cluster: "one".into(),
-        work: crate::judge::calibration::items::Work::Reply {
+        work: Work::Reply {
             criterion: "Thanks".into(),
             done: Default::default(),
         },
+    }
+}
+
+fn at(seconds: i64) -> Said {
+    let time = Timestamp::from_second(seconds).unwrap();
+    let read = json!({
+        "score": 1, "modified_at": time, "feedback_source": {"type": "app"},
+    });
+    said(feedback(read)).unwrap()
+}
+
+#[test]
+fn of_work_that_looks_the_same_to_a_person_one_file_holds_every_label() {
+    let (dataset, definitions) = (Dataset::embedded(), Definitions::embedded());
+    let mut labelling = labelling(&dataset, &definitions);
+    let ana = item(&dataset, "ana", Verdict::Pass);
+    // Another agent wrote the same, after it had decided about the email by a call.
+    let mut sam = item(&dataset, "sam", Verdict::Fail);
+    let Work::Reply { done, .. } = &mut sam.work else {
+        unreachable!("it is a reply");
     };
-    let at = |seconds: i64| {
-        let time = Timestamp::from_second(seconds).unwrap();
-        let read = json!({
-            "score": 1, "modified_at": time, "feedback_source": {"type": "app"},
-        });
-        said(feedback(read)).unwrap()
-    };
+    done.calls.push(Call {
+        name: "triage_email".into(),
+        arguments: Default::default(),
+        result: Fate::Done,
+    });
+    assert_ne!(ana.work, sam.work);
+    let mut later = sam.clone();
+    later.labelled_by = "ana".into();
+    let mut kim = ana.clone();
+    kim.labelled_by = "kim".into();
+    for (item, seconds) in [(ana, 1), (later, 2), (sam, 1), (kim, 1)] {
+        labelling.add(item, &at(seconds));
+    }
+    let labels = labelling.finish();
+    let mut reading = Reading::new(&[]);
+    let lines = labels
+        .items
+        .iter()
+        .map(|it| serde_json::to_string(it).unwrap());
+    let text = lines.collect::<Vec<_>>().join("\n");
+    reading.text("labels.jsonl", text.as_bytes());
+    let read = reading.finish().unwrap();
+    let read: Vec<_> = read.iter().map(|it| (&*it.labelled_by, it.label)).collect();
+    let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+    assert_eq!(read, [("ana", fail), ("sam", fail), ("kim", pass)]);
+}
+
+#[test]
+fn of_two_labels_of_one_person_the_newer_counts() {
+    let (dataset, definitions) = (Dataset::embedded(), Definitions::embedded());
+    let mut labelling = labelling(&dataset, &definitions);
+    let item = |who, label| item(&dataset, who, label);
     labelling.add(item("ana", Verdict::Pass), &at(2));
     labelling.add(item("ana", Verdict::Fail), &at(1));
     labelling.add(item("sam", Verdict::Pass), &at(1));

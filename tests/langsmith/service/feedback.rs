@@ -130,6 +130,14 @@ impl Service {
         answer(200, Value::Object(self.feedback[&id].clone()))
     }
 
+    fn feedback_view(&self, mut feedback: Object) -> Value {
+        if let Some(user) = self.settings.user {
+            let source = feedback.entry("feedback_source").or_insert(json!({}));
+            source["user_name"] = json!(user);
+        }
+        Value::Object(feedback)
+    }
+
     pub(super) fn list_feedback(&self, request: &Request) -> Answered {
         request.only(&["run", "session", "key", "source", "limit", "offset"])?;
         let (runs, sessions) = (request.all("run"), request.all("session"));
@@ -154,7 +162,7 @@ impl Service {
         request.page(
             found
                 .into_iter()
-                .map(|it| Value::Object(it.clone()))
+                .map(|it| self.feedback_view(it.clone()))
                 .collect(),
         )
     }
