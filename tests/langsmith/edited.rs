@@ -1,5 +1,7 @@
 //! A dataset that was edited here is changed there by what differs, and by nothing else.
 
+use serde_json::Value;
+
 use super::bench::{Bench, server};
 use super::multipart::parts;
 use super::server::{Asked, Server};
@@ -88,4 +90,23 @@ fn one_changed_one_added_one_removed_are_three_changes() {
     let writes = server.writes();
     bench.push(&server);
     assert_eq!(changes(&server, writes), []);
+}
+
+#[test]
+fn runs_show_what_the_agents_were_told_before_the_dataset_was_edited() {
+    let bench = Bench::new();
+    bench.write("mails.yaml", &mail("a", "One"));
+    bench.run("e", &["-a", "workflow"]);
+    let server = server();
+    bench.push(&server).exits(0);
+    bench.write("mails.yaml", &mail("a", "One, changed"));
+    let again = ["push", "langsmith", "e", "--as", "again"];
+    bench.mailproof(Some(&server), &again).exits(0);
+    let state = server.state();
+    let runs = state["runs"].as_object().unwrap().values();
+    let roots: Vec<&Value> = runs.filter(|it| it["parent_run_id"].is_null()).collect();
+    assert_eq!(roots.len(), 2);
+    for root in roots {
+        assert_eq!(root["inputs"]["email"]["subject"], "One", "{root:#}");
+    }
 }

@@ -106,7 +106,8 @@ pub async fn mirror(client: &Client, order: Order<'_>) -> Result<Mirror, PushErr
                 Standing::Missing => {}
                 Standing::Changed | Standing::Unchanged => {
                     unchanged += 1;
-                    if is_needed {
+                    // Of another dataset, only what is there may be what the agents were told.
+                    if is_needed && order.same {
                         read.keep(&local);
                     }
                 }
