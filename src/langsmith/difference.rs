@@ -68,15 +68,6 @@ impl Remote {
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.there.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.there.is_empty()
-    }
-
     /// What a local item needs.
     pub fn standing(&mut self, local: &ExampleWrite) -> Standing {
         let Some(there) = self.there.get_mut(&local.id) else {

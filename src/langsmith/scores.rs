@@ -158,7 +158,6 @@ impl Said {
             // Nothing could be said, so an average must not count it.
             error: self.score.is_none(),
             score: self.score,
-            value: None,
             comment: comment.map(|mut comment| {
                 cut(&mut comment, COMMENT);
                 comment

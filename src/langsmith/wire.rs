@@ -75,8 +75,6 @@ pub struct Session {
     pub id: Uuid,
     pub name: String,
     #[serde(default)]
-    pub tenant_id: Option<Uuid>,
-    #[serde(default)]
     pub reference_dataset_id: Option<Uuid>,
     #[serde(default, deserialize_with = "time")]
     pub start_time: Option<Timestamp>,
@@ -111,9 +109,6 @@ pub struct NewSession {
 pub struct SessionUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Timestamp>,
-    /// All of it: the service keeps nothing of what was there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub extra: Option<Extra>,
 }
 
 /// A finished run, the service's word for a span.
@@ -166,9 +161,6 @@ pub struct Feedback {
     /// At most four decimals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
-    /// What no number says; of a key, either scores or values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Nobody could decide it, and the comment says why; then there is no score.
@@ -183,11 +175,10 @@ pub struct Feedback {
 }
 
 /// Who says so.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeedbackSource {
     #[serde(rename = "type")]
     pub kind: SourceKind,
-    #[serde(default)]
     pub metadata: Option<Object>,
 }
 

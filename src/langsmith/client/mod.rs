@@ -409,16 +409,18 @@ impl Client {
         let mut length = 0;
         let mut compressed = false;
         if let Some(body) = &call.body {
-            let mut bytes = body.bytes.clone();
+            let whole = body.bytes.as_slice();
             request = request.header(CONTENT_TYPE, &body.content_type);
+            compressed = compress;
+            let bytes = match compress {
+                true => compress_to_vec(whole, CompressionLevel::Fastest),
+                false => whole.to_vec(),
+            };
             if compress {
-                let whole = bytes.len();
-                bytes = compress_to_vec(bytes.as_slice(), CompressionLevel::Fastest);
                 request = request
                     .header(CONTENT_ENCODING, "zstd")
-                    .header("x-pre-compressed-size", whole)
+                    .header("x-pre-compressed-size", whole.len())
                     .header("x-post-compressed-size", bytes.len());
-                compressed = true;
             }
             length = bytes.len();
             request = request.body(bytes);

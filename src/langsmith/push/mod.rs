@@ -535,7 +535,6 @@ impl Push {
             }
             let update = SessionUpdate {
                 end_time: target.ends,
-                extra: None,
             };
             self.client.update_session(target.session, &update).await?;
         }

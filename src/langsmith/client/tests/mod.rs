@@ -101,7 +101,6 @@ fn feedback(number: u128) -> Feedback {
         id: id(number),
         key: "triage.accuracy".to_owned(),
         score: Some(1.0),
-        value: None,
         comment: None,
         error: false,
         run_id: id(1),

@@ -89,7 +89,6 @@ fn what_it_was_made_with_says_what_its_runs_are_like() {
     let mut session = Session {
         id: made.id,
         name: made.name.clone(),
-        tenant_id: None,
         reference_dataset_id: None,
         start_time: None,
         end_time: None,
