@@ -165,30 +165,20 @@ fn jsonl<T: Send>(
             Err((at, problem)) => (at, Err(problem)),
         })
     };
-    let mut batch = Vec::new();
-    let mut more = lines.batch(&mut batch);
-    let mut records = Vec::new();
-    // While the lines of one batch are made into records, those of the last are taken and the
-    // next are read: a processor that waits for another is the time a large dataset takes.
-    while !batch.is_empty() || !records.is_empty() {
-        let lines_read = std::mem::take(&mut batch);
-        let made = std::mem::take(&mut records);
-        rayon::in_place_scope(|scope| {
-            match lines_read.len() {
-                0 | 1 => records.extend(lines_read.into_iter().filter_map(parse)),
-                _ => scope.spawn(|_| {
-                    records = lines_read.into_par_iter().filter_map(parse).collect();
-                }),
-            }
-            for (at, record) in made {
-                sink(at, record);
-            }
-            if let Ok(true) = more {
-                more = lines.batch(&mut batch);
-            }
-        });
+    loop {
+        let mut batch = Vec::new();
+        let more = lines.batch(&mut batch);
+        let records: Vec<_> = match batch.len() {
+            0 | 1 => batch.into_iter().filter_map(parse).collect(),
+            _ => batch.into_par_iter().filter_map(parse).collect(),
+        };
+        for (at, record) in records {
+            sink(at, record);
+        }
+        if !more? {
+            return Ok(());
+        }
     }
-    more.map(drop)
 }
 
 /// The record of a line, unless the line is blank.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
@@ -220,19 +219,18 @@ pub async fn execute(execution: Execution) -> Result<Summary, JournalError> {
 /// How many steps the last workers are started in, a millisecond or two each.
 const STEPS: u64 = 24;
 
-/// Starts `count` workers, of which as many as `first` as soon as can be: as many at a time as
-/// threads can take up, which have sent their requests before the next are begun. The others
+/// Starts `count` workers, of which as many as `first` as soon as can be: each yields until what
+/// is ready was done, so that it has sent its request before the next is begun. The others
 /// follow over some hundredths of a second, because what starts at once is answered at once:
 /// the answers would come in one burst, then the next, and wait for each other to the end.
 async fn start(worker: Arc<Worker>, count: u64, first: u64) -> JoinSet<Result<(), JournalError>> {
     let mut workers = JoinSet::new();
     let step = (count - first).div_ceil(STEPS).max(1);
-    let threads = Handle::current().metrics().num_workers() as u64;
     for number in 1..=count {
         workers.spawn(Arc::clone(&worker).work());
         if number > first && (number - first).is_multiple_of(step) {
             tokio::time::sleep(Duration::from_millis(1)).await;
-        } else if number > first || number.is_multiple_of(threads) {
+        } else {
             yield_now().await;
         }
     }
