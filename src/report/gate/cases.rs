@@ -278,9 +278,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_share_is_that_of_all_ways_to_choose(
-            flags in prop::collection::vec(any::<bool>(), 1..9), of in 1usize..9, least in 1usize..9,
+            (flags, of, least) in prop::collection::vec(any::<bool>(), 1..9)
+                .prop_flat_map(|flags| (Just(flags.clone()), 1..=flags.len()))
+                .prop_flat_map(|(flags, of)| (Just(flags), Just(of), 1..=of)),
         ) {
-            prop_assume!(least <= of && of <= flags.len());
             let passed = flags.iter().filter(|flag| **flag).count() as u32;
             let ways = chosen(&flags, of);
             let good = ways.iter().filter(|passed| **passed >= least).count();
@@ -290,8 +291,11 @@ mod tests {
         }
 
         #[test]
-        fn what_is_not_scored_only_widens(repeat in 1u32..6, scored in 0u32..6, passed in 0u32..6, least in 1u32..6) {
-            prop_assume!(scored <= repeat && passed <= scored && least <= repeat);
+        fn what_is_not_scored_only_widens(
+            (repeat, scored, passed, least) in (1u32..6)
+                .prop_flat_map(|repeat| (Just(repeat), 0..=repeat, 1..=repeat))
+                .prop_flat_map(|(repeat, scored, least)| (Just(repeat), Just(scored), 0..=scored, Just(least))),
+        ) {
             for policy in [Policy::All, Policy::Majority, Policy::Passes { least, of: repeat }] {
                 let (low, high) = share(policy, repeat, scored, passed);
                 prop_assert!(low <= high);
