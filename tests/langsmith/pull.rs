@@ -273,15 +273,22 @@ fn what_people_said_of_a_run_is_a_label_for_its_statement() {
     assert_eq!(theirs, [[&first, &yes, &app], [&second, &no, &app]]);
 }
 
-#[test]
-fn scores_that_were_pushed_with_a_person_s_key_are_not_their_word() {
+const AGAINST: [&str; 2] = ["--against", "e/workflow@rules"];
+
+/// Two variants that were pushed, and of whose mails a judge preferred some.
+fn preferring() -> (Bench, Server) {
     let bench = Bench::with(&["-a", "workflow", "-a", "baseline", "response"]);
     let server = server();
     bench.push(&server).exits(0);
-    let against = ["--against", "e/workflow@rules"];
-    let rescore = [&["rescore", "e", "--judge-model", "rules"], &against[..]].concat();
+    let rescore = [&["rescore", "e", "--judge-model", "rules"], &AGAINST[..]].concat();
     bench.mailproof(None, &rescore).exits(0);
-    let push = [&["push", "langsmith", "e"], &against[..]].concat();
+    (bench, server)
+}
+
+#[test]
+fn scores_that_were_pushed_with_a_person_s_key_are_not_their_word() {
+    let (bench, server) = preferring();
+    let push = [&["push", "langsmith", "e"], &AGAINST[..]].concat();
     bench.mailproof(Some(&server), &push).exits(0);
     server.configure(|settings| settings.user = Some("Sam Lee"));
     let feedback = ["--feedback", "e", "-o", "labels.jsonl", "--json"];
@@ -296,12 +303,7 @@ fn scores_that_were_pushed_with_a_person_s_key_are_not_their_word() {
 
 #[test]
 fn an_experiment_that_forgot_how_it_was_made_is_not_read() {
-    let bench = Bench::with(&["-a", "workflow", "-a", "baseline", "response"]);
-    let server = server();
-    bench.push(&server).exits(0);
-    let against = ["--against", "e/workflow@rules"];
-    let rescore = [&["rescore", "e", "--judge-model", "rules"], &against[..]].concat();
-    bench.mailproof(None, &rescore).exits(0);
+    let (bench, server) = preferring();
     let sessions = server.state()["sessions"].clone();
     for (id, session) in sessions.as_object().unwrap() {
         let mut extra = session["extra"].clone();
@@ -311,7 +313,7 @@ fn an_experiment_that_forgot_how_it_was_made_is_not_read() {
         ask(&server, "PATCH", &path, &json!({ "extra": extra }));
     }
     let writes = server.writes();
-    let push = [&["push", "langsmith", "e"], &against[..]].concat();
+    let push = [&["push", "langsmith", "e"], &AGAINST[..]].concat();
     for command in [
         &["pull", "langsmith", "--feedback", "e", "-o", "labels.jsonl"][..],
         &push[..],
@@ -326,14 +328,13 @@ fn an_experiment_that_forgot_how_it_was_made_is_not_read() {
 #[test]
 fn what_a_judge_prefers_is_pushed_once() {
     let bench = Bench::with(&["-a", "workflow", "-a", "baseline", "response"]);
-    let against = ["--against", "e/workflow@rules"];
     let compared = bench.mailproof(
         None,
-        &[&["rescore", "e", "--judge-model", "rules"], &against[..]].concat(),
+        &[&["rescore", "e", "--judge-model", "rules"], &AGAINST[..]].concat(),
     );
     compared.exits(0);
     let server = server();
-    let push = [&["push", "langsmith", "e", "--json"], &against[..]].concat();
+    let push = [&["push", "langsmith", "e", "--json"], &AGAINST[..]].concat();
     let told = bench.mailproof(Some(&server), &push).exits(2);
     assert!(told.stderr.contains("push `e` first"), "{}", told.stderr);
     bench.push(&server).exits(0);
