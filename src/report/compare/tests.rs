@@ -55,6 +55,14 @@ fn hostile_names_harm_nothing() {
 }
 
 #[test]
+fn what_else_differs_is_told_to_its_end() {
+    let mut comparison = unchanged();
+    comparison.differences = vec![format!("the model is {}its successor", "now ".repeat(60))];
+    let text = comparison_terminal(&comparison, 80, false);
+    assert!(text.contains("its successor"), "{text}");
+}
+
+#[test]
 fn json_carries_the_name_of_its_format() {
     let text = json(&worse());
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();

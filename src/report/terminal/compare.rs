@@ -2,14 +2,17 @@
 
 use anstyle::AnsiColor;
 
-use super::{LISTED, Page, WIDTHS, quote};
+use super::{LISTED, Page, WIDTHS, prose, quote};
 use crate::compare::{Comparison, Pair, Verdict, worst_first};
 use crate::report::compare;
+use crate::report::escape::bounded;
 
 /// Groups that got worse, of each kind.
 const GROUPS: usize = 5;
 /// Examples that flipped.
 const FLIPS: usize = 10;
+/// Letters of a sentence on what else differs: names of any length are in it.
+const SENTENCE_SHOWN: usize = 400;
 
 /// Lays a comparison out in lines of at most `width` columns.
 pub fn render(comparison: &Comparison, width: usize, color: bool) -> String {
@@ -24,7 +27,7 @@ pub fn render(comparison: &Comparison, width: usize, color: bool) -> String {
     if !differences.is_empty() {
         let lines = differences
             .iter()
-            .map(|it| page.fold("- ", "  ", &quote(it)));
+            .map(|it| page.fold("- ", "  ", &prose(&bounded(it, SENTENCE_SHOWN))));
         let lines: Vec<String> = lines.collect();
         let heading = page.heading("What else differs, and may be why");
         sections.push(format!("{heading}\n{}", lines.join("\n")));
