@@ -394,7 +394,7 @@ impl Work<'_> {
             };
             let answered = asked.elapsed();
             let (requests, least) = Push::forecast(&survey, examples, limits);
-            // Each takes about as long as the first did, with its failed tries.
+            // As if each were answered as soon as this one was, which carries nothing.
             let answers = answered.mul_f64(requests as f64 / IN_FLIGHT as f64);
             say(talk, &text::forecast(&plan, requests, least.max(answers)));
             let bar = bar(talk, whole.attempts + whole.scores);

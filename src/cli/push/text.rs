@@ -32,15 +32,16 @@ pub fn plan(survey: &Survey, dataset: &str, host: &str) -> String {
     )
 }
 
-/// The same with what it takes.
-pub fn forecast(plan: &str, requests: u64, time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    let time = match seconds {
-        0 => "a moment".to_owned(),
-        1..120 => format!("{seconds} s"),
-        _ => format!("{} min", seconds.div_ceil(60)),
+/// The same with what it takes, where nothing else has to be waited for: the service's limits,
+/// and small answers.
+pub fn forecast(plan: &str, requests: u64, least: Duration) -> String {
+    let seconds = least.as_secs_f64().round() as u64;
+    let least = match seconds {
+        0 => String::new(),
+        1..120 => format!(", at least {seconds} s"),
+        _ => format!(", at least {} min", seconds / 60),
     };
-    format!("{plan}: about {} and {time}", counted(requests, "request"))
+    format!("{plan}: about {}{least}", counted(requests, "request"))
 }
 
 /// What came of it: the dataset, each experiment, and where they are looked at.
@@ -410,10 +411,10 @@ mod tests {
     #[test]
     fn what_it_takes_is_told_in_a_line() {
         for (seconds, told) in [
-            (0.2, "plan: about 1 request and a moment"),
-            (3.4, "plan: about 1 request and 3 s"),
-            (119.0, "plan: about 1 request and 119 s"),
-            (121.0, "plan: about 1 request and 3 min"),
+            (0.2, "plan: about 1 request"),
+            (3.4, "plan: about 1 request, at least 3 s"),
+            (119.0, "plan: about 1 request, at least 119 s"),
+            (121.0, "plan: about 1 request, at least 2 min"),
         ] {
             let time = Duration::from_secs_f64(seconds);
             assert_eq!(forecast("plan", 1, time), told);
