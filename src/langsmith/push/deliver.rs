@@ -178,11 +178,8 @@ impl<C> Delivery<C> {
                     delivered.parcels.push((*of, fate));
                 }
                 // Which of them are there it does not say.
-                (Ingest::AlreadyThere, _) => waiting.extend(group.rev().map(|at| at..at + 1)),
-                (Ingest::TooLarge | Ingest::Refused { .. }, _) => {
-                    let middle = group.start + group.len() / 2;
-                    waiting.extend([middle..group.end, group.start..middle]);
-                }
+                (Ingest::AlreadyThere, _) => waiting.extend(apart(group)),
+                (Ingest::TooLarge | Ingest::Refused { .. }, _) => waiting.extend(halves(group)),
             }
         }
         Ok(())
@@ -225,7 +222,7 @@ impl<C> Delivery<C> {
             match self.carry(&items[piece.clone()]).await? {
                 Ingest::Taken => piece.for_each(|at| settled(at, Fate::Sent)),
                 Ingest::AlreadyThere if alone => settled(piece.start, Fate::There),
-                Ingest::AlreadyThere => waiting.extend(piece.rev().map(|at| at..at + 1)),
+                Ingest::AlreadyThere => waiting.extend(apart(piece)),
                 answer @ (Ingest::TooLarge | Ingest::Refused { .. }) if alone => {
                     let reason = match answer {
                         Ingest::Refused { reason } => reason,
@@ -236,10 +233,7 @@ impl<C> Delivery<C> {
                     refused.push(Refusal { name, reason });
                     settled(piece.start, Fate::Refused);
                 }
-                Ingest::TooLarge | Ingest::Refused { .. } => {
-                    let middle = piece.start + piece.len() / 2;
-                    waiting.extend([middle..piece.end, piece.start..middle]);
-                }
+                Ingest::TooLarge | Ingest::Refused { .. } => waiting.extend(halves(piece)),
             }
         }
         Ok(())
@@ -256,6 +250,17 @@ impl<C> Delivery<C> {
         self.stop.refusing()?;
         Ok(self.carrier.carry(items).await?)
     }
+}
+
+/// Each alone, to wait on a stack: the first, which is taken next, comes last.
+fn apart(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    range.rev().map(|at| at..at + 1)
+}
+
+/// Both halves, likewise.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [middle..range.end, range.start..middle]
 }
 
 #[cfg(test)]
