@@ -238,6 +238,20 @@ fn a_judge_that_is_attacked_is_told_what_it_obeys() {
         "{again:?}"
     );
     assert!(calls > 94 + 100);
+
+    // Measured again without them, it still is known; of another judge it would say nothing.
+    let kept = "is taken from the record of ";
+    let without = place.run(&[&calibrate[..], &["--replay", "rec", "--json"]].concat());
+    assert_eq!(without.code, 0, "{without:?}");
+    assert!(without.stderr.contains(kept), "{without:?}");
+    let again: Value = serde_json::from_str(&without.stdout).unwrap();
+    assert_eq!(
+        again["calibration"]["attacks"],
+        record["calibration"]["attacks"]
+    );
+    place.configure(&config(Some(&server)));
+    let other = place.run(&[&calibrate[..], &["--judge-votes", "2"]].concat());
+    assert!(!other.stderr.contains(kept), "{other:?}");
 }
 
 #[test]

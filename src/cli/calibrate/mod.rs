@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use tokio::runtime::Runtime;
 
 use super::args::{CalibrateArgs, Choices, Talk};
@@ -19,11 +20,11 @@ use super::results;
 use super::talk::{print, say, warn, width};
 use super::validate::load;
 use crate::judge::JudgeKey;
-use crate::judge::attack;
+use crate::judge::attack::{self, Attacks};
 use crate::judge::bench::Judge;
 use crate::judge::calibration::items::{self, Item};
-use crate::judge::calibration::record::{FOLDER, file_name, to_json};
-use crate::judge::calibration::{Measured, Rated, measure, rated};
+use crate::judge::calibration::record::{FOLDER, Records, file_name, to_json};
+use crate::judge::calibration::{Binding, Measured, Rated, Standing, measure, rated};
 use crate::judge::definition::Definitions;
 use crate::judge::subject::Question;
 use crate::model::record::Unused;
@@ -117,6 +118,20 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Incomplete);
     }
 
+    let folder = args
+        .output
+        .unwrap_or_else(|| beside(args.config.as_deref()));
+    if measured.calibration.attacks.is_none()
+        && let Some((date, attacks)) = attacked_before(&folder, &measured.calibration.binding)
+    {
+        say(
+            talk,
+            &format!(
+                "what became of attacks is taken from the record of {date}, of the same judge: `--attacks` tries them again"
+            ),
+        );
+        measured.calibration.attacks = Some(attacks);
+    }
     let record = to_json(&measured.calibration, &measured.details);
     let record = redactor.json(&format!("{record:#}\n")).into_owned();
     print(&match talk.json {
@@ -129,9 +144,6 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         warn(&refusal);
         return Ok(Exit::Indecisive);
     }
-    let folder = args
-        .output
-        .unwrap_or_else(|| beside(args.config.as_deref()));
     let path = folder.join(file_name(&measured.calibration.binding));
     fs::create_dir_all(&folder)
         .and_then(|()| results::replace(&path, &record))
@@ -211,6 +223,22 @@ fn too_little(measured: &Measured) -> Option<String> {
             calibration.unscored, calibration.items
         )),
         Some(_) => None,
+    }
+}
+
+/// What became of attacks on a judge that judges alike, and when: as the record is about to be
+/// replaced, it would be lost.
+fn attacked_before(folder: &Path, binding: &Binding) -> Option<(Date, Attacks)> {
+    let records = Records::with_folder(folder).unwrap_or_else(|error| {
+        let error = escape::lines(&error.to_string());
+        warn(&format!(
+            "{error}; what became of attacks is not taken from there"
+        ));
+        Records::embedded()
+    });
+    match records.standing(binding) {
+        Standing::Calibrated(calibration) => Some((calibration.date, calibration.attacks?)),
+        Standing::Stale { .. } | Standing::Uncalibrated => None,
     }
 }
 
