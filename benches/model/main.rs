@@ -5,8 +5,10 @@
 //! not counted, and it does the counting that a client could cheat in: how many requests
 //! came, how many of them differed, how many it held at once, and over how many
 //! connections. The figures are those of the run with the median time; a figure over its
-//! bar ends the bench with exit code 1.
+//! bar ends the bench with exit code 1. Beside the first stands what a client takes that does
+//! nothing but ask: of the time of a run, that much is the server's and the machine's.
 
+mod control;
 mod server;
 
 use std::env;
@@ -86,6 +88,14 @@ fn main() -> ExitCode {
             Most::Percent(_) | Most::Memory(_) => run.wall,
         });
         passed &= tell(setting, &measured[measured.len() / 2]);
+        if let Most::Percent(_) = setting.most {
+            let mut least: Vec<Duration> = (0..runs).map(|_| control(setting)).collect();
+            least.sort();
+            println!(
+                "  a client that only asks takes {:.3} s on this machine",
+                least[least.len() / 2].as_secs_f64()
+            );
+        }
     }
     ExitCode::from(u8::from(!passed))
 }
@@ -122,7 +132,7 @@ fn run(setting: &Setting, folder: &Path) -> Run {
         .args(["-d", "emails.jsonl", "-e", "bench", "-j", &in_flight])
         .current_dir(folder)
         .env_clear()
-        .env("OPENAI_BASE_URL", &server.url)
+        .env("OPENAI_BASE_URL", format!("http://{}/v1", server.address))
         .stdout(Stdio::null())
         .status()
         .expect("the program starts");
@@ -142,6 +152,15 @@ fn run(setting: &Setting, folder: &Path) -> Run {
         memory_mb,
         served: server.stop(),
     }
+}
+
+/// How long the same questions take without a run around them.
+fn control(setting: &Setting) -> Duration {
+    let mut server = Server::start(setting.latency);
+    let least = control::least(&server.address, CASES, setting.in_flight);
+    let served = server.stop();
+    assert_eq!((served.requests, served.different), (CASES, CASES));
+    least.expect("the server answers")
 }
 
 /// Prints the figures; whether they are good enough.
@@ -193,7 +212,7 @@ fn tell(setting: &Setting, run: &Run) -> bool {
 
 /// The server's process, which ends with its input.
 struct Server {
-    url: String,
+    address: String,
     process: Child,
 }
 
@@ -213,7 +232,7 @@ impl Server {
             address.push(char::from(byte[0]));
         }
         Server {
-            url: format!("http://{}/v1", address.trim_end()),
+            address: address.trim_end().to_owned(),
             process,
         }
     }

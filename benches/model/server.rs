@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::thread;
@@ -106,26 +106,10 @@ fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::
         ANSWER.len()
     );
     let mut reader = BufReader::new(stream);
-    let (mut line, mut body) = (String::new(), Vec::new());
+    let (mut first, mut body) = (String::new(), Vec::new());
     let mut answered: Option<Instant> = None;
-    loop {
-        line.clear();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        assert_eq!(line, "POST /v1/chat/completions HTTP/1.1\r\n");
-        let mut length = 0;
-        while line != "\r\n" {
-            line.clear();
-            reader.read_line(&mut line)?;
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        body.resize(length, 0);
-        reader.read_exact(&mut body)?;
+    while read_message(&mut reader, &mut first, &mut body)? {
+        assert_eq!(first, "POST /v1/chat/completions HTTP/1.1\r\n");
         let asked = Instant::now();
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
@@ -155,4 +139,32 @@ fn answer(stream: &TcpStream, latency: Duration, counts: &Mutex<Counts>) -> io::
         }
         sent?;
     }
+    Ok(())
+}
+
+/// Reads the first line and the body of a request or an answer; false where there is none.
+pub fn read_message(
+    reader: &mut impl BufRead,
+    first: &mut String,
+    body: &mut Vec<u8>,
+) -> io::Result<bool> {
+    first.clear();
+    if reader.read_line(first)? == 0 {
+        return Ok(false);
+    }
+    let (mut length, mut line) = (0, String::new());
+    while line != "\r\n" {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+    body.resize(length, 0);
+    reader.read_exact(body)?;
+    Ok(true)
 }
