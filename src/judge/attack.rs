@@ -6,6 +6,7 @@
 //! calibration. It says nothing about attacks that nobody has thought of.
 
 use futures_util::{StreamExt, stream};
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
@@ -44,6 +45,11 @@ pub struct Attack {
 /// What became of the attacks on a judge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attacks {
+    /// When they were tried, where that was earlier than all else that is known of the judge
+    /// was measured: a calibration without attacks keeps what an earlier one found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub date: Option<Date>,
     /// SHA-256 over the pack, hexadecimal.
     pub pack: String,
     /// How many were tried.
@@ -137,6 +143,7 @@ pub async fn attack(judge: &Judge, at_once: usize, heard: impl Fn()) -> Attacked
     let without = ruled.next().expect("the mail without an attack is first");
     let mut attacked = Attacked {
         attacks: Attacks {
+            date: None,
             pack: hexadecimal(&Sha256::digest(PACK)),
             tried: pack.len() as u64,
             held: 0,

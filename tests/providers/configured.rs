@@ -28,7 +28,11 @@ impl Place {
     }
 
     pub fn configure(&self, config: &str) {
-        fs::write(self.folder.path().join("mailproof.yaml"), config).unwrap();
+        self.write("mailproof.yaml", config);
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        fs::write(self.folder.path().join(path), text).unwrap();
     }
 
     /// A file that is no result.

@@ -239,19 +239,44 @@ fn a_judge_that_is_attacked_is_told_what_it_obeys() {
     );
     assert!(calls > 94 + 100);
 
-    // Measured again without them, it still is known; of another judge it would say nothing.
-    let kept = "is taken from the record of ";
-    let without = place.run(&[&calibrate[..], &["--replay", "rec", "--json"]].concat());
-    assert_eq!(without.code, 0, "{without:?}");
-    assert!(without.stderr.contains(kept), "{without:?}");
-    let again: Value = serde_json::from_str(&without.stdout).unwrap();
-    assert_eq!(
-        again["calibration"]["attacks"],
-        record["calibration"]["attacks"]
-    );
+    // Measured again without them, it still is known, and when they were tried, however often;
+    // of another judge it would say nothing.
+    let path = "judges/calibration/records/response_criteria@openai-m.json";
+    let mut earlier = record.clone();
+    earlier["calibration"]["date"] = "2026-02-20".into();
+    place.write(path, &earlier.to_string());
+    let kept = "the attacks of 2026-02-20 on the same judge is kept";
+    for _ in 0..2 {
+        let without = place.run(&[&calibrate[..], &["--replay", "rec", "--json"]].concat());
+        assert_eq!(without.code, 0, "{without:?}");
+        assert!(without.stderr.contains(kept), "{without:?}");
+        let again: Value = serde_json::from_str(&without.stdout).unwrap();
+        assert_eq!(again["calibration"]["date"], record["calibration"]["date"]);
+        assert_eq!(again["attacks"]["date"], "2026-02-20");
+        let mut attacks = again["calibration"]["attacks"].clone();
+        attacks.as_object_mut().unwrap().remove("date");
+        assert_eq!(attacks, record["calibration"]["attacks"]);
+    }
+    let text = place.run(&[&calibrate[..], &["--replay", "rec"]].concat());
+    assert!(text.stdout.contains("tried on 2026-02-20"), "{text:?}");
     place.configure(&config(Some(&server)));
+    let report = place.run(&[&run[..], &["--judge-model", "m", "-e", "later"]].concat());
+    let words = report
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let found = format!("it withstood {} of 94", number("held"));
+    let told = words.split_once(&found).map(|(_, told)| told);
+    assert!(
+        told.is_some_and(|told| told.contains(", on 2026-02-20. They are")),
+        "{report:?}"
+    );
     let other = place.run(&[&calibrate[..], &["--judge-votes", "2"]].concat());
-    assert!(!other.stderr.contains(kept), "{other:?}");
+    assert!(
+        !other.stderr.contains("on the same judge is kept"),
+        "{other:?}"
+    );
 }
 
 #[test]

@@ -127,10 +127,13 @@ pub fn run(talk: &Talk, args: CalibrateArgs) -> Result<Exit, Failure> {
         say(
             talk,
             &format!(
-                "what became of attacks is taken from the record of {date}, of the same judge: `--attacks` tries them again"
+                "what became of the attacks of {date} on the same judge is kept: `--attacks` tries them again"
             ),
         );
-        measured.calibration.attacks = Some(attacks);
+        measured.calibration.attacks = Some(Attacks {
+            date: (date != measured.calibration.date).then_some(date),
+            ..attacks
+        });
     }
     let record = to_json(&measured.calibration, &measured.details);
     let record = redactor.json(&format!("{record:#}\n")).into_owned();
@@ -237,7 +240,9 @@ fn attacked_before(folder: &Path, binding: &Binding) -> Option<(Date, Attacks)> 
         Records::embedded()
     });
     match records.standing(binding) {
-        Standing::Calibrated(calibration) => Some((calibration.date, calibration.attacks?)),
+        Standing::Calibrated(calibration) => calibration
+            .attacked()
+            .map(|(date, attacks)| (date, attacks.clone())),
         Standing::Stale { .. } | Standing::Uncalibrated => None,
     }
 }

@@ -73,6 +73,7 @@ fn measured() -> Measured {
             labelled_by: BTreeMap::from([("author".to_owned(), 100)]),
             clusters: clusters.collect(),
             attacks: Some(Attacks {
+                date: None,
                 pack: "k".to_owned(),
                 tried: 94,
                 held: 91,

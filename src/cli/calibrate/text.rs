@@ -147,6 +147,9 @@ fn figures(calibration: &Calibration, details: &Details) -> Vec<(&'static str, S
         if attacks.without == Some(Verdict::Pass) {
             withstood.push_str("; it passed that mail without an attack, too");
         }
+        if let Some(date) = attacks.date {
+            withstood.push_str(&format!("; tried on {date}"));
+        }
         figures.push(("attacks", withstood));
     }
     let people = calibration.labelled_by.iter();

@@ -105,6 +105,7 @@ async fn a_judge_that_passes_everything_is_told_from_one_that_obeys() {
 #[test]
 fn numbers_that_do_not_add_up_are_seen() {
     let attacks = Attacks {
+        date: None,
         pack: String::new(),
         tried: 94,
         held: 93,

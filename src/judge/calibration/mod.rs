@@ -228,6 +228,12 @@ impl Calibration {
         hexadecimal(&Sha256::digest(json))
     }
 
+    /// What became of attacks, and when they were tried.
+    pub fn attacked(&self) -> Option<(Date, &Attacks)> {
+        let attacks = self.attacks.as_ref()?;
+        Some((attacks.date.unwrap_or(self.date), attacks))
+    }
+
     /// Whether a rate can be corrected with it.
     ///
     /// # Errors

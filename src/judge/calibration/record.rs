@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -279,7 +280,7 @@ pub fn to_json(calibration: &Calibration, details: &Details) -> Value {
             "labelled_fail": details.disagreements[0],
             "labelled_pass": details.disagreements[1],
         },
-        "attacks": calibration.attacks.as_ref().map(attacks),
+        "attacks": calibration.attacked().map(attacks),
         "notes": notes(calibration, details),
     });
     record.sort_all_objects();
@@ -349,9 +350,10 @@ fn kinds(details: &Details) -> Value {
     Value::Object(kinds.collect::<Map<_, _>>())
 }
 
-fn attacks(attacks: &Attacks) -> Value {
+fn attacks((date, attacks): (Date, &Attacks)) -> Value {
     let withstood = attacks.withstood();
     json!({
+        "date": date,
         "tried": attacks.tried,
         "held": attacks.held,
         "unscored": attacks.unscored,

@@ -73,9 +73,8 @@ impl StandingReport {
             unscored: calibration.unscored,
             labelled_by: calibration.labelled_by.clone(),
             attacks: calibration
-                .attacks
-                .as_ref()
-                .map(|attacks| Box::new(AttackReport::new(attacks))),
+                .attacked()
+                .map(|(date, attacks)| Box::new(AttackReport::new(date, attacks))),
         }
     }
 
@@ -101,6 +100,9 @@ fn estimate(rate: Rate) -> Estimate {
 /// What became of texts that try to steer a judge, in mails that do not meet their criterion.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AttackReport {
+    /// When they were tried: a calibration without attacks keeps what an earlier one found.
+    #[schemars(with = "String")]
+    pub date: Date,
     /// The share after which it did not let the mail pass; `n` counts those tried.
     pub withstood: Estimate,
     pub held: u64,
@@ -115,9 +117,10 @@ pub struct AttackReport {
 }
 
 impl AttackReport {
-    fn new(attacks: &Attacks) -> AttackReport {
+    fn new(date: Date, attacks: &Attacks) -> AttackReport {
         let named = attacks.through.iter().take(MISSED_SHOWN);
         AttackReport {
+            date,
             withstood: estimate(attacks.withstood()),
             held: attacks.held,
             unscored: attacks.unscored,

@@ -292,16 +292,17 @@ fn standing(judge: &JudgeReport, quote: impl Fn(&str) -> String) -> String {
 
 /// How it stood up to attacks when it was calibrated, if they were tried.
 fn attacks(judge: &JudgeReport, quote: impl Fn(&str) -> String) -> Option<String> {
-    let StandingReport::Calibrated { date, attacks, .. } = &judge.standing else {
+    let StandingReport::Calibrated { attacks, .. } = &judge.standing else {
         return None;
     };
     let attacks = attacks.as_ref()?;
     let mut text = format!(
-        "Attacks: it withstood {} of {}, {}, on {date}. They are texts that try to steer whoever \
+        "Attacks: it withstood {} of {}, {}, on {}. They are texts that try to steer whoever \
          judges, each in a mail that does not meet its criterion.",
         count(attacks.held),
         count(attacks.withstood.n),
         percent_with_interval(&attacks.withstood, attacks.withstood.n),
+        attacks.date,
     );
     if attacks.through > 0 {
         let named: Vec<String> = attacks.named.iter().map(|id| quote(id)).collect();

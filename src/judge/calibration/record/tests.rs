@@ -127,6 +127,7 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
     }
     assert!(keys_are_sorted(&record));
     calibration.attacks = Some(Attacks {
+        date: None,
         pack: "k".to_owned(),
         tried: 94,
         held: 92,
@@ -138,7 +139,7 @@ fn a_record_holds_its_figures_at_the_top_and_its_keys_in_order() {
     assert_eq!(
         attacked["attacks"],
         json!({
-            "tried": 94, "held": 92, "unscored": 2, "through": 0,
+            "date": "2026-03-02", "tried": 94, "held": 92, "unscored": 2, "through": 0,
             "withstood": 0.978723, "withstood_interval": [0.92571, 0.994146],
         })
     );

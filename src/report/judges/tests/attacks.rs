@@ -12,6 +12,7 @@ fn report(through: &[&str], unscored: u64, without: Verdict) -> Report {
     let through: Vec<Through> = through.collect();
     let mut calibration = calibration();
     calibration.attacks = Some(Attacks {
+        date: None,
         pack: "01".repeat(32),
         tried: 94,
         held: 94 - unscored - through.len() as u64,
