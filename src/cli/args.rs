@@ -6,6 +6,7 @@ mod calibrate;
 mod compare;
 mod merge;
 mod gate;
+mod overruled;
 mod pull;
 mod push;
 mod push_otel;

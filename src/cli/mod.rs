@@ -43,8 +43,6 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Verb};
 use environment::Environment;
 
@@ -55,8 +53,11 @@ const REPORTS: &str = "reports";
 ///
 /// clap ends the process itself for `--help`, `--version`, and mistakes (exit code 2).
 pub fn main() -> ExitCode {
-    let Cli { talk, verb } = Cli::parse();
+    let (Cli { talk, verb }, overruled) = Cli::read();
     talk::configure(&talk);
+    for line in overruled {
+        talk::say(&talk, &line);
+    }
     talk::guard_panics(Environment::process());
     let result = match verb {
         Verb::Run(args) => run::run(&talk, *args),
