@@ -72,6 +72,11 @@ pub fn serve(latency: Duration) {
             let answers = move || {
                 // The client may break off at any time; its own counts then tell.
                 let _ = answer(&stream, latency, counts);
+                // What is cleared away when a thread ends, the client would wait for at its own
+                // end, on the same processors.
+                loop {
+                    thread::park();
+                }
             };
             let thread = thread::Builder::new().stack_size(STACK).spawn(answers);
             thread.expect("a thread for the connection");
